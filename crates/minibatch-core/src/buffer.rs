@@ -1,0 +1,353 @@
+//! The messages of a consumer that are not yet in a window.
+
+use std::{collections::VecDeque, fmt, ops::Range, sync::Arc};
+
+use smallvec::SmallVec;
+
+use crate::{Members, Message, Offset, Run, Slot, Timestamp, chunk::Chunk};
+
+/// The messages offered to a window strategy and not yet taken out, in offset order.
+///
+/// It holds handles: a message costs nothing to push, to count or to take from the front, whatever its size. Strategies
+/// read it; the driver fills and empties it.
+#[derive(Default)]
+pub struct Buffer {
+    segments: VecDeque<Segment>,
+    len: usize,
+    bytes: usize,
+    pinned: usize,
+}
+
+/// The buffered messages of one chunk: `first..end` but those marked as gone.
+struct Segment {
+    chunk: Arc<Chunk>,
+    first: u32,
+    end: u32,
+    live: u32,
+    live_bytes: usize,
+    /// One bit for each message of the chunk, set for those taken out from the middle; none were while it is empty.
+    gone: Box<[u64]>,
+}
+
+/// The buffered messages of one chunk, as a checkpoint keeps them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BufferedSlot {
+    /// The chunk's slot.
+    pub slot: Slot,
+    /// The append time of its messages.
+    pub time: Timestamp,
+    /// Which of its messages: `(from, to)`, ascending and apart.
+    pub runs: Vec<(u32, u32)>,
+}
+
+impl Buffer {
+    /// Nothing buffered.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many messages there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// True without messages.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The bytes of the messages in the log.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The bytes of memory that the messages keep in use: whole chunks, of which other messages may have gone.
+    #[must_use]
+    pub fn pinned_bytes(&self) -> usize {
+        self.pinned
+    }
+
+    /// The oldest message.
+    #[must_use]
+    pub fn first(&self) -> Option<Message<'_>> {
+        self.iter().next()
+    }
+
+    /// The newest message.
+    #[must_use]
+    pub fn last(&self) -> Option<Message<'_>> {
+        let segment = self.segments.back()?;
+        segment.indices().next_back().and_then(|index| segment.chunk.message(index))
+    }
+
+    /// The message at `offset`, if it is buffered.
+    #[must_use]
+    pub fn get(&self, offset: Offset) -> Option<Message<'_>> {
+        let segment = self.segments.get(self.find(offset.slot())?)?;
+        segment.holds(offset.index()).then(|| segment.chunk.message(offset.index()))?
+    }
+
+    /// The messages in offset order.
+    pub fn iter(&self) -> impl Iterator<Item = Message<'_>> {
+        self.segments.iter().flat_map(|segment| segment.indices().filter_map(|index| segment.chunk.message(index)))
+    }
+
+    fn find(&self, slot: Slot) -> Option<usize> {
+        self.segments.binary_search_by_key(&slot, |segment| segment.chunk.slot()).ok()
+    }
+
+    /// Adds messages `from..to` of `chunk`, which come after all that are there.
+    pub(crate) fn push(&mut self, chunk: &Arc<Chunk>, from: u32, to: u32) {
+        if from >= to {
+            return;
+        }
+        let bytes = chunk.size_between(from, to);
+        self.len += (to - from) as usize;
+        self.bytes += bytes;
+        match self.segments.back_mut() {
+            Some(last) if last.chunk.slot() == chunk.slot() => last.extend(from, to),
+            _ => {
+                self.pinned += chunk.pinned_bytes();
+                let chunk = Arc::clone(chunk);
+                self.segments.push_back(Segment {
+                    chunk,
+                    first: from,
+                    end: to,
+                    live: to - from,
+                    live_bytes: bytes,
+                    gone: Box::default(),
+                });
+            }
+        }
+    }
+
+    /// Takes the oldest `count` messages out, or all when there are fewer.
+    pub(crate) fn take_first(&mut self, count: usize) -> Members {
+        let mut members = Members::new();
+        let mut left = count;
+        while left > 0 {
+            let Some(segment) = self.segments.front_mut() else { break };
+            let taken = segment.take_first(left, &mut members);
+            left -= taken.count;
+            self.len -= taken.count;
+            self.bytes -= taken.bytes;
+            self.settle_segment(0);
+        }
+        members
+    }
+
+    /// The oldest `count` messages, left in place.
+    pub(crate) fn peek_first(&self, count: usize) -> Members {
+        let mut members = Members::new();
+        for segment in &self.segments {
+            let left = count - members.len();
+            if left == 0 {
+                break;
+            }
+            for index in segment.indices().take(left) {
+                members.push(&segment.chunk, index);
+            }
+        }
+        members
+    }
+
+    /// The messages at `offsets`, in that order, left in place; those that are not buffered are left out.
+    pub(crate) fn pick(&self, offsets: &[Offset]) -> Members {
+        let mut members = Members::new();
+        for offset in offsets {
+            let segment = self.find(offset.slot()).and_then(|at| self.segments.get(at));
+            if let Some(segment) = segment.filter(|segment| segment.holds(offset.index())) {
+                members.push(&segment.chunk, offset.index());
+            }
+        }
+        members
+    }
+
+    /// Takes the messages at `offsets` out; those that are not buffered are left out.
+    pub(crate) fn remove(&mut self, offsets: impl IntoIterator<Item = Offset>) {
+        let mut touched = SmallVec::<[Slot; 4]>::new();
+        for offset in offsets {
+            let Some(segment) = self.find(offset.slot()).and_then(|at| self.segments.get_mut(at)) else { continue };
+            if let Some(bytes) = segment.remove(offset.index()) {
+                self.len -= 1;
+                self.bytes -= bytes;
+                if touched.last() != Some(&offset.slot()) {
+                    touched.push(offset.slot());
+                }
+            }
+        }
+        for slot in touched {
+            if let Some(at) = self.find(slot) {
+                self.settle_segment(at);
+            }
+        }
+    }
+
+    /// Takes out every message before `offset`.
+    pub(crate) fn remove_before(&mut self, offset: Offset) {
+        while let Some(segment) = self.segments.front_mut() {
+            if segment.chunk.slot() > offset.slot() {
+                break;
+            }
+            let end = if segment.chunk.slot() < offset.slot() { segment.end } else { offset.index().min(segment.end) };
+            let taken = segment.remove_before(end);
+            self.len -= taken.count;
+            self.bytes -= taken.bytes;
+            let emptied = segment.live == 0;
+            self.settle_segment(0);
+            if !emptied {
+                break;
+            }
+        }
+    }
+
+    /// Drops the segment when nothing of it is left, and copies out what is left of one that is mostly gone.
+    fn settle_segment(&mut self, at: usize) {
+        let Some(segment) = self.segments.get_mut(at) else { return };
+        let pinned = segment.chunk.pinned_bytes();
+        if segment.live == 0 {
+            self.pinned -= pinned;
+            self.segments.remove(at);
+            return;
+        }
+        // a window that still holds the chunk keeps it in memory anyway, and the open end may still grow
+        if segment.end == segment.chunk.len() && segment.is_mostly_gone() {
+            let reduced = segment.chunk.reduced_to(&segment.runs());
+            self.pinned = self.pinned - pinned + reduced.pinned_bytes();
+            segment.chunk = Arc::new(reduced);
+        }
+    }
+
+    /// What is buffered, as a checkpoint keeps it.
+    pub(crate) fn slots(&self) -> Vec<BufferedSlot> {
+        self.segments
+            .iter()
+            .map(|segment| BufferedSlot {
+                slot: segment.chunk.slot(),
+                time: segment.chunk.time(),
+                runs: segment.runs(),
+            })
+            .collect()
+    }
+}
+
+struct Taken {
+    count: usize,
+    bytes: usize,
+}
+
+impl Segment {
+    fn holds(&self, index: u32) -> bool {
+        (self.first..self.end).contains(&index) && !self.is_gone(index)
+    }
+
+    fn is_gone(&self, index: u32) -> bool {
+        self.gone.get(index as usize / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)
+    }
+
+    fn indices(&self) -> impl DoubleEndedIterator<Item = u32> {
+        (self.first..self.end).filter(|&index| !self.is_gone(index))
+    }
+
+    fn mark_gone(&mut self, indices: Range<u32>) {
+        if self.gone.is_empty() {
+            self.gone = vec![0; (self.chunk.len() as usize).div_ceil(64)].into_boxed_slice();
+        }
+        for index in indices {
+            if let Some(word) = self.gone.get_mut(index as usize / 64) {
+                *word |= 1 << (index % 64);
+            }
+        }
+    }
+
+    fn extend(&mut self, from: u32, to: u32) {
+        if from > self.end {
+            self.mark_gone(self.end..from);
+        }
+        self.end = to;
+        self.live += to - from;
+        self.live_bytes += self.chunk.size_between(from, to);
+    }
+
+    fn take_first(&mut self, count: usize, members: &mut Members) -> Taken {
+        let end = if self.gone.is_empty() {
+            self.end.min(self.first.saturating_add(u32::try_from(count).unwrap_or(u32::MAX)))
+        } else {
+            self.indices().nth(count).unwrap_or(self.end)
+        };
+        for (from, to) in self.runs_in(self.first..end) {
+            members.push_run(Run::new(Arc::clone(&self.chunk), from, to));
+        }
+        self.remove_before(end)
+    }
+
+    fn remove_before(&mut self, end: u32) -> Taken {
+        let (mut count, mut bytes) = (0, 0);
+        for (from, to) in self.runs_in(self.first..end) {
+            count += to - from;
+            bytes += self.chunk.size_between(from, to);
+        }
+        self.live -= count;
+        self.live_bytes -= bytes;
+        self.first = self.first.max(end);
+        self.skip_gone();
+        Taken { count: count as usize, bytes }
+    }
+
+    /// Takes one message out; its bytes, if it was there.
+    fn remove(&mut self, index: u32) -> Option<usize> {
+        if !self.holds(index) {
+            return None;
+        }
+        self.mark_gone(index..index + 1);
+        self.skip_gone();
+        let bytes = self.chunk.size_between(index, index + 1);
+        self.live -= 1;
+        self.live_bytes -= bytes;
+        Some(bytes)
+    }
+
+    fn skip_gone(&mut self) {
+        while self.first < self.end && self.is_gone(self.first) {
+            self.first += 1;
+        }
+    }
+
+    fn is_mostly_gone(&self) -> bool {
+        !self.gone.is_empty() && self.live_bytes * 4 < self.chunk.size_between(0, self.chunk.len())
+    }
+
+    fn runs(&self) -> Vec<(u32, u32)> {
+        self.runs_in(self.first..self.end).collect()
+    }
+
+    /// The buffered messages within `range`, as `(from, to)`, ascending and apart.
+    fn runs_in(&self, range: Range<u32>) -> impl Iterator<Item = (u32, u32)> {
+        let mut at = range.start;
+        std::iter::from_fn(move || {
+            if self.gone.is_empty() {
+                let run = (at, range.end);
+                at = range.end;
+                return (run.0 < run.1).then_some(run);
+            }
+            let from = (at..range.end).find(|&index| !self.is_gone(index))?;
+            let to = (from..range.end).find(|&index| self.is_gone(index)).unwrap_or(range.end);
+            at = to;
+            Some((from, to))
+        })
+    }
+}
+
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Buffer")
+            .field("len", &self.len)
+            .field("bytes", &self.bytes)
+            .field("pinned", &self.pinned)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,339 @@
+//! A checkpoint as storages keep it: a BSON document of its own version, and pieces for what is too big to be inline.
+
+use bson::{Binary, spec::BinarySubtype};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::{Base, Checkpoint, Decision, DecisionKind, DoneRange, DoneRanges, runs};
+use crate::{
+    Cause, EmitterState, Error, Offset, Timestamp,
+    storage::{PieceId, Position},
+    window::WindowChain,
+};
+
+const FORMAT: i64 = 1;
+/// A snapshot above this many bytes goes to pieces.
+const INLINE_MAX: usize = 64 << 10;
+/// The greatest size of a piece in bytes: under 1 MiB, with room for what the storage adds.
+const PIECE_MAX: usize = (1 << 20) - (4 << 10);
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    format: i64,
+    offset: i64,
+    time: i64,
+    log_time: i64,
+    ordinal: i64,
+    decision: i64,
+    chain: i64,
+    dropped: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    snapshot: Option<Binary>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pieces: Vec<StoredPiece>,
+    #[serde(default)]
+    decisions: Vec<StoredDecision>,
+    #[serde(default)]
+    done: Vec<StoredRange>,
+}
+
+/// The parts of a base that may be big.
+#[derive(Serialize, Deserialize)]
+struct Snapshot {
+    buffered: Binary,
+    state: Binary,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredPiece {
+    epoch: i64,
+    number: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredDecision {
+    number: i64,
+    next: i64,
+    kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredRange {
+    first: i64,
+    last: i64,
+    chain: i64,
+    next: i64,
+}
+
+/// A checkpoint ready to be committed.
+#[derive(Clone, Debug)]
+pub struct EncodedCheckpoint {
+    /// What the commit stores.
+    pub inline: Bytes,
+    /// What must be written before the commit, and has not been.
+    pub new_pieces: Vec<(PieceId, Bytes)>,
+    /// The pieces that the checkpoint needs, new or not: others may be deleted after the commit.
+    pub pieces: Vec<PieceId>,
+}
+
+/// Numbers the pieces of one owner, and remembers those of the base it encoded last.
+#[derive(Debug)]
+pub struct PieceWriter {
+    epoch: u64,
+    next: u64,
+    last: Option<(u64, Offset, Vec<PieceId>)>,
+}
+
+impl PieceWriter {
+    /// For the owner of that epoch.
+    #[must_use]
+    pub fn new(epoch: u64) -> Self {
+        Self { epoch, next: 1, last: None }
+    }
+
+    fn known(&self, base: &Base) -> Option<&[PieceId]> {
+        let (decision, offset, pieces) = self.last.as_ref()?;
+        (*decision == base.decision && *offset == base.position.offset).then_some(pieces)
+    }
+
+    fn cut(&mut self, base: &Base, snapshot: &[u8]) -> Vec<(PieceId, Bytes)> {
+        let pieces: Vec<_> = snapshot
+            .chunks(PIECE_MAX)
+            .zip(self.next..)
+            .map(|(bytes, number)| (PieceId { epoch: self.epoch, number }, Bytes::copy_from_slice(bytes)))
+            .collect();
+        self.next += pieces.len() as u64;
+        let ids = pieces.iter().map(|&(id, _)| id).collect();
+        self.last = Some((base.decision, base.position.offset, ids));
+        pieces
+    }
+}
+
+impl Checkpoint {
+    /// Encodes the checkpoint for a commit.
+    ///
+    /// # Errors
+    /// [`Cause::OutOfRange`] when a count has outgrown 63 bits.
+    pub fn encode(&self, writer: &mut PieceWriter) -> Result<EncodedCheckpoint, Error> {
+        let base = &self.base;
+        let mut stored = Stored {
+            format: FORMAT,
+            offset: offset_bits(base.position.offset),
+            time: base.position.time.as_millis(),
+            log_time: base.log_time.as_millis(),
+            ordinal: number(base.ordinal)?,
+            decision: number(base.decision)?,
+            chain: base.chain.to_i64(),
+            dropped: number(base.dropped)?,
+            snapshot: None,
+            pieces: Vec::new(),
+            decisions: self.decisions.iter().map(store_decision).collect::<Result<_, _>>()?,
+            done: self.done.as_slice().iter().map(store_range).collect::<Result<_, _>>()?,
+        };
+        let known = writer.known(base).map(<[PieceId]>::to_vec);
+        let mut new_pieces = Vec::new();
+        let mut pieces = known.unwrap_or_default();
+        if pieces.is_empty() {
+            let snapshot =
+                Snapshot { buffered: binary(runs::encode(&base.buffered)), state: binary(base.state.bytes().to_vec()) };
+            let snapshot = to_bson(&snapshot)?;
+            if snapshot.len() > INLINE_MAX {
+                new_pieces = writer.cut(base, &snapshot);
+                pieces = new_pieces.iter().map(|&(id, _)| id).collect();
+            } else {
+                stored.snapshot = Some(binary(snapshot));
+            }
+        }
+        stored.pieces = pieces
+            .iter()
+            .map(|id| Ok(StoredPiece { epoch: number(id.epoch)?, number: number(id.number)? }))
+            .collect::<Result<_, Error>>()?;
+        Ok(EncodedCheckpoint { inline: to_bson(&stored)?.into(), new_pieces, pieces })
+    }
+
+    /// The pieces that [`Checkpoint::decode`] needs, in order.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::decode`].
+    pub fn pieces_of(inline: &[u8]) -> Result<Vec<PieceId>, Error> {
+        let stored = read_stored(inline)?;
+        stored
+            .pieces
+            .iter()
+            .map(|piece| Ok(PieceId { epoch: count(piece.epoch)?, number: count(piece.number)? }))
+            .collect()
+    }
+
+    /// Reads a checkpoint back; `pieces` are the bytes of [`Checkpoint::pieces_of`], in order.
+    ///
+    /// # Errors
+    /// [`Cause::NewerFormat`] when a newer version wrote it, [`Cause::CorruptState`] when it is damaged.
+    pub fn decode(inline: &[u8], pieces: &[Bytes]) -> Result<Self, Error> {
+        let stored = read_stored(inline)?;
+        let joined: Vec<u8>;
+        let snapshot: &[u8] = match &stored.snapshot {
+            Some(snapshot) => &snapshot.bytes,
+            None => {
+                joined = pieces.concat();
+                &joined
+            }
+        };
+        let snapshot: Snapshot =
+            bson::deserialize_from_slice(snapshot).map_err(|_| damaged("its snapshot is missing"))?;
+        Ok(Self {
+            base: Base {
+                position: Position { offset: offset(stored.offset), time: Timestamp::from_millis(stored.time) },
+                log_time: Timestamp::from_millis(stored.log_time),
+                ordinal: count(stored.ordinal)?,
+                decision: count(stored.decision)?,
+                chain: WindowChain::stored(stored.chain),
+                dropped: count(stored.dropped)?,
+                buffered: runs::decode(&snapshot.buffered.bytes)
+                    .ok_or_else(|| damaged("its buffer does not decode"))?,
+                state: EmitterState::stored(snapshot.state.bytes.into()),
+            },
+            decisions: stored.decisions.iter().map(load_decision).collect::<Result<_, _>>()?,
+            done: DoneRanges::stored(stored.done.iter().map(load_range).collect::<Result<_, _>>()?)
+                .ok_or_else(|| damaged("its done windows are not in order"))?,
+        })
+    }
+}
+
+fn read_stored(inline: &[u8]) -> Result<Stored, Error> {
+    #[derive(Deserialize)]
+    struct Format {
+        format: i64,
+    }
+    let format: Format = bson::deserialize_from_slice(inline).map_err(|_| damaged("it has no format number"))?;
+    if format.format > FORMAT {
+        return Err(Cause::newer_format("checkpoint", format.format, FORMAT).into());
+    }
+    bson::deserialize_from_slice(inline).map_err(|_| damaged("a field is missing"))
+}
+
+fn store_decision(decision: &Decision) -> Result<StoredDecision, Error> {
+    let (kind, at) = match decision.kind {
+        DecisionKind::Grant(at) => ("grant", Some(at.as_millis())),
+        DecisionKind::Drain => ("drain", None),
+        DecisionKind::Shutdown => ("shutdown", None),
+        DecisionKind::BufferFull => ("buffer_full", None),
+    };
+    Ok(StoredDecision { number: number(decision.number)?, next: offset_bits(decision.next), kind: kind.to_owned(), at })
+}
+
+fn load_decision(stored: &StoredDecision) -> Result<Decision, Error> {
+    let kind = match (stored.kind.as_str(), stored.at) {
+        ("grant", Some(at)) => DecisionKind::Grant(Timestamp::from_millis(at)),
+        ("drain", _) => DecisionKind::Drain,
+        ("shutdown", _) => DecisionKind::Shutdown,
+        ("buffer_full", _) => DecisionKind::BufferFull,
+        _ => return Err(damaged("a decision is of an unknown kind")),
+    };
+    Ok(Decision { number: count(stored.number)?, next: offset(stored.next), kind })
+}
+
+fn store_range(range: &DoneRange) -> Result<StoredRange, Error> {
+    Ok(StoredRange {
+        first: number(range.first)?,
+        last: number(range.last)?,
+        chain: range.chain.to_i64(),
+        next: offset_bits(range.next),
+    })
+}
+
+fn load_range(stored: &StoredRange) -> Result<DoneRange, Error> {
+    Ok(DoneRange {
+        first: count(stored.first)?,
+        last: count(stored.last)?,
+        chain: WindowChain::stored(stored.chain),
+        next: offset(stored.next),
+    })
+}
+
+fn to_bson<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
+    bson::serialize_to_vec(value).map_err(|_| Cause::bug("a checkpoint is not BSON").into())
+}
+
+fn binary(bytes: Vec<u8>) -> Binary {
+    Binary { subtype: BinarySubtype::Generic, bytes }
+}
+
+fn damaged(reason: &'static str) -> Error {
+    Cause::corrupt_state("checkpoint", reason).into()
+}
+
+fn number(count: u64) -> Result<i64, Error> {
+    i64::try_from(count).map_err(|_| Cause::out_of_range("a count has 63 bits").into())
+}
+
+fn count(number: i64) -> Result<u64, Error> {
+    u64::try_from(number).map_err(|_| damaged("a count is negative"))
+}
+
+fn offset_bits(offset: Offset) -> i64 {
+    offset.to_u64().cast_signed()
+}
+
+fn offset(bits: i64) -> Offset {
+    Offset::from_u64(bits.cast_unsigned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{BufferedSlot, Slot};
+
+    fn checkpoint(state: usize) -> Checkpoint {
+        let mut checkpoint = Checkpoint::start(Position { offset: Offset::from_u64(u64::MAX), time: Timestamp::MIN });
+        checkpoint.base.state = EmitterState::stored(vec![7; state].into());
+        checkpoint.base.buffered =
+            vec![BufferedSlot { slot: Slot::FIRST, time: Timestamp::EPOCH, runs: vec![(0, 3), (5, 6)] }];
+        let kinds = [
+            DecisionKind::Grant(Timestamp::from_millis(-5)),
+            DecisionKind::Drain,
+            DecisionKind::Shutdown,
+            DecisionKind::BufferFull,
+        ];
+        checkpoint.decisions =
+            kinds.into_iter().zip(1..).map(|(kind, number)| Decision { number, next: Offset::FIRST, kind }).collect();
+        let range = DoneRange { first: 2, last: 3, chain: WindowChain::stored(-1), next: Offset::FIRST };
+        checkpoint.done = DoneRanges::stored(vec![range]).unwrap();
+        checkpoint
+    }
+
+    #[test]
+    fn small_ones_are_inline() {
+        let checkpoint = checkpoint(100);
+        let encoded = checkpoint.encode(&mut PieceWriter::new(1)).unwrap();
+        assert!(encoded.pieces.is_empty());
+        assert_eq!(Checkpoint::decode(&encoded.inline, &[]).unwrap(), checkpoint);
+    }
+
+    #[test]
+    fn big_ones_go_to_pieces_once() {
+        let mut writer = PieceWriter::new(3);
+        let mut checkpoint = checkpoint(2_500_000);
+        let first = checkpoint.encode(&mut writer).unwrap();
+        assert_eq!(first.new_pieces.len(), 3);
+        assert!(first.inline.len() < INLINE_MAX && first.new_pieces.iter().all(|(_, bytes)| bytes.len() < 1 << 20));
+        let bytes: Vec<Bytes> = first.new_pieces.iter().map(|(_, bytes)| bytes.clone()).collect();
+        assert_eq!(Checkpoint::pieces_of(&first.inline).unwrap(), first.pieces);
+        assert_eq!(Checkpoint::decode(&first.inline, &bytes).unwrap(), checkpoint);
+
+        let again = checkpoint.encode(&mut writer).unwrap();
+        assert!(again.new_pieces.is_empty());
+        assert_eq!(again.pieces, first.pieces);
+
+        checkpoint.base.decision += 1;
+        assert_eq!(checkpoint.encode(&mut writer).unwrap().new_pieces.len(), 3);
+    }
+
+    #[test]
+    fn damage_and_newer_formats_are_told_apart() {
+        assert!(matches!(Checkpoint::decode(b"", &[]).unwrap_err().cause(), Cause::CorruptState { .. }));
+        let newer = bson::serialize_to_vec(&bson::doc! { "format": FORMAT + 1 }).unwrap();
+        assert!(matches!(Checkpoint::decode(&newer, &[]).unwrap_err().cause(), Cause::NewerFormat { .. }));
+    }
+}

@@ -1,0 +1,119 @@
+//! From where, and with what, a group's windows can be formed again; and which of them are done.
+//!
+//! A checkpoint counts windows, not messages. [`Base`] is a point of the log with the strategy's state and buffer exactly
+//! there; the [`Decision`]s after it are what ended windows and is not in the log; [`DoneRange`]s name the windows from
+//! the base on that need not be formed for their function again, each with a digest, so that a replay that forms other
+//! windows is noticed. To storages all this is opaque bytes: see [`Checkpoint::encode`].
+
+mod codec;
+mod done;
+mod progress;
+mod runs;
+
+use crate::{BufferedSlot, EmitterState, Offset, Timestamp, storage::Position, window::WindowChain};
+
+pub use codec::{EncodedCheckpoint, PieceWriter};
+pub use done::{DoneRange, DoneRanges};
+pub use progress::Progress;
+
+/// A point of the log with everything needed to form the windows after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Base {
+    /// Where the next message is read, and the append time reached.
+    pub position: Position,
+    /// Log time: the append time, or the last deadline granted if that is later.
+    pub log_time: Timestamp,
+    /// The number of the next window.
+    pub ordinal: u64,
+    /// The number of the next decision.
+    pub decision: u64,
+    /// The chain of all windows before.
+    pub chain: WindowChain,
+    /// How many messages the strategy left out before.
+    pub dropped: u64,
+    /// The messages in the buffer.
+    pub buffered: Vec<BufferedSlot>,
+    /// What the strategy remembers.
+    pub state: EmitterState,
+}
+
+impl Base {
+    /// The beginning of a group that starts at `position`.
+    #[must_use]
+    pub fn start(position: Position) -> Self {
+        Self {
+            position,
+            log_time: position.time,
+            ordinal: 1,
+            decision: 1,
+            chain: WindowChain::default(),
+            dropped: 0,
+            buffered: Vec::new(),
+            state: EmitterState::default(),
+        }
+    }
+
+    /// The smallest offset that is needed to go on from here.
+    #[must_use]
+    pub fn keep_from(&self) -> Offset {
+        let buffered = self.buffered.first().and_then(|slot| {
+            let &(from, _) = slot.runs.first()?;
+            Offset::new(slot.slot, from).ok()
+        });
+        buffered.unwrap_or(self.position.offset).min(self.position.offset)
+    }
+}
+
+/// What ended a window and is not in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// 1, 2, 3, … in its partition and group.
+    pub number: u64,
+    /// Where the next message was to be read when it was taken.
+    pub next: Offset,
+    /// What was decided.
+    pub kind: DecisionKind,
+}
+
+/// What was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DecisionKind {
+    /// A deadline had come at the tail of the log.
+    Grant(Timestamp),
+    /// The consumer was asked to finish what there is.
+    Drain,
+    /// The consumer was stopped and asked to flush.
+    Shutdown,
+    /// The buffer was full while the strategy waited.
+    BufferFull,
+}
+
+/// A group's progress in one partition, as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// From where windows are formed again.
+    pub base: Base,
+    /// The decisions after the base.
+    pub decisions: Vec<Decision>,
+    /// The windows after the base that are done.
+    pub done: DoneRanges,
+}
+
+impl Checkpoint {
+    /// Of a group that starts at `position`.
+    #[must_use]
+    pub fn start(position: Position) -> Self {
+        Self { base: Base::start(position), decisions: Vec::new(), done: DoneRanges::default() }
+    }
+
+    /// The same with no window done, for a strategy that forms other windows now than it did.
+    ///
+    /// The windows get numbers above all that were used, so that no id stands for two windows.
+    #[must_use]
+    pub fn without_done(mut self) -> Self {
+        self.base.ordinal = self.done.last().map_or(self.base.ordinal, |last| last + 1);
+        self.done = DoneRanges::default();
+        self
+    }
+}

@@ -1,0 +1,74 @@
+//! How far a group has got: which windows are done, and from where the others can be formed again.
+
+use super::{Base, Checkpoint, Decision, DoneRanges};
+use crate::{Offset, window::FormedWindow};
+
+/// The live side of a [`Checkpoint`].
+#[derive(Clone, Debug)]
+pub struct Progress {
+    base: Base,
+    /// A later base, taken while windows before it were not done yet.
+    candidate: Option<Base>,
+    decisions: Vec<Decision>,
+    done: DoneRanges,
+}
+
+impl Progress {
+    /// Goes on from what is stored.
+    #[must_use]
+    pub fn new(checkpoint: Checkpoint) -> Self {
+        Self { base: checkpoint.base, candidate: None, decisions: checkpoint.decisions, done: checkpoint.done }
+    }
+
+    /// Marks a window as done.
+    pub fn settle(&mut self, window: &FormedWindow) {
+        if window.ordinal >= self.base.ordinal {
+            self.done.insert(window);
+        }
+    }
+
+    /// Keeps a decision until a base after it takes its place.
+    pub fn decide(&mut self, decision: Decision) {
+        self.decisions.push(decision);
+    }
+
+    /// Whether a base taken now would be of use: there is none in waiting.
+    #[must_use]
+    pub fn wants_base(&mut self) -> bool {
+        self.advance();
+        self.candidate.is_none()
+    }
+
+    /// Offers the present point as the next base; it becomes one when every window before it is done.
+    pub fn offer_base(&mut self, base: Base) {
+        self.candidate = Some(base);
+        self.advance();
+    }
+
+    fn advance(&mut self) {
+        let Some(candidate) = self.candidate.take_if(|base| self.done.covers(self.base.ordinal, base.ordinal)) else {
+            return;
+        };
+        self.done.forget_below(candidate.ordinal);
+        self.decisions.retain(|decision| decision.number >= candidate.decision);
+        self.base = candidate;
+    }
+
+    /// What to store.
+    #[must_use]
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint { base: self.base.clone(), decisions: self.decisions.clone(), done: self.done.clone() }
+    }
+
+    /// The smallest offset that is still needed.
+    #[must_use]
+    pub fn keep_from(&self) -> Offset {
+        self.base.keep_from()
+    }
+
+    /// How many separate ranges of windows are done.
+    #[must_use]
+    pub fn done_ranges(&self) -> usize {
+        self.done.len()
+    }
+}

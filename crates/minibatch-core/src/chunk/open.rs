@@ -1,0 +1,172 @@
+//! A record opened for reading: where each message begins.
+
+use std::{fmt, ops::Range};
+
+use bytes::Bytes;
+
+use super::{Codec, Payload, Record, element::value_len};
+use crate::{Cause, Error, Message, Offset, Slot, Timestamp};
+
+/// The messages of one record, found but not decoded.
+pub struct Chunk {
+    slot: Slot,
+    time: Timestamp,
+    codec: Codec,
+    bytes: Bytes,
+    /// Where each element begins (its kind byte), and where the last ends.
+    starts: Box<[u32]>,
+}
+
+impl Chunk {
+    /// Finds the messages of `record`, whose append time is `time`.
+    ///
+    /// ```
+    /// use minibatch_core::{chunk::*, ProducerId, Slot, Timestamp};
+    ///
+    /// let mut builder = ChunkBuilder::new();
+    /// builder.fill(&Encoded::values(&["a", "b"])?, 0);
+    /// let record = Record {
+    ///     slot: Slot::FIRST,
+    ///     kind: RecordKind::Data,
+    ///     producer: ProducerStamp { id: ProducerId::new("p")?, epoch: 1, sequence: 1 },
+    ///     time: Timestamp::EPOCH,
+    ///     payload: builder.finish(),
+    /// };
+    /// let chunk = Chunk::open(&record, Timestamp::EPOCH)?;
+    /// assert_eq!(chunk.message(1).unwrap().decode::<String>()?, "b");
+    /// # Ok::<(), minibatch_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Cause::CorruptRecord`] where the payload is not an array of as many messages as it says.
+    pub fn open(record: &Record, time: Timestamp) -> Result<Self, Error> {
+        let (slot, payload) = (record.slot, &record.payload);
+        let starts = find_elements(payload)
+            .ok_or_else(|| Cause::corrupt_record(slot, "it is not an array of as many messages as it says"))?;
+        Ok(Self { slot, time, codec: payload.codec(), bytes: payload.bytes().clone(), starts })
+    }
+
+    /// Where the chunk is.
+    #[must_use]
+    pub fn slot(&self) -> Slot {
+        self.slot
+    }
+
+    /// The append time of all its messages.
+    #[must_use]
+    pub fn time(&self) -> Timestamp {
+        self.time
+    }
+
+    /// How many messages it has.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "made from a count of 20 bits")]
+    pub fn len(&self) -> u32 {
+        self.starts.len().saturating_sub(1) as u32
+    }
+
+    /// True without messages.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes that the chunk keeps in memory for its messages.
+    #[must_use]
+    pub fn pinned_bytes(&self) -> usize {
+        self.bytes.len() + size_of_val(&*self.starts)
+    }
+
+    /// Message `index`, if there is one.
+    #[must_use]
+    pub fn message(&self, index: u32) -> Option<Message<'_>> {
+        (index < self.len()).then(|| Message::new(self, index))
+    }
+
+    /// The place of message `index`.
+    #[must_use]
+    pub fn offset(&self, index: u32) -> Offset {
+        Offset::packed(self.slot, index)
+    }
+
+    /// The bytes of messages `from..to` in the log.
+    #[must_use]
+    pub fn size_between(&self, from: u32, to: u32) -> usize {
+        let start = |index: u32| self.starts.get(index as usize).map_or(0, |&start| start as usize);
+        start(to).saturating_sub(start(from))
+    }
+
+    /// The same chunk with the bytes of the messages in `runs` only; the others read as nothing.
+    ///
+    /// `runs` are `(from, to)`, ascending and apart.
+    #[expect(clippy::cast_possible_truncation, reason = "no more bytes than before")]
+    pub(crate) fn reduced_to(&self, runs: &[(u32, u32)]) -> Self {
+        let mut bytes = Vec::with_capacity(runs.iter().map(|&(from, to)| self.size_between(from, to)).sum());
+        let mut starts = Vec::with_capacity(self.starts.len());
+        let mut runs = runs.iter().peekable();
+        for index in 0..=self.len() {
+            starts.push(bytes.len() as u32);
+            while runs.next_if(|&&(_, to)| to <= index).is_some() {}
+            if runs.peek().is_some_and(|&&(from, _)| from <= index) {
+                let element = self.range(index).and_then(|range| self.bytes.get(range));
+                bytes.extend_from_slice(element.unwrap_or_default());
+            }
+        }
+        let starts = starts.into_boxed_slice();
+        Self { slot: self.slot, time: self.time, codec: self.codec, bytes: Bytes::from(bytes), starts }
+    }
+
+    pub(crate) fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    /// Kind and value of element `index`.
+    pub(crate) fn element(&self, index: u32) -> Option<(u8, &[u8])> {
+        let (&kind, rest) = self.bytes.get(self.range(index)?)?.split_first()?;
+        Some((kind, rest.get(digits(index) + 1..)?))
+    }
+
+    fn range(&self, index: u32) -> Option<Range<usize>> {
+        let start = *self.starts.get(index as usize)? as usize;
+        let end = *self.starts.get(index as usize + 1)? as usize;
+        Some(start..end)
+    }
+}
+
+fn digits(number: u32) -> usize {
+    number.checked_ilog10().unwrap_or(0) as usize + 1
+}
+
+/// Walks the array once; `None` when it is not one, or has another number of elements than it says.
+fn find_elements(payload: &Payload) -> Option<Box<[u32]>> {
+    let bytes: &[u8] = payload.bytes();
+    let len = u32::from_le_bytes(*bytes.first_chunk()?) as usize;
+    if len != bytes.len() || bytes.last() != Some(&0) || payload.count() > Offset::MAX_INDEX {
+        return None;
+    }
+    // a count that lies costs no more memory than the bytes could hold
+    let mut starts = Vec::with_capacity((payload.count() as usize + 1).min(len / 3 + 1));
+    let end = len.checked_sub(1)?;
+    let mut at = 4;
+    for index in 0..payload.count() {
+        starts.push(u32::try_from(at).ok()?);
+        let kind = *bytes.get(at)?;
+        let value = at + 1 + digits(index) + 1;
+        if bytes.get(value - 1) != Some(&0) {
+            return None;
+        }
+        at = value + value_len(kind, bytes.get(value..end)?)?;
+    }
+    starts.push(u32::try_from(at).ok()?);
+    (at == end).then(|| starts.into_boxed_slice())
+}
+
+impl fmt::Debug for Chunk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chunk")
+            .field("slot", &self.slot)
+            .field("time", &self.time)
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}

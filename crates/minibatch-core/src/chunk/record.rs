@@ -1,0 +1,87 @@
+//! What is appended, and what is read back.
+
+use std::time::Duration;
+
+use super::Payload;
+use crate::{ProducerId, Slot, Timestamp};
+
+/// Who wrote a record: the key by which an append is idempotent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProducerStamp {
+    /// The producer.
+    pub id: ProducerId,
+    /// How often this id had been registered: the newest fences the others.
+    pub epoch: u64,
+    /// The producer's own count of its chunks in this partition: 1, 2, 3, …
+    pub sequence: u64,
+}
+
+/// One append: a chunk that has no slot yet.
+#[derive(Clone, Debug)]
+pub struct NewChunk {
+    /// Who appends, and which of its chunks this is.
+    pub producer: ProducerStamp,
+    /// The producer's clock.
+    pub time: Timestamp,
+    /// The messages.
+    pub payload: Payload,
+}
+
+/// What kind of record fills a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RecordKind {
+    /// Messages.
+    Data,
+    /// Fills a slot whose producer died or was too slow.
+    Tombstone,
+    /// Says that every later message has this record's time or a later one.
+    Punctuation,
+    /// A control record of a newer version: skipped.
+    Unknown,
+}
+
+impl RecordKind {
+    /// The name that storages keep; that of [`RecordKind::Unknown`] is never written.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Tombstone => "tomb",
+            Self::Punctuation => "punct",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The kind of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Self {
+        [Self::Data, Self::Tombstone, Self::Punctuation]
+            .into_iter()
+            .find(|kind| kind.name() == name)
+            .unwrap_or(Self::Unknown)
+    }
+}
+
+/// One slot of the log as a storage gives it back.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Where it is.
+    pub slot: Slot,
+    /// What it is.
+    pub kind: RecordKind,
+    /// Who wrote it.
+    pub producer: ProducerStamp,
+    /// When: the producer's clock, kept near the storage's by [`clamp_time`]. Append time is the running maximum of
+    /// this in slot order; the reader takes it.
+    pub time: Timestamp,
+    /// The messages; empty for control records.
+    pub payload: Payload,
+}
+
+/// A producer's clock, kept within 5 s before and 1 s after the storage's `stamp`, so that a wrong clock moves no other
+/// producer's messages far.
+#[must_use]
+pub fn clamp_time(producer: Timestamp, stamp: Timestamp) -> Timestamp {
+    producer.clamp(stamp.minus(Duration::from_secs(5)), stamp.plus(Duration::from_secs(1)))
+}

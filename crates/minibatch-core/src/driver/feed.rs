@@ -1,0 +1,320 @@
+//! One strategy with its buffer, log time and count of windows.
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    Buffer, Cause, Error, Fingerprint, Message, Observed, Offset, Readiness, Slot, Timestamp, WindowEmitter,
+    checkpoint::{Base, Decision, DecisionKind},
+    chunk::Chunk,
+    storage::Position,
+    window::{Bounds, FormedWindow, Leaves, Picks, Reason, Selection, WindowChain},
+};
+
+/// How many windows in a row may take nothing out of the buffer before the strategy is taken to be stuck.
+const STUCK_AFTER: usize = 1 << 20;
+
+/// A [`Driver`] of whatever strategy: one dynamic call a chunk.
+pub trait WindowDriver: fmt::Debug + Send {
+    /// Offers messages `from..to` of `chunk`, granting the deadlines that its time passes first.
+    ///
+    /// # Errors
+    /// [`Cause::InvalidWindow`] when the strategy emits without end.
+    fn feed(&mut self, chunk: &Arc<Chunk>, from: u32, to: u32, out: &mut Vec<FormedWindow>) -> Result<(), Error>;
+
+    /// Moves append time to `time`, granting the deadlines up to it: for a record without messages.
+    ///
+    /// # Errors
+    /// As [`WindowDriver::feed`].
+    fn pass_time(&mut self, slot: Slot, time: Timestamp, out: &mut Vec<FormedWindow>) -> Result<(), Error>;
+
+    /// Ends windows by what is not in the log. The decision must be kept to form the same windows again.
+    ///
+    /// # Errors
+    /// As [`WindowDriver::feed`].
+    fn decide(&mut self, kind: DecisionKind, out: &mut Vec<FormedWindow>) -> Result<Decision, Error>;
+
+    /// The instant at which the strategy wants to be asked, if there is one.
+    fn deadline(&self) -> Option<Timestamp>;
+
+    /// Everything needed to go on from here.
+    ///
+    /// # Errors
+    /// [`Cause::Encode`] when the strategy's state cannot be encoded.
+    fn base(&self) -> Result<Base, Error>;
+
+    /// Goes on from `base`. `chunks` are those that its buffer needs, by slot; their times are set from the base.
+    ///
+    /// # Errors
+    /// [`Cause::CorruptState`] when the state is not this strategy's or a chunk is missing.
+    fn restore(&mut self, base: &Base, chunks: &[Arc<Chunk>], out: &mut Vec<FormedWindow>) -> Result<(), Error>;
+
+    /// What is buffered.
+    fn buffer(&self) -> &Buffer;
+
+    /// Where the next message will be read, and the append time reached.
+    fn position(&self) -> Position;
+
+    /// How many messages the strategy left out so far.
+    fn dropped(&self) -> u64;
+
+    /// The strategy's fingerprint.
+    fn fingerprint(&self) -> Fingerprint;
+}
+
+/// A strategy with its buffer, log time and count of windows.
+///
+/// ```
+/// use minibatch_core::{driver::{Driver, WindowDriver}, Buffer, Readiness, Timestamp, WindowEmitter};
+/// use minibatch_core::{storage::Position, window::{Reason, Selection}};
+/// # struct Pairs;
+/// # impl WindowEmitter for Pairs {
+/// #     fn window_ready(&mut self, buffer: &Buffer, _now: Timestamp) -> Readiness {
+/// #         if buffer.len() >= 2 { Readiness::Ready } else { Readiness::wait() }
+/// #     }
+/// #     fn query(&mut self, _buffer: &Buffer) -> Selection { Selection::first(2, Reason::Count) }
+/// # }
+///
+/// let driver = Driver::new(Pairs, Position::START);
+/// assert_eq!(driver.deadline(), None);
+/// ```
+pub struct Driver<E> {
+    emitter: E,
+    buffer: Buffer,
+    /// The next message offered has this offset or a greater one.
+    next: Offset,
+    append_time: Timestamp,
+    log_time: Timestamp,
+    ordinal: u64,
+    decision: u64,
+    chain: WindowChain,
+    dropped: u64,
+    /// The strategy is not asked before so many more messages were offered.
+    more: usize,
+    deadline: Option<Timestamp>,
+}
+
+impl<E: WindowEmitter> Driver<E> {
+    /// Starts at `position` with nothing buffered.
+    pub fn new(emitter: E, position: Position) -> Self {
+        Self {
+            emitter,
+            buffer: Buffer::new(),
+            next: position.offset,
+            append_time: position.time,
+            log_time: position.time,
+            ordinal: 1,
+            decision: 1,
+            chain: WindowChain::default(),
+            dropped: 0,
+            more: 1,
+            deadline: None,
+        }
+    }
+
+    /// The strategy.
+    pub fn emitter(&self) -> &E {
+        &self.emitter
+    }
+
+    fn offer(&mut self, chunk: &Arc<Chunk>, from: u32, to: u32) {
+        let mut kept_from = from;
+        for index in from..to {
+            match self.emitter.observe(&Message::new(chunk, index)) {
+                Observed::Keep => {}
+                Observed::Drop => {
+                    self.buffer.push(chunk, kept_from, index);
+                    kept_from = index + 1;
+                    self.dropped += 1;
+                }
+            }
+        }
+        self.buffer.push(chunk, kept_from, to);
+        self.next = chunk.offset(to);
+        self.more = self.more.saturating_sub((to - from) as usize);
+    }
+
+    /// Asks until the strategy waits.
+    fn ask(&mut self, out: &mut Vec<FormedWindow>) -> Result<(), Error> {
+        let mut stuck = 0;
+        loop {
+            match self.emitter.window_ready(&self.buffer, self.log_time) {
+                Readiness::Wait { more, until } => {
+                    self.more = more.max(1);
+                    self.deadline = until.filter(|&until| until > self.log_time);
+                    return Ok(());
+                }
+                Readiness::Ready => {
+                    let before = self.buffer.len();
+                    let selection = self.emitter.query(&self.buffer);
+                    self.form(selection, out);
+                    stuck = if self.buffer.len() == before { stuck + 1 } else { 0 };
+                    if stuck == STUCK_AFTER {
+                        let reason = "the strategy is ready again and again without taking a message";
+                        return Err(Cause::invalid_window(reason).into());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Grants every deadline up to `time`, each at its own instant.
+    fn grant_up_to(&mut self, time: Timestamp, out: &mut Vec<FormedWindow>) -> Result<(), Error> {
+        while let Some(deadline) = self.deadline.filter(|&deadline| deadline <= time) {
+            self.log_time = self.log_time.max(deadline);
+            self.ask(out)?;
+        }
+        self.log_time = self.log_time.max(time);
+        Ok(())
+    }
+
+    fn form(&mut self, selection: Selection, out: &mut Vec<FormedWindow>) {
+        let members = match (&selection.picks, &selection.leaves) {
+            (Picks::First(count), Leaves::Members) => self.buffer.take_first(*count),
+            (Picks::First(count), _) => self.buffer.peek_first(*count),
+            (Picks::Offsets(offsets), _) => self.buffer.pick(offsets),
+        };
+        match (selection.picks, selection.leaves) {
+            (Picks::Offsets(offsets), Leaves::Members) => self.buffer.remove(offsets),
+            (_, Leaves::Offsets(offsets)) => self.buffer.remove(offsets),
+            (_, Leaves::Before(offset)) => self.buffer.remove_before(offset),
+            (_, Leaves::Members | Leaves::Nothing) => {}
+        }
+        let bounds = selection.bounds.unwrap_or_else(|| match (members.first(), members.last()) {
+            (Some(first), Some(last)) => Bounds::of(&first, &last),
+            _ => Bounds::new(self.log_time, self.log_time),
+        });
+        self.chain = self.chain.link(self.ordinal, &members);
+        out.push(FormedWindow {
+            ordinal: self.ordinal,
+            members,
+            bounds,
+            key: selection.key,
+            reason: selection.reason,
+            next: self.next,
+            chain: self.chain,
+        });
+        self.ordinal += 1;
+    }
+
+    fn flush(&mut self, reason: Reason, out: &mut Vec<FormedWindow>) -> Result<(), Error> {
+        let mut stuck = 0;
+        while let Some(selection) = self.emitter.drain(&self.buffer, reason) {
+            let before = self.buffer.len();
+            self.form(selection, out);
+            stuck = if self.buffer.len() == before { stuck + 1 } else { 0 };
+            if stuck == STUCK_AFTER {
+                return Err(Cause::invalid_window("the strategy drains without end").into());
+            }
+        }
+        self.ask(out)
+    }
+}
+
+impl<E: WindowEmitter> WindowDriver for Driver<E> {
+    fn feed(&mut self, chunk: &Arc<Chunk>, from: u32, to: u32, out: &mut Vec<FormedWindow>) -> Result<(), Error> {
+        self.append_time = self.append_time.max(chunk.time());
+        self.grant_up_to(self.append_time, out)?;
+        let to = to.min(chunk.len());
+        let mut at = from;
+        while at < to {
+            let step = u32::try_from(self.more).unwrap_or(u32::MAX).min(to - at);
+            self.offer(chunk, at, at + step);
+            at += step;
+            if self.more == 0 {
+                self.ask(out)?;
+            }
+        }
+        if to == chunk.len() {
+            self.next = Offset::first_of(chunk.slot().next());
+        }
+        Ok(())
+    }
+
+    fn pass_time(&mut self, slot: Slot, time: Timestamp, out: &mut Vec<FormedWindow>) -> Result<(), Error> {
+        self.append_time = self.append_time.max(time);
+        self.grant_up_to(self.append_time, out)?;
+        self.next = Offset::first_of(slot.next());
+        Ok(())
+    }
+
+    fn decide(&mut self, kind: DecisionKind, out: &mut Vec<FormedWindow>) -> Result<Decision, Error> {
+        let decision = Decision { number: self.decision, next: self.next, kind };
+        self.decision += 1;
+        match kind {
+            DecisionKind::Grant(at) => self.grant_up_to(at, out)?,
+            DecisionKind::Drain => self.flush(Reason::Drain, out)?,
+            DecisionKind::Shutdown => self.flush(Reason::Shutdown, out)?,
+            DecisionKind::BufferFull => self.flush(Reason::BufferFull, out)?,
+        }
+        Ok(decision)
+    }
+
+    fn deadline(&self) -> Option<Timestamp> {
+        self.deadline
+    }
+
+    fn base(&self) -> Result<Base, Error> {
+        Ok(Base {
+            position: self.position(),
+            log_time: self.log_time,
+            ordinal: self.ordinal,
+            decision: self.decision,
+            chain: self.chain,
+            dropped: self.dropped,
+            buffered: self.buffer.slots(),
+            state: self.emitter.snapshot()?,
+        })
+    }
+
+    fn restore(&mut self, base: &Base, chunks: &[Arc<Chunk>], out: &mut Vec<FormedWindow>) -> Result<(), Error> {
+        self.buffer = Buffer::new();
+        for slot in &base.buffered {
+            let chunk = chunks
+                .iter()
+                .find(|chunk| chunk.slot() == slot.slot && chunk.time() == slot.time)
+                .ok_or_else(|| Cause::corrupt_state("checkpoint", "its buffer needs a record that is not there"))?;
+            for &(from, to) in &slot.runs {
+                if from >= to || to > chunk.len() {
+                    return Err(Cause::corrupt_state("checkpoint", "its buffer holds messages that never were").into());
+                }
+                self.buffer.push(chunk, from, to);
+            }
+        }
+        self.next = base.position.offset;
+        self.append_time = base.position.time;
+        self.log_time = base.log_time;
+        self.ordinal = base.ordinal;
+        self.decision = base.decision;
+        self.chain = base.chain;
+        self.dropped = base.dropped;
+        self.emitter.restore(&base.state, &self.buffer)?;
+        self.ask(out)
+    }
+
+    fn buffer(&self) -> &Buffer {
+        &self.buffer
+    }
+
+    fn position(&self) -> Position {
+        Position { offset: self.next, time: self.append_time }
+    }
+
+    fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    fn fingerprint(&self) -> Fingerprint {
+        self.emitter.fingerprint()
+    }
+}
+
+impl<E> fmt::Debug for Driver<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver")
+            .field("next", &self.next)
+            .field("log_time", &self.log_time)
+            .field("ordinal", &self.ordinal)
+            .field("buffer", &self.buffer)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,196 @@
+//! Names that users give: streams, groups, producers; and ids of members.
+
+use std::{fmt, sync::Arc};
+
+use crate::{Cause, Error};
+
+const MAX_LEN: usize = 120;
+const RESERVED_SUFFIXES: [&str; 2] = [".dead", ".late"];
+
+/// Why `name` is not `[A-Za-z0-9][A-Za-z0-9._-]{0,119}` without `..`, if it is not.
+fn broken_rule(name: &str) -> Option<&'static str> {
+    let mut bytes = name.bytes();
+    let Some(first) = bytes.next() else { return Some("it is empty") };
+    if name.len() > MAX_LEN {
+        return Some("it is over 120 characters");
+    }
+    if !first.is_ascii_alphanumeric() {
+        return Some("it must begin with a letter or digit of ASCII");
+    }
+    if !bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')) {
+        return Some("it may hold letters and digits of ASCII, dot, underscore and hyphen only");
+    }
+    name.contains("..").then_some("it may not hold two dots in a row")
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({:?})", stringify!($name), &*self.0)
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+name! {
+    /// The name of a stream: `[A-Za-z0-9][A-Za-z0-9._-]{0,119}`, no `..`.
+    ///
+    /// ```
+    /// use minibatch_core::StreamName;
+    ///
+    /// let quakes = StreamName::new("quakes")?;
+    /// assert_eq!(quakes.dead().as_str(), "quakes.dead");
+    /// assert!(StreamName::new("$quakes").is_err());
+    /// # Ok::<(), minibatch_core::Error>(())
+    /// ```
+    StreamName
+}
+
+name! {
+    /// The name of a group, by the rules of [`StreamName`].
+    GroupName
+}
+
+name! {
+    /// The id of a producer. A user's own id follows the rules of [`StreamName`] and survives restarts.
+    ProducerId
+}
+
+name! {
+    /// The id of a member: one connected process, drawn at random by the storage.
+    MemberId
+}
+
+impl StreamName {
+    /// Checks a user's name for a stream. The endings `.dead` and `.late` belong to the streams derived from one.
+    ///
+    /// # Errors
+    /// [`Cause::InvalidName`] with the rule that is broken.
+    pub fn new(name: &str) -> Result<Self, Error> {
+        let reserved = RESERVED_SUFFIXES.iter().any(|suffix| name.ends_with(suffix));
+        match broken_rule(name) {
+            None if reserved => Err(Cause::invalid_name("stream", "the endings .dead and .late are reserved").into()),
+            None => Ok(Self(name.into())),
+            Some(rule) => Err(Cause::invalid_name("stream", rule).into()),
+        }
+    }
+
+    /// A name read back from a storage, derived streams included.
+    ///
+    /// # Errors
+    /// [`Cause::InvalidName`] with the rule that is broken.
+    pub fn stored(name: &str) -> Result<Self, Error> {
+        let base = RESERVED_SUFFIXES.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
+        broken_rule(base).map_or_else(|| Ok(Self(name.into())), |rule| Err(Cause::invalid_name("stream", rule).into()))
+    }
+
+    /// The stream that takes this one's dead letters.
+    #[must_use]
+    pub fn dead(&self) -> Self {
+        Self(format!("{self}.dead").into())
+    }
+
+    /// True for the streams derived from another: dead letters and late messages.
+    #[must_use]
+    pub fn is_derived(&self) -> bool {
+        RESERVED_SUFFIXES.iter().any(|suffix| self.0.ends_with(suffix))
+    }
+}
+
+impl GroupName {
+    /// Checks a user's name for a group.
+    ///
+    /// # Errors
+    /// [`Cause::InvalidName`] with the rule that is broken.
+    pub fn new(name: &str) -> Result<Self, Error> {
+        broken_rule(name).map_or_else(|| Ok(Self(name.into())), |rule| Err(Cause::invalid_name("group", rule).into()))
+    }
+}
+
+impl ProducerId {
+    /// Checks a user's id for a producer.
+    ///
+    /// # Errors
+    /// [`Cause::InvalidName`] with the rule that is broken.
+    pub fn new(id: &str) -> Result<Self, Error> {
+        broken_rule(id).map_or_else(|| Ok(Self(id.into())), |rule| Err(Cause::invalid_name("producer", rule).into()))
+    }
+
+    /// An id that no user can give, for control records: `~` and the purpose.
+    #[must_use]
+    pub fn reserved(purpose: &str) -> Self {
+        Self(format!("~{purpose}").into())
+    }
+
+    /// An id read back from a storage.
+    #[must_use]
+    pub fn stored(id: &str) -> Self {
+        Self(id.into())
+    }
+}
+
+impl MemberId {
+    /// A member's id, as the storage drew it.
+    #[must_use]
+    pub fn stored(id: &str) -> Self {
+        Self(id.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepts_what_the_rule_says() {
+        for name in ["a", "0", "quakes", "A.b_c-9", &"x".repeat(120)] {
+            assert_eq!(StreamName::new(name).unwrap().as_str(), name);
+        }
+    }
+
+    #[test]
+    fn refuses_the_rest() {
+        let long = "x".repeat(121);
+        for name in ["", "a/b", "$x", "..", "a..b", "a\0", "🌋", "\u{202e}x", ".a", "-a", "~tomb", "a b", &long] {
+            assert!(
+                matches!(StreamName::new(name).unwrap_err().cause(), Cause::InvalidName { what: "stream", .. }),
+                "{name:?}"
+            );
+            assert!(GroupName::new(name).is_err(), "{name:?}");
+            assert!(ProducerId::new(name).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn derived_streams_are_reserved_but_load() {
+        assert!(StreamName::new("q.dead").is_err());
+        let longest = StreamName::new(&"x".repeat(120)).unwrap().dead();
+        assert_eq!(StreamName::stored(longest.as_str()).unwrap(), longest);
+        assert!(longest.is_derived());
+    }
+}

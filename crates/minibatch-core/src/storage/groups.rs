@@ -1,0 +1,200 @@
+//! Groups: who works on a partition, and how far the group has got.
+
+use std::{fmt, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::{Generation, Partition, StreamInfo};
+use crate::{Error, GroupName, MemberId, Offset, Timestamp};
+
+/// Where a new group begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Start {
+    /// At the lowest record still promised.
+    #[default]
+    Earliest,
+    /// After the last record at the time of creation.
+    Latest,
+}
+
+/// A place in the log, with the append time reached there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The next message to read is at this offset or above.
+    pub offset: Offset,
+    /// The greatest append time of all records before it.
+    pub time: Timestamp,
+}
+
+impl Position {
+    /// The beginning of an untouched log.
+    pub const START: Self = Self { offset: Offset::FIRST, time: Timestamp::MIN };
+}
+
+/// What a commit is based on: who owns the partition, and the version it saw last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Fence {
+    /// The owner's epoch.
+    pub epoch: u64,
+    /// How often the group's state of this partition was committed.
+    pub version: u64,
+}
+
+/// How many messages ended how, since the group was created.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// The function and the sink succeeded.
+    pub finished: u64,
+    /// Given up on and kept in the dead-letter stream.
+    pub dead: u64,
+    /// Left out by the strategy itself.
+    pub dropped: u64,
+}
+
+/// A group's state of one partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupState {
+    /// Who works on it, if anybody does.
+    pub owner: Option<MemberId>,
+    /// What the next commit is to be based on.
+    pub fence: Fence,
+    /// Which run of the group this is.
+    pub generation: Generation,
+    /// The strategy that forms its windows.
+    pub fingerprint: String,
+    /// Where the group began.
+    pub start: Position,
+    /// The smallest offset that the group still needs.
+    pub keep_from: Offset,
+    /// How many messages ended how.
+    pub counters: Counters,
+    /// How often the partition was taken over from an owner that did not release it, since the last commit.
+    pub unclean: u32,
+    /// What the last commit left; `None` before the first.
+    pub checkpoint: Option<Bytes>,
+}
+
+/// What a commit stores.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// From where, and with what, the group's windows can be formed again: opaque to the storage.
+    pub checkpoint: Bytes,
+    /// The smallest offset still needed; never goes back.
+    pub keep_from: Offset,
+    /// How many messages ended how.
+    pub counters: Counters,
+}
+
+/// The answer to [`GroupStore::acquire`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Acquired {
+    /// The member owns the partition from now on, and starts from this state.
+    Owner(GroupState),
+    /// A living member owns it.
+    Held(MemberId),
+}
+
+/// Names a piece of a checkpoint that is too big to be committed inline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PieceId {
+    /// The epoch of the owner that wrote it.
+    pub epoch: u64,
+    /// Its number in that epoch.
+    pub number: u64,
+}
+
+/// Members with their heartbeats, and groups with their owners and commits.
+///
+/// # Contract
+/// 1. `join` draws a new id; the member is alive until `ttl` after its last heartbeat, by the storage's clock.
+/// 2. A heartbeat of a member that others found dead (or that left) gives [`MemberDead`](crate::Cause::MemberDead).
+/// 3. `open_group` creates the group or finds it; of any number of calls at once all find the same generation. The start
+///    is resolved for every partition when the group is created, and not changed by a later call.
+/// 4. A group opened with another fingerprint than it was created with gives
+///    [`StrategyChanged`](crate::Cause::StrategyChanged).
+/// 5. `acquire` makes the member the owner when there is none, or when the owner is dead, or itself: with an epoch
+///    greater than every earlier one. A dead owner that had not released is counted in `unclean`.
+/// 6. Of many that acquire at once, one becomes owner; the others learn who.
+/// 7. `acquire` by a member that is dead gives [`MemberDead`](crate::Cause::MemberDead).
+/// 8. `commit` stores all or nothing, and raises the version by one, only if epoch and version are the stored ones.
+///    Another epoch gives [`Fenced`](crate::Cause::Fenced), another version [`StaleCommit`](crate::Cause::StaleCommit).
+/// 9. Repeating a commit whose verdict was lost, with the same bytes and fence, succeeds with the same version.
+/// 10. `commit` with a `keep_from` below the stored one gives [`StaleCommit`](crate::Cause::StaleCommit), with one past
+///     the tail's last message [`OutOfRange`](crate::Cause::OutOfRange) (a `keep_from` at the slot after the tail is the
+///     end of the log, and fine).
+/// 11. A successful commit sets `unclean` to 0.
+/// 12. `release` frees the partition if the epoch is still the owner's, and otherwise does nothing.
+/// 13. `remove_group` frees what the group held; commits of its owner give [`Fenced`](crate::Cause::Fenced).
+/// 14. `groups` lists the groups of a partition by name.
+/// 15. A piece written is read back whole; writing it again with the same bytes is fine. `retain_pieces` deletes every
+///     other piece of the group's partition.
+///
+/// # Errors
+/// Besides those named, [`Retry`](crate::ErrorKind::Retry) without a verdict, and
+/// [`StreamDropped`](crate::Cause::StreamDropped).
+///
+/// # Cancel safety
+/// A dropped call may still take effect; the same call again finds it (clauses 3, 5, 9, 12).
+#[async_trait]
+pub trait GroupStore: fmt::Debug + Send + Sync + 'static {
+    /// Makes this process a member.
+    async fn join(&self, ttl: Duration) -> Result<MemberId, Error>;
+
+    /// Keeps the member alive for `ttl` from now.
+    async fn heartbeat(&self, member: &MemberId, ttl: Duration) -> Result<(), Error>;
+
+    /// Ends the membership: what it owns is free.
+    async fn leave(&self, member: &MemberId) -> Result<(), Error>;
+
+    /// Finds the group, or creates it for all partitions.
+    async fn open_group(
+        &self,
+        stream: &StreamInfo,
+        group: &GroupName,
+        fingerprint: &str,
+        start: Start,
+    ) -> Result<(), Error>;
+
+    /// Removes the group; `false` when there was none.
+    async fn remove_group(&self, stream: &StreamInfo, group: &GroupName) -> Result<bool, Error>;
+
+    /// The groups of a partition, with their state there.
+    async fn groups(&self, partition: &Partition) -> Result<Vec<(GroupName, GroupState)>, Error>;
+
+    /// Takes the partition for `member` if it is free. The group must have been opened.
+    async fn acquire(&self, partition: &Partition, group: &GroupName, member: &MemberId) -> Result<Acquired, Error>;
+
+    /// Gives the partition back.
+    async fn release(&self, partition: &Partition, group: &GroupName, epoch: u64) -> Result<(), Error>;
+
+    /// Stores how far the group has got; returns the fence of the next commit.
+    async fn commit(
+        &self,
+        partition: &Partition,
+        group: &GroupName,
+        fence: Fence,
+        commit: Commit,
+    ) -> Result<Fence, Error>;
+
+    /// Stores a piece of a checkpoint, at most 1 MiB.
+    async fn write_piece(
+        &self,
+        partition: &Partition,
+        group: &GroupName,
+        piece: PieceId,
+        bytes: Bytes,
+    ) -> Result<(), Error>;
+
+    /// Reads a piece; `None` when it is not there.
+    async fn read_piece(
+        &self,
+        partition: &Partition,
+        group: &GroupName,
+        piece: PieceId,
+    ) -> Result<Option<Bytes>, Error>;
+
+    /// Deletes all pieces of the group's partition but these.
+    async fn retain_pieces(&self, partition: &Partition, group: &GroupName, keep: &[PieceId]) -> Result<(), Error>;
+}

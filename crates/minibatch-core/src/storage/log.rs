@@ -1,0 +1,105 @@
+//! The log of one partition: chunks appended, read, waited for and trimmed.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use super::Partition;
+use crate::{
+    Error, ProducerId, Slot, Timestamp,
+    chunk::{NewChunk, Record},
+};
+
+/// What registering a producer gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProducerGrant {
+    /// The epoch of this registration: greater than all earlier ones of the same id.
+    pub epoch: u64,
+    /// The sequence of the producer's next chunk.
+    pub next_sequence: u64,
+}
+
+/// How much to read at once, at least one record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadLimit {
+    /// Stop after the record that reaches so many messages.
+    pub messages: usize,
+    /// Stop after the record that reaches so many bytes of payload.
+    pub bytes: usize,
+}
+
+/// Both ends of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogBounds {
+    /// The lowest slot still promised: 0 in a new partition.
+    pub floor: Slot,
+    /// The append time at the floor: no kept record's append time is before it.
+    pub floor_time: Timestamp,
+    /// The highest slot that is filled; 0 when none ever was.
+    pub tail: Slot,
+}
+
+/// What a trim did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trimmed {
+    /// The floor now.
+    pub floor: Slot,
+    /// How many records were deleted by this call.
+    pub deleted: u64,
+}
+
+/// Appends to, reads, awaits and trims the log of a partition.
+///
+/// # Contract
+/// 1. *Whole or not at all*: a chunk is visible entirely or not.
+/// 2. *Once*: appending the same (producer id, sequence) again writes nothing and returns the first one's slot.
+///    Also after that record was trimmed; the slot returned is then the floor or below.
+/// 3. *One order*: every reader finds the same record in the same slot, for ever; slots are dense from 1 on.
+/// 4. *Own order*: a chunk whose append returned before another began has the lower slot.
+/// 5. A sequence that skips or goes back to one never used gives
+///    [`OutOfOrderSequence`](crate::Cause::OutOfOrderSequence); a sequence used with another payload
+///    [`SequenceConflict`](crate::Cause::SequenceConflict), where the record is still there to compare.
+/// 6. *Fencing*: registering a producer id again fences the earlier registration: its next append gives
+///    [`Fenced`](crate::Cause::Fenced), from its heir's first append on at the latest. The heir's `next_sequence` follows
+///    the last one appended.
+/// 7. `read` returns records from `from` on, contiguous, in slot order, whole, and at least one when there is one; an
+///    empty answer means that `from` is past the tail. `from` [`Slot::ZERO`] reads from the first slot.
+/// 8. `read` stops after the record that reaches a limit.
+/// 9. Reading below the floor what was deleted gives [`OffsetTrimmed`](crate::Cause::OffsetTrimmed), never a silent skip.
+/// 10. A record that is damaged gives [`CorruptRecord`](crate::Cause::CorruptRecord); records before it in the same
+///     answer are returned first.
+/// 11. A record's time is the producer's clock within the bounds of [`clamp_time`](crate::chunk::clamp_time).
+/// 12. `wait` returns once a record above `after` can be read, within a second of its append by whatever client, at once
+///     when there is one. It may return for no reason.
+/// 13. `trim` deletes nothing that a group still needs (records from its `keep_from` on), never the last record, and
+///     nothing when there is no group. The floor is raised before anything is deleted. It may leave deleting to a later
+///     call, so that a slow client comes to no harm.
+/// 14. An empty payload is a chunk like any other.
+///
+/// # Errors
+/// Besides those named, [`Retry`](crate::ErrorKind::Retry) without a verdict, and
+/// [`StreamDropped`](crate::Cause::StreamDropped).
+///
+/// # Cancel safety
+/// A dropped `append` may still have appended: append the same chunk again (clause 2). The others change nothing that a
+/// second call would not.
+#[async_trait]
+pub trait ChunkLog: fmt::Debug + Send + Sync + 'static {
+    /// Registers a producer, fencing earlier registrations of the same id.
+    async fn register_producer(&self, partition: &Partition, producer: &ProducerId) -> Result<ProducerGrant, Error>;
+
+    /// Appends one chunk; returns its slot once it is durable.
+    async fn append(&self, partition: &Partition, chunk: NewChunk) -> Result<Slot, Error>;
+
+    /// Reads records from `from` on.
+    async fn read(&self, partition: &Partition, from: Slot, limit: ReadLimit) -> Result<Vec<Record>, Error>;
+
+    /// Waits until there may be a record above `after`.
+    async fn wait(&self, partition: &Partition, after: Slot) -> Result<(), Error>;
+
+    /// Both ends of the log.
+    async fn bounds(&self, partition: &Partition) -> Result<LogBounds, Error>;
+
+    /// Removes what every group has finished with.
+    async fn trim(&self, partition: &Partition) -> Result<Trimmed, Error>;
+}

@@ -1,0 +1,56 @@
+//! A window as the driver formed it: members taken from the buffer, number, and its link in the chain of all windows.
+
+use twox_hash::XxHash3_64;
+
+use super::{Bounds, Reason};
+use crate::{Members, Offset};
+
+/// A window that is ready for its function.
+#[derive(Clone, Debug)]
+pub struct FormedWindow {
+    /// Its number in its partition and group: 1, 2, 3, …
+    pub ordinal: u64,
+    /// Its messages.
+    pub members: Members,
+    /// The time it covers.
+    pub bounds: Bounds,
+    /// The key that its messages share, where the strategy goes by key.
+    pub key: Option<String>,
+    /// Why it was emitted.
+    pub reason: Reason,
+    /// Where the next message was to be read when it was formed.
+    pub next: Offset,
+    /// All windows up to and with this one.
+    pub chain: WindowChain,
+}
+
+/// A digest of every window formed so far: ordinals, members and their order, each hashed onto the one before.
+///
+/// Two runs that agree on it formed the same windows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct WindowChain(u64);
+
+impl WindowChain {
+    /// A chain as it was stored.
+    #[must_use]
+    pub fn stored(bits: i64) -> Self {
+        Self(bits.cast_unsigned())
+    }
+
+    /// The digest, as 64 bits signed: what databases store.
+    #[must_use]
+    pub fn to_i64(self) -> i64 {
+        self.0.cast_signed()
+    }
+
+    pub(crate) fn link(self, ordinal: u64, members: &Members) -> Self {
+        let mut hasher = XxHash3_64::with_seed(self.0);
+        let mut write = |number: u64| std::hash::Hasher::write(&mut hasher, &number.to_le_bytes());
+        write(ordinal);
+        for run in members.runs() {
+            write(run.first().to_u64());
+            write(run.len() as u64);
+        }
+        Self(std::hash::Hasher::finish(&hasher))
+    }
+}

@@ -1,0 +1,13 @@
+//! Windows: what a strategy chooses, and what becomes of it.
+
+mod bounds;
+mod formed;
+mod id;
+mod reason;
+mod selection;
+
+pub use bounds::Bounds;
+pub use formed::{FormedWindow, WindowChain};
+pub use id::WindowId;
+pub use reason::Reason;
+pub use selection::{Leaves, Picks, Selection};
