@@ -14,6 +14,7 @@ mod message;
 mod name;
 mod offset;
 pub mod storage;
+mod strategy;
 mod timestamp;
 pub mod window;
 
@@ -25,4 +26,5 @@ pub use members::{Members, Run};
 pub use message::Message;
 pub use name::{GroupName, MemberId, ProducerId, StreamName};
 pub use offset::{Offset, Slot};
+pub use strategy::Strategy;
 pub use timestamp::Timestamp;

@@ -74,6 +74,12 @@ impl Members {
         self.len == 0
     }
 
+    /// The bytes of the messages in the log.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.runs.iter().map(|run| run.chunk.size_between(run.from, run.to)).sum()
+    }
+
     /// The messages in the window's order.
     pub fn iter(&self) -> impl Iterator<Item = Message<'_>> {
         self.runs.iter().flat_map(Run::messages)

@@ -88,6 +88,11 @@ impl<'a> Message<'a> {
         (self.chunk.codec() == Codec::Envelopes).then(|| RawDocument::from_bytes(bytes).ok())?
     }
 
+    /// The document `{v: value}`.
+    pub(crate) fn wrapped_value(&self) -> Option<Vec<u8>> {
+        self.value().map(|(kind, value)| wrap(kind, value))
+    }
+
     /// Kind and bytes of the value, out of its envelope where there is one.
     fn value(&self) -> Option<(u8, &'a [u8])> {
         let (kind, bytes) = self.chunk.element(self.index)?;

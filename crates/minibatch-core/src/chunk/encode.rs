@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bson::RawDocument;
 use bytes::Bytes;
 use serde::Serialize;
 
@@ -9,7 +10,7 @@ use super::{
     element::{self, Malformed},
     payload::{Codec, Payload},
 };
-use crate::{Cause, Error};
+use crate::{Cause, Error, Message};
 
 /// The size at which a chunk is closed, in bytes of its messages.
 pub const CHUNK_TARGET_BYTES: usize = 1 << 20;
@@ -84,11 +85,16 @@ impl Encoded {
         Ok(encoded)
     }
 
-    /// Encodes one value with a key or headers.
+    /// Encodes one value with a key or headers, where it has any.
     ///
     /// # Errors
     /// As [`Encoded::push`].
     pub fn with_extras<T: Serialize + ?Sized>(value: &T, extras: &Extras) -> Result<Self, Error> {
+        if *extras == Extras::default() {
+            let mut encoded = Self::new();
+            encoded.push(value)?;
+            return Ok(encoded);
+        }
         let h = extras.headers.iter().map(|(k, v)| HeaderDocument { k, v }).collect();
         let mut encoded = Self { envelopes: true, ..Self::default() };
         encoded.push_raw(&Envelope { v: value, k: extras.key.as_deref(), h })?;
@@ -105,6 +111,26 @@ impl Encoded {
             return self.push_raw(&Envelope { v: value, k: None, h: Vec::new() });
         }
         self.push_raw(value)
+    }
+
+    /// Copies messages that lie in a log, values and keys as they are, with `headers` added to their own.
+    ///
+    /// # Errors
+    /// [`Cause::MessageTooLarge`] when headers take one above [`MESSAGE_MAX_BYTES`], [`Cause::Encode`] when one is
+    /// damaged.
+    pub fn copies<'a>(
+        messages: impl IntoIterator<Item = (Message<'a>, Vec<(&'static str, String)>)>,
+    ) -> Result<Self, Error> {
+        let mut encoded = Self { envelopes: true, ..Self::default() };
+        for (message, headers) in messages {
+            let wrapped = message.wrapped_value().ok_or(Cause::Encode)?;
+            let document = RawDocument::from_bytes(&wrapped).map_err(|_| Cause::Encode)?;
+            let value = document.get("v").ok().flatten().ok_or(Cause::Encode)?;
+            let all = message.headers().chain(headers.iter().map(|(name, text)| (*name, text.as_str())));
+            let h = all.map(|(k, v)| HeaderDocument { k, v }).collect();
+            encoded.push_raw(&Envelope { v: value, k: message.key(), h })?;
+        }
+        Ok(encoded)
     }
 
     fn push_raw<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {

@@ -137,6 +137,12 @@ impl WindowFormer {
         Ok(self.progress.checkpoint())
     }
 
+    /// Whether every window that was done before has been formed again: only then may anything be decided.
+    #[must_use]
+    pub fn is_caught_up(&self) -> bool {
+        self.replay.is_over()
+    }
+
     /// The smallest offset that the last checkpoint needs.
     #[must_use]
     pub fn keep_from(&self) -> Offset {

@@ -1,0 +1,180 @@
+//! A connected process: one storage, one member, its producers.
+
+mod membership;
+mod options;
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use minibatch_core::{
+    Cause, Clock, Error, StreamName,
+    storage::{Partition, Storage, StreamInfo},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{Stream, SystemClock, producer::Producer};
+
+pub(crate) use membership::Membership;
+pub use options::ClientOptions;
+
+/// A connection to a storage, shared by all its clones: opens streams, keeps the process alive for the other members.
+///
+/// ```
+/// use std::sync::Arc;
+/// use minibatch_memory::MemoryStorage;
+/// use minibatch_runtime::Client;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> minibatch_core::Result<()> {
+/// let client = Client::new(Arc::new(MemoryStorage::new()));
+/// let numbers = client.stream::<u32>("numbers").await?;
+/// numbers.append(&7).await?;
+/// client.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    storage: Arc<dyn Storage>,
+    clock: Arc<dyn Clock>,
+    options: ClientOptions,
+    producers: Mutex<HashMap<Partition, Weak<Producer>>>,
+    membership: tokio::sync::Mutex<Option<Arc<Membership>>>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Client {
+    /// A client of `storage`, with the system's clock.
+    #[must_use]
+    pub fn new(storage: Arc<dyn Storage>) -> Self {
+        Self::with_options(storage, Arc::new(SystemClock::new()), ClientOptions::default())
+    }
+
+    /// A client with a clock of one's own and other options.
+    #[must_use]
+    pub fn with_options(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>, options: ClientOptions) -> Self {
+        Self(Arc::new(Inner {
+            storage,
+            clock,
+            options,
+            producers: Mutex::default(),
+            membership: tokio::sync::Mutex::default(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        }))
+    }
+
+    /// Finds the stream of that name, or creates it, for messages of type `T`.
+    ///
+    /// # Errors
+    /// [`Cause::InvalidName`] without asking the storage, [`Cause::StreamDiffers`] when it exists with several
+    /// partitions, [`Cause::Closed`] after [`Client::shutdown`], and what the storage says.
+    pub async fn stream<T>(&self, name: &str) -> Result<Stream<T>, Error> {
+        self.open(&StreamName::new(name)?).await
+    }
+
+    /// The dead letters of the stream `name`: messages that were given up on, with headers that say why.
+    ///
+    /// # Errors
+    /// As [`Client::stream`].
+    pub async fn dead_letters<T>(&self, name: &str) -> Result<Stream<T>, Error> {
+        self.open(&StreamName::new(name)?.dead()).await
+    }
+
+    pub(crate) async fn open<T>(&self, name: &StreamName) -> Result<Stream<T>, Error> {
+        if self.0.stop.is_cancelled() {
+            return Err(Cause::Closed.into());
+        }
+        let info = self.storage().open_stream(name, 1).await.map_err(|error| error.during("open stream"))?;
+        let producer = self.producer(info.partition(0));
+        Ok(Stream::new(self.clone(), info, producer))
+    }
+
+    /// All streams, by name.
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub async fn streams(&self) -> Result<Vec<StreamInfo>, Error> {
+        self.storage().list_streams().await.map_err(|error| error.during("list streams"))
+    }
+
+    /// Drops a stream with its messages, groups and dead letters, for good; `false` when there was none.
+    ///
+    /// # Errors
+    /// [`Cause::InvalidName`], and what the storage says.
+    pub async fn drop_stream(&self, name: &str) -> Result<bool, Error> {
+        let name = StreamName::new(name)?;
+        self.storage().drop_stream(&name.dead()).await.map_err(|error| error.during("drop stream"))?;
+        self.storage().drop_stream(&name).await.map_err(|error| error.during("drop stream"))
+    }
+
+    /// Stops consumers and producers of this client, waits for what they have in flight, and leaves the other members.
+    ///
+    /// Appends that were called before are finished; calls afterwards give [`Cause::Closed`]. A second call returns at
+    /// once.
+    pub async fn shutdown(&self) {
+        self.0.stop.cancel();
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+        if let Some(membership) = self.0.membership.lock().await.take() {
+            membership.leave().await;
+        }
+    }
+
+    /// The storage underneath.
+    #[must_use]
+    pub fn storage(&self) -> &Arc<dyn Storage> {
+        &self.0.storage
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
+    pub(crate) fn options(&self) -> &ClientOptions {
+        &self.0.options
+    }
+
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.0.tasks
+    }
+
+    pub(crate) fn stopping(&self) -> &CancellationToken {
+        &self.0.stop
+    }
+
+    /// The one producer of a partition: callers share its chunks.
+    fn producer(&self, partition: Partition) -> Arc<Producer> {
+        let mut producers = self.0.producers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(producer) = producers.get(&partition).and_then(Weak::upgrade) {
+            return producer;
+        }
+        producers.retain(|_, producer| producer.strong_count() > 0);
+        let producer = Arc::new(Producer::start(self, partition.clone()));
+        producers.insert(partition, Arc::downgrade(&producer));
+        producer
+    }
+
+    /// The membership of this process, joined when first needed and again when it was lost.
+    pub(crate) async fn membership(&self) -> Result<Arc<Membership>, Error> {
+        let mut current = self.0.membership.lock().await;
+        if let Some(membership) = current.as_ref().filter(|membership| !membership.is_lost()) {
+            return Ok(Arc::clone(membership));
+        }
+        let membership = Arc::new(Membership::join(self).await?);
+        *current = Some(Arc::clone(&membership));
+        Ok(membership)
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("storage", &self.0.storage).finish_non_exhaustive()
+    }
+}

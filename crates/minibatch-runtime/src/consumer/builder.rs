@@ -1,0 +1,203 @@
+//! From a stream to a running consumer.
+
+use std::{fmt, sync::Arc};
+
+use minibatch_core::{
+    Error, GroupName, Strategy,
+    storage::{Position, Start},
+};
+use serde::de::DeserializeOwned;
+
+use super::{Consumer, ConsumerOptions, OnBufferFull, Outcome, Summary, serve, supervisor};
+use crate::{Backoff, Stream, Window};
+
+/// No window chosen yet.
+#[derive(Clone, Copy, Debug)]
+pub struct NoWindow;
+
+/// Builds a consumer of a stream: choose when a window is ready, then [`run`](Streaming::run) a function,
+/// [`drain`](Streaming::drain) what there is, or [`open`](Streaming::open) to pull windows.
+///
+/// The façade's prelude adds `size`, `max_wait`, `bytes` and `interval`.
+#[must_use = "a consumer does nothing before run, drain or open"]
+pub struct Streaming<T, W = NoWindow> {
+    stream: Stream<T>,
+    window: W,
+    group: Result<GroupName, Error>,
+    options: ConsumerOptions,
+    stop: Option<serve::StopSignal>,
+}
+
+impl<T> Streaming<T, NoWindow> {
+    pub(crate) fn new(stream: Stream<T>) -> Self {
+        Self {
+            stream,
+            window: NoWindow,
+            group: GroupName::new("default"),
+            options: ConsumerOptions::default(),
+            stop: None,
+        }
+    }
+}
+
+impl<T, W> Streaming<T, W> {
+    /// Forms windows by `strategy`: one of the built-in ones, or a function that makes a
+    /// [`WindowEmitter`](minibatch_core::WindowEmitter) of one's own.
+    pub fn window<S: Strategy>(self, strategy: S) -> Streaming<T, S> {
+        self.map_window(|_| strategy)
+    }
+
+    /// Changes the strategy chosen so far.
+    pub fn map_window<S>(self, change: impl FnOnce(W) -> S) -> Streaming<T, S> {
+        let Self { stream, window, group, options, stop } = self;
+        Streaming { stream, window: change(window), group, options, stop }
+    }
+
+    /// Reads as this group, independently of all others; `default` unless given. A wrong name is an error when the
+    /// consumer starts.
+    pub fn group(mut self, name: &str) -> Self {
+        self.group = GroupName::new(name);
+        self
+    }
+
+    /// Begins a new group after the last message instead of at the first.
+    pub fn latest(mut self) -> Self {
+        self.options.start = Start::Latest;
+        self
+    }
+
+    /// Tries a window so often before its messages go to the dead letters (at least once).
+    pub fn max_attempts(mut self, attempts: u32) -> Self {
+        self.options.max_attempts = attempts.max(1);
+        self
+    }
+
+    /// Waits so long between attempts.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.options.backoff = backoff;
+        self
+    }
+
+    /// What to do when the strategy keeps more messages waiting than the buffer may hold.
+    pub fn on_buffer_full(mut self, policy: OnBufferFull) -> Self {
+        self.options.on_buffer_full = policy;
+        self
+    }
+
+    /// Emits the open window when the consumer is stopped, instead of leaving it for the next start.
+    pub fn flush_on_stop(mut self) -> Self {
+        self.options.flush_on_stop = true;
+        self
+    }
+
+    /// With all options at once.
+    pub fn options(mut self, options: ConsumerOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Stops [`run`](Streaming::run) when `signal` resolves, instead of at Ctrl-C.
+    pub fn until(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.stop = Some(Box::pin(signal));
+        self
+    }
+}
+
+impl<T: DeserializeOwned + Send + 'static, W: Strategy> Streaming<T, W> {
+    /// Starts the consumer, to pull windows from it.
+    ///
+    /// # Errors
+    /// [`InvalidName`](minibatch_core::Cause::InvalidName) for the group,
+    /// [`InvalidWindow`](minibatch_core::Cause::InvalidWindow) for the strategy,
+    /// [`StrategyChanged`](minibatch_core::Cause::StrategyChanged) when the group was formed by another one, and what the
+    /// storage says.
+    pub async fn open(self) -> Result<Consumer<T>, Error> {
+        self.start(false).await
+    }
+
+    async fn start(self, drain: bool) -> Result<Consumer<T>, Error> {
+        let group = self.group?;
+        let client = self.stream.client().clone();
+        let fingerprint = self.window.driver(Position::START)?.fingerprint();
+        let opened = client.storage().open_group(self.stream.info(), &group, fingerprint.as_str(), self.options.start);
+        opened.await.map_err(|error| error.during("open group"))?;
+        let dead = match self.stream.name().is_derived() {
+            true => None,
+            false => Some(self.stream.name().dead()),
+        };
+        let setup = supervisor::Setup {
+            client,
+            partition: self.stream.info().partition(0),
+            group,
+            strategy: Arc::new(self.window),
+            options: self.options,
+            dead,
+            drain,
+        };
+        Ok(supervisor::start(setup))
+    }
+
+    /// Runs an async function on every window, one after the other, until Ctrl-C (or the signal of
+    /// [`until`](Streaming::until)), then finishes the window at hand, commits and returns.
+    ///
+    /// An error or a panic is a failed attempt: the window is tried again, its followers wait.
+    ///
+    /// # Errors
+    /// As [`Streaming::open`], and whatever ends the consumer.
+    ///
+    /// # Cancel safety
+    /// Dropped, it stops at once: the window at hand comes again at the next start.
+    pub async fn run<F, Fut, R>(mut self, function: F) -> Result<Summary, Error>
+    where
+        F: FnMut(Window<T>) -> Fut + Send,
+        Fut: Future<Output = R> + Send,
+        R: Outcome,
+    {
+        let stop = self.stop.take().unwrap_or_else(serve::ctrl_c);
+        serve::run(self.start(false).await?, serve::Async::new(function), Some(stop)).await
+    }
+
+    /// Runs a blocking function on every window, on the threads for blocking work. Otherwise as [`Streaming::run`].
+    ///
+    /// # Errors
+    /// As [`Streaming::run`].
+    ///
+    /// # Cancel safety
+    /// As [`Streaming::run`], but a function under way goes on to its end.
+    pub async fn run_blocking<F, R>(mut self, function: F) -> Result<Summary, Error>
+    where
+        F: Fn(Window<T>) -> R + Send + Sync + 'static,
+        R: Outcome + 'static,
+    {
+        let stop = self.stop.take().unwrap_or_else(serve::ctrl_c);
+        serve::run(self.start(false).await?, serve::Blocking::new(function), Some(stop)).await
+    }
+
+    /// Runs an async function on every window up to the end of the stream as it is now, the last one being what is
+    /// left, and returns. For jobs and tests.
+    ///
+    /// # Errors
+    /// As [`Streaming::run`].
+    ///
+    /// # Cancel safety
+    /// As [`Streaming::run`].
+    pub async fn drain<F, Fut, R>(self, function: F) -> Result<Summary, Error>
+    where
+        F: FnMut(Window<T>) -> Fut + Send,
+        Fut: Future<Output = R> + Send,
+        R: Outcome,
+    {
+        serve::run(self.start(true).await?, serve::Async::new(function), None).await
+    }
+}
+
+impl<T, W: fmt::Debug> fmt::Debug for Streaming<T, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Streaming")
+            .field("stream", &self.stream)
+            .field("window", &self.window)
+            .field("group", &self.group)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}

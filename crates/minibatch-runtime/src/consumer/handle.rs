@@ -1,0 +1,194 @@
+//! The user's end of a consumer.
+
+use std::{
+    fmt,
+    future::poll_fn,
+    marker::PhantomData,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use minibatch_core::{Cause, Error};
+use serde::de::DeserializeOwned;
+use tokio::{sync::mpsc, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use super::{ConsumerOptions, Delivery, Settlement, Summary, handoff::Handoff, stats::Stats};
+use crate::{Client, Window, window::WindowSource};
+
+/// A running consumer, to pull windows from. Also a [`futures::Stream`].
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use minibatch_emitters::CountWindow;
+/// # use minibatch_runtime::Client;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> minibatch_core::Result<()> {
+/// # let client = Client::new(Arc::new(minibatch_memory::MemoryStorage::new()));
+/// let numbers = client.stream::<u32>("numbers").await?;
+/// numbers.append_many(&[1, 2, 3, 4]).await?;
+///
+/// let mut consumer = numbers.streaming().window(CountWindow::new(2)).open().await?;
+/// while let Some(window) = consumer.next().await? {
+///     let last = window.data.contains(&4);
+///     window.ack().await?;
+///     if last {
+///         break;
+///     }
+/// }
+/// consumer.shutdown().await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Dropped, it stops at once: what is not committed comes again at the next start. [`Consumer::shutdown`] finishes
+/// first.
+#[must_use = "a consumer that is dropped stops"]
+pub struct Consumer<T> {
+    pub(super) client: Client,
+    pub(super) source: WindowSource,
+    pub(super) options: ConsumerOptions,
+    handoff: Arc<Handoff>,
+    settlements: mpsc::UnboundedSender<Settlement>,
+    stats: Arc<Stats>,
+    stop: CancellationToken,
+    task: Option<JoinHandle<Result<(), Error>>>,
+    messages: PhantomData<fn() -> T>,
+}
+
+pub(super) struct Parts {
+    pub(super) client: Client,
+    pub(super) source: WindowSource,
+    pub(super) options: ConsumerOptions,
+    pub(super) handoff: Arc<Handoff>,
+    pub(super) settlements: mpsc::UnboundedSender<Settlement>,
+    pub(super) stats: Arc<Stats>,
+    pub(super) stop: CancellationToken,
+    pub(super) task: JoinHandle<Result<(), Error>>,
+}
+
+impl<T> Consumer<T> {
+    pub(super) fn new(parts: Parts) -> Self {
+        Self {
+            client: parts.client,
+            source: parts.source,
+            options: parts.options,
+            handoff: parts.handoff,
+            settlements: parts.settlements,
+            stats: parts.stats,
+            stop: parts.stop,
+            task: Some(parts.task),
+            messages: PhantomData,
+        }
+    }
+
+    /// Asks the consumer to stop: no more windows are formed, and [`Consumer::next`] gives `None` once those taken are
+    /// settled.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Stops, waits until the windows taken are settled (at most 30 s), commits and gives the partition back.
+    ///
+    /// # Errors
+    /// What ended the consumer, if anything did.
+    pub async fn shutdown(mut self) -> Result<Summary, Error> {
+        self.stop.cancel();
+        while poll_fn(|context| self.handoff.poll_take(context)).await.is_some() {}
+        poll_fn(|context| self.poll_end(context)).await?;
+        Ok(self.summary())
+    }
+
+    /// What it has done so far.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        self.stats.summary()
+    }
+
+    pub(super) fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    pub(super) fn settle(&self, settlement: Settlement) {
+        // a session that has ended knows nothing of the window: it comes again
+        let _ = self.settlements.send(settlement);
+    }
+
+    /// Returns when the consumer is to stop.
+    pub(super) async fn stopping(&self) {
+        self.stop.cancelled().await;
+    }
+
+    /// Returns when the session no longer waits for windows.
+    pub(super) async fn ended(&self) {
+        self.settlements.closed().await;
+    }
+
+    /// The next window, not decoded yet; `None` at the end.
+    pub(super) async fn take(&mut self) -> Result<Option<Delivery>, Error> {
+        poll_fn(|context| self.poll_take(context)).await
+    }
+
+    fn poll_take(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Delivery>, Error>> {
+        match ready!(self.handoff.poll_take(context)) {
+            Some(delivery) => Poll::Ready(Ok(Some(delivery))),
+            None => self.poll_end(context).map_ok(|()| None),
+        }
+    }
+
+    /// How the task ended; told once.
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let Some(task) = &mut self.task else { return Poll::Ready(Ok(())) };
+        let end = ready!(Pin::new(task).poll(context));
+        self.task = None;
+        Poll::Ready(end.unwrap_or_else(|_| Err(Cause::bug("the consumer's task panicked").into())))
+    }
+}
+
+impl<T: DeserializeOwned> Consumer<T> {
+    /// The next window; `None` when the consumer was stopped.
+    ///
+    /// Windows may be taken before earlier ones are settled. Messages that are not a `T` are left out of the window, and
+    /// go to the dead letters when it is acknowledged.
+    ///
+    /// # Errors
+    /// What ended the consumer. Losing the partition to another member is no error: it waits to get it back.
+    ///
+    /// # Cancel safety
+    /// Dropped, no window is lost.
+    pub async fn next(&mut self) -> Result<Option<Window<T>>, Error> {
+        let delivery = self.take().await?;
+        Ok(delivery.map(|delivery| self.open(delivery)))
+    }
+
+    fn open(&self, delivery: Delivery) -> Window<T> {
+        Window::open(&self.source, delivery, Some(self.settlements.clone()))
+    }
+}
+
+impl<T: DeserializeOwned> futures::Stream for Consumer<T> {
+    type Item = Result<Window<T>, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let taken = ready!(self.poll_take(context));
+        Poll::Ready(taken.map(|delivery| delivery.map(|delivery| self.open(delivery))).transpose())
+    }
+}
+
+impl<T> Drop for Consumer<T> {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+impl<T> fmt::Debug for Consumer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Consumer")
+            .field("source", &self.source)
+            .field("summary", &self.summary())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,24 @@
+//! Consuming: from a stream to windows, from windows to functions, and back to what is done.
+//!
+//! [`Streaming`] is the builder; it starts a [`supervisor`] task that owns the partition for as long as it can, each time
+//! in a [`session`]; the [`Consumer`] is the user's end: it takes windows, and acknowledges or returns them.
+
+mod builder;
+mod dead;
+mod function;
+mod handle;
+mod handoff;
+mod options;
+mod serve;
+mod session;
+mod settlement;
+mod stats;
+mod supervisor;
+
+pub use builder::{NoWindow, Streaming};
+pub use function::Outcome;
+pub use handle::Consumer;
+pub(crate) use handoff::Delivery;
+pub use options::{ConsumerOptions, OnBufferFull};
+pub use serve::Summary;
+pub(crate) use settlement::Settlement;

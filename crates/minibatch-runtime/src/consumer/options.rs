@@ -1,0 +1,50 @@
+//! What can be set of a consumer.
+
+use minibatch_core::storage::Start;
+
+use crate::Backoff;
+
+/// What can be set of a consumer, beside its windows and its function.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ConsumerOptions {
+    /// Where a new group begins. At the earliest message.
+    pub start: Start,
+    /// How often a window is tried before its messages go to the dead letters. 5.
+    pub max_attempts: u32,
+    /// How long to wait between attempts.
+    pub backoff: Backoff,
+    /// How many bytes are read ahead of the strategy, and how many are out with the function. 8 MiB each.
+    pub prefetch_bytes: usize,
+    /// How many bytes of messages the strategy may keep waiting. 256 MiB.
+    pub max_buffer_bytes: usize,
+    /// What to do when it keeps more.
+    pub on_buffer_full: OnBufferFull,
+    /// Whether the open window is emitted when the consumer is stopped, or left for its next start. Left.
+    pub flush_on_stop: bool,
+}
+
+/// What to do when a strategy keeps more messages waiting than the buffer may hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnBufferFull {
+    /// Stop with [`BufferFull`](minibatch_core::Cause::BufferFull).
+    #[default]
+    Stop,
+    /// Emit what there is as a window.
+    Emit,
+}
+
+impl Default for ConsumerOptions {
+    fn default() -> Self {
+        Self {
+            start: Start::Earliest,
+            max_attempts: 5,
+            backoff: Backoff::default(),
+            prefetch_bytes: 8 << 20,
+            max_buffer_bytes: 256 << 20,
+            on_buffer_full: OnBufferFull::Stop,
+            flush_on_stop: false,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Committing: one in flight, and the next takes all that gathered meanwhile.
+
+use std::{future::pending, sync::Arc, time::Duration};
+
+use futures::future::BoxFuture;
+use minibatch_core::{
+    Clock, Error, GroupName,
+    checkpoint::{EncodedCheckpoint, PieceWriter},
+    driver::WindowFormer,
+    storage::{Commit, Counters, Fence, GroupState, Partition, PieceId, Storage},
+};
+use tokio::sync::oneshot;
+
+use super::super::supervisor::Setup;
+use crate::retry::until_verdict;
+
+/// How often a consumer looks whether something can be trimmed.
+const TRIM_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Commits what a session has settled.
+pub(super) struct Committer {
+    storage: Arc<dyn Storage>,
+    clock: Arc<dyn Clock>,
+    partition: Partition,
+    group: GroupName,
+    fence: Fence,
+    writer: PieceWriter,
+    /// The pieces that the stored checkpoint needs.
+    pieces: Vec<PieceId>,
+    in_flight: Option<BoxFuture<'static, Result<Fence, Error>>>,
+    /// Who waits for the commit in flight, and for the next one.
+    told: Vec<oneshot::Sender<()>>,
+    waiting: Vec<oneshot::Sender<()>>,
+    dirty: bool,
+    trimmed: Duration,
+}
+
+impl Committer {
+    pub(super) fn new(setup: &Setup, state: &GroupState) -> Self {
+        let clock = Arc::clone(setup.client.clock());
+        Self {
+            storage: Arc::clone(setup.client.storage()),
+            trimmed: clock.elapsed(),
+            clock,
+            partition: setup.partition.clone(),
+            group: setup.group.clone(),
+            fence: state.fence,
+            writer: PieceWriter::new(state.fence.epoch),
+            pieces: Vec::new(),
+            in_flight: None,
+            told: Vec::new(),
+            waiting: Vec::new(),
+            dirty: false,
+        }
+    }
+
+    /// There is something to commit, and perhaps somebody to be told.
+    pub(super) fn wants(&mut self, durable: Option<oneshot::Sender<()>>) {
+        self.dirty = true;
+        self.waiting.extend(durable);
+    }
+
+    /// Nothing is left to be committed.
+    pub(super) fn is_idle(&self) -> bool {
+        !self.dirty && self.in_flight.is_none()
+    }
+
+    /// Starts a commit of what `former` has done, if there is something and none is in flight.
+    pub(super) fn start(&mut self, former: &mut WindowFormer, counters: Counters) -> Result<bool, Error> {
+        if !self.dirty || self.in_flight.is_some() {
+            return Ok(false);
+        }
+        self.dirty = false;
+        self.told = std::mem::take(&mut self.waiting);
+        let encoded = former.checkpoint()?.encode(&mut self.writer)?;
+        let obsolete = self.pieces != encoded.pieces;
+        self.pieces.clone_from(&encoded.pieces);
+        let commit = Commit { checkpoint: encoded.inline.clone(), keep_from: former.keep_from(), counters };
+        self.in_flight = Some(self.send(encoded, commit, obsolete));
+        Ok(true)
+    }
+
+    /// Writes new pieces, commits, then deletes the pieces that are no longer needed. Each step is repeated unchanged
+    /// until it has a verdict.
+    fn send(
+        &self,
+        encoded: EncodedCheckpoint,
+        commit: Commit,
+        obsolete: bool,
+    ) -> BoxFuture<'static, Result<Fence, Error>> {
+        let (storage, clock) = (Arc::clone(&self.storage), Arc::clone(&self.clock));
+        let (partition, group, fence) = (self.partition.clone(), self.group.clone(), self.fence);
+        Box::pin(async move {
+            for (id, bytes) in &encoded.new_pieces {
+                until_verdict(&*clock, "write piece", || storage.write_piece(&partition, &group, *id, bytes.clone()))
+                    .await?;
+            }
+            let next =
+                until_verdict(&*clock, "commit", || storage.commit(&partition, &group, fence, commit.clone())).await?;
+            if obsolete {
+                until_verdict(&*clock, "retain pieces", || storage.retain_pieces(&partition, &group, &encoded.pieces))
+                    .await?;
+            }
+            Ok(next)
+        })
+    }
+
+    /// Returns when the commit in flight is durable, having told who waited. Cancel safe.
+    pub(super) async fn committed(&mut self) -> Result<(), Error> {
+        let Some(commit) = &mut self.in_flight else { return pending().await };
+        let verdict = commit.await;
+        self.in_flight = None;
+        self.fence = verdict?;
+        for waiting in self.told.drain(..) {
+            // whoever acknowledged may not care when it is durable
+            let _ = waiting.send(());
+        }
+        Ok(())
+    }
+
+    /// A trim, when it is time for one, or `now`.
+    pub(super) fn trim(&mut self, now: bool) -> Option<BoxFuture<'static, ()>> {
+        let elapsed = self.clock.elapsed();
+        if !now && elapsed.saturating_sub(self.trimmed) < TRIM_INTERVAL {
+            return None;
+        }
+        self.trimmed = elapsed;
+        let (storage, partition) = (Arc::clone(&self.storage), self.partition.clone());
+        Some(Box::pin(async move {
+            // nothing depends on it: the next one does the same
+            if let Err(error) = storage.trim(&partition).await {
+                tracing::debug!(%partition, %error, "could not trim");
+            }
+        }))
+    }
+}

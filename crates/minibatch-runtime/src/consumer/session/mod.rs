@@ -1,0 +1,100 @@
+//! One ownership of a partition: reads, forms windows, hands them out, settles, commits.
+//!
+//! A single task does it all, so there is no state to share: what takes time (reading, committing, waiting, dead letters)
+//! is a future that the loop in [`run`] polls beside the others.
+
+mod commit;
+mod fetch;
+mod restore;
+mod run;
+mod tail;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::{future::BoxFuture, stream::FuturesUnordered};
+use minibatch_core::{
+    Error, Offset,
+    driver::WindowFormer,
+    storage::{Counters, Generation, GroupState},
+    window::FormedWindow,
+};
+use tokio::sync::oneshot;
+
+use super::{Delivery, supervisor::Supervisor};
+use crate::client::Membership;
+use commit::Committer;
+use fetch::Fetcher;
+use tail::TailTimer;
+
+/// How long the end of a session waits for windows that are out.
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+
+pub(super) struct Session {
+    number: u64,
+    generation: Generation,
+    membership: Arc<Membership>,
+    former: WindowFormer,
+    fetcher: Fetcher,
+    committer: Committer,
+    timer: TailTimer,
+    /// Formed, and waiting for room among those that are out.
+    ready: VecDeque<FormedWindow>,
+    /// The bytes of the windows that are out, by ordinal.
+    out: HashMap<u64, usize>,
+    out_bytes: usize,
+    /// Windows that wait for their next attempt, and dead letters on their way.
+    later: FuturesUnordered<BoxFuture<'static, Result<Later, Error>>>,
+    counters: Counters,
+    /// The position at the last commit.
+    committed: Offset,
+    /// Reads no more; what is out is waited for.
+    ending: bool,
+}
+
+/// What was to happen later, and has.
+enum Later {
+    /// A failed window is to be tried again.
+    Again(Delivery),
+    /// The dead letters of a window are durable.
+    Buried { delivery: Delivery, dead: u64, durable: Option<oneshot::Sender<()>> },
+    /// What every group has finished with was removed.
+    Trimmed,
+}
+
+impl Session {
+    /// Goes on from where the group's last owner left off.
+    pub(super) async fn start(
+        supervisor: &Supervisor,
+        membership: &Arc<Membership>,
+        state: GroupState,
+        without_done: bool,
+    ) -> Result<Self, Error> {
+        let setup = &supervisor.setup;
+        let checkpoint = restore::checkpoint(setup, &state, without_done).await?;
+        let chunks = restore::buffered(setup, &checkpoint).await?;
+        let driver = setup.strategy.driver(checkpoint.base.position)?;
+        let mut formed = Vec::new();
+        let former = WindowFormer::new(driver, checkpoint, &chunks, &mut formed)?;
+        let position = former.position();
+        Ok(Self {
+            number: supervisor.sessions,
+            generation: state.generation,
+            membership: Arc::clone(membership),
+            fetcher: Fetcher::start(setup, position),
+            committer: Committer::new(setup, &state),
+            timer: TailTimer::new(setup, position.time),
+            former,
+            ready: formed.into(),
+            out: HashMap::new(),
+            out_bytes: 0,
+            later: FuturesUnordered::new(),
+            counters: state.counters,
+            committed: position.offset,
+            ending: false,
+        })
+    }
+}

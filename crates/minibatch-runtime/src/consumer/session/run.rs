@@ -1,0 +1,312 @@
+//! The loop of a session.
+
+use std::{future::pending, sync::Arc};
+
+use futures::StreamExt;
+use minibatch_core::{
+    Cause, Error, Timestamp,
+    checkpoint::DecisionKind,
+    driver::LogEntry,
+    window::{FormedWindow, WindowId},
+};
+use tokio::sync::oneshot;
+
+use super::{
+    super::{
+        Delivery, OnBufferFull, Settlement,
+        dead::{self, Letters},
+        supervisor::Supervisor,
+    },
+    Later, STOP_TIMEOUT, Session,
+    fetch::Fetched,
+};
+
+/// How many settlements are taken up at once.
+const SETTLEMENTS: usize = 1_024;
+
+/// What happened.
+enum Event {
+    Settled,
+    Committed(Result<(), Error>),
+    Fetched(Result<Fetched, Error>),
+    Expired(Result<(), Error>),
+    Later(Result<Later, Error>),
+    Lost,
+    Stop,
+    GiveUp,
+}
+
+impl Session {
+    /// Works until the consumer is stopped, has drained, or loses the partition.
+    pub(in super::super) async fn run(&mut self, supervisor: &mut Supervisor) -> Result<(), Error> {
+        let clock = Arc::clone(supervisor.setup.client.clock());
+        let mut settled = Vec::with_capacity(SETTLEMENTS);
+        let mut deadline = None;
+        self.check_drained(supervisor)?;
+        loop {
+            self.hand_out(supervisor);
+            if self.committer.start(&mut self.former, self.counters)? {
+                self.committed = self.former.position().offset;
+            }
+            if self.is_over() {
+                return self.finish(supervisor).await;
+            }
+            if self.ending && deadline.is_none() {
+                deadline = Some(clock.sleep(STOP_TIMEOUT));
+            }
+            self.timer.arm(self.former.deadline().filter(|_| self.wants_more()));
+            let event = tokio::select! {
+                biased;
+                () = self.membership.lost() => Event::Lost,
+                _ = supervisor.settled.recv_many(&mut settled, SETTLEMENTS) => Event::Settled,
+                verdict = self.committer.committed() => Event::Committed(verdict),
+                Some(later) = self.later.next() => Event::Later(later),
+                () = supervisor.stop.cancelled(), if !self.ending => Event::Stop,
+                fetched = self.fetcher.next(), if self.wants_more() => Event::Fetched(fetched),
+                expired = self.timer.expired() => Event::Expired(expired),
+                () = async { match &mut deadline { Some(sleep) => sleep.await, None => pending().await } } => Event::GiveUp,
+            };
+            match event {
+                Event::Settled => {
+                    for settlement in settled.drain(..) {
+                        self.settle(supervisor, settlement)?;
+                    }
+                }
+                Event::Committed(verdict) => {
+                    verdict?;
+                    self.trim(false);
+                }
+                Event::Later(later) => self.later(supervisor, later?),
+                Event::Fetched(fetched) => self.fetched(supervisor, fetched?)?,
+                Event::Expired(expired) => {
+                    expired?;
+                    self.fetcher.confirm_tail();
+                }
+                Event::Stop => self.stop(supervisor)?,
+                Event::Lost => return Err(Cause::MemberDead.into()),
+                Event::GiveUp => {
+                    tracing::warn!(
+                        windows = self.out.len(),
+                        "stopping without waiting longer for windows that are out"
+                    );
+                    self.abandon();
+                }
+            }
+        }
+    }
+
+    /// Whether the next entry of the log can be used now.
+    fn wants_more(&self) -> bool {
+        !self.ending && self.ready.is_empty()
+    }
+
+    fn is_over(&self) -> bool {
+        self.ending && self.ready.is_empty() && self.out.is_empty() && self.committer.is_idle()
+    }
+
+    /// Hands out what is ready, as far as the bytes that are out allow; one window always may be.
+    fn hand_out(&mut self, supervisor: &Supervisor) {
+        let limit = supervisor.setup.options.prefetch_bytes;
+        while let Some(window) = self.ready.front() {
+            let bytes = window.members.bytes();
+            if !self.out.is_empty() && self.out_bytes + bytes > limit {
+                return;
+            }
+            let Some(formed) = self.ready.pop_front() else { return };
+            let id = WindowId::new(self.generation, supervisor.setup.partition.index, formed.ordinal);
+            self.out.insert(formed.ordinal, bytes);
+            self.out_bytes += bytes;
+            supervisor.handoff.offer(Delivery { session: self.number, id, formed, attempt: 1 });
+        }
+    }
+
+    fn fetched(&mut self, supervisor: &Supervisor, fetched: Fetched) -> Result<(), Error> {
+        match fetched {
+            Fetched::Entry(entry, _room) => self.feed(supervisor, &entry),
+            Fetched::Tail => match self.timer.saw_tail() {
+                Some(deadline) => self.grant(deadline),
+                None => {
+                    // whatever the strategy left out need not be read again
+                    if self.out.is_empty()
+                        && self.former.buffer().is_empty()
+                        && self.committed < self.former.position().offset
+                    {
+                        self.committer.wants(None);
+                    }
+                    Ok(())
+                }
+            },
+        }
+    }
+
+    fn feed(&mut self, supervisor: &Supervisor, entry: &LogEntry) -> Result<(), Error> {
+        let mut formed = Vec::new();
+        self.former.feed(entry, &mut formed)?;
+        self.ready.extend(formed);
+        self.timer.saw_entry(self.former.position().time);
+        self.check_buffer(supervisor)?;
+        self.check_drained(supervisor)
+    }
+
+    fn grant(&mut self, deadline: Timestamp) -> Result<(), Error> {
+        self.decide(DecisionKind::Grant(deadline))
+    }
+
+    fn decide(&mut self, kind: DecisionKind) -> Result<(), Error> {
+        let mut formed: Vec<FormedWindow> = Vec::new();
+        self.former.decide(kind, &mut formed)?;
+        self.ready.extend(formed);
+        Ok(())
+    }
+
+    fn check_buffer(&mut self, supervisor: &Supervisor) -> Result<(), Error> {
+        let options = &supervisor.setup.options;
+        let bytes = self.former.buffer().pinned_bytes();
+        if bytes <= options.max_buffer_bytes || !self.ready.is_empty() {
+            return Ok(());
+        }
+        match options.on_buffer_full {
+            OnBufferFull::Stop => Err(Cause::buffer_full(bytes).into()),
+            OnBufferFull::Emit => self.decide(DecisionKind::BufferFull),
+        }
+    }
+
+    /// Flushes and ends once the log has been read as far as it reached when the drain began.
+    fn check_drained(&mut self, supervisor: &Supervisor) -> Result<(), Error> {
+        let drained = supervisor.drain_to.is_some_and(|last| self.former.position().offset.slot() > last);
+        if drained && !self.ending {
+            self.decide(DecisionKind::Drain)?;
+            self.end();
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self, supervisor: &Supervisor) -> Result<(), Error> {
+        for delivery in supervisor.handoff.take_back() {
+            self.forget(delivery.formed.ordinal);
+        }
+        self.ready.clear();
+        if supervisor.setup.options.flush_on_stop && self.former.is_caught_up() {
+            self.decide(DecisionKind::Shutdown)?;
+        }
+        self.end();
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        self.ending = true;
+        if self.committed < self.former.position().offset {
+            self.committer.wants(None);
+        }
+    }
+
+    fn abandon(&mut self) {
+        self.ready.clear();
+        self.out.clear();
+        self.out_bytes = 0;
+    }
+
+    fn forget(&mut self, ordinal: u64) {
+        self.out_bytes -= self.out.remove(&ordinal).unwrap_or(0);
+    }
+
+    fn settle(&mut self, supervisor: &Supervisor, settlement: Settlement) -> Result<(), Error> {
+        if settlement.session() != self.number {
+            return Ok(());
+        }
+        match settlement {
+            Settlement::Done { delivery, rejected, durable } if rejected.is_empty() => {
+                self.done(supervisor, &delivery, 0);
+                self.committer.wants(durable);
+            }
+            Settlement::Done { delivery, rejected, durable } => {
+                self.bury(supervisor, delivery, Letters::Some(rejected), durable)?;
+            }
+            Settlement::Failed { delivery, reason } => {
+                supervisor.stats.failed();
+                if delivery.attempt >= supervisor.setup.options.max_attempts {
+                    self.bury(supervisor, delivery, Letters::All { reason }, None)?;
+                } else if self.ending {
+                    self.forget(delivery.formed.ordinal);
+                } else {
+                    self.try_later(supervisor, delivery);
+                }
+            }
+            Settlement::Exhausted { delivery, reason } => {
+                self.bury(supervisor, delivery, Letters::All { reason }, None)?;
+            }
+            Settlement::Returned { delivery } => self.forget(delivery.formed.ordinal),
+        }
+        Ok(())
+    }
+
+    fn done(&mut self, supervisor: &Supervisor, delivery: &Delivery, dead: u64) {
+        let messages = delivery.formed.members.len() as u64;
+        self.former.settle(&delivery.formed);
+        self.forget(delivery.formed.ordinal);
+        self.counters.finished += messages - dead;
+        self.counters.dead += dead;
+        supervisor.stats.done(messages, dead);
+    }
+
+    fn try_later(&mut self, supervisor: &Supervisor, mut delivery: Delivery) {
+        delivery.attempt += 1;
+        let wait = supervisor.setup.options.backoff.before(delivery.attempt);
+        let clock = Arc::clone(supervisor.setup.client.clock());
+        self.later.push(Box::pin(async move {
+            clock.sleep(wait).await;
+            Ok(Later::Again(delivery))
+        }));
+    }
+
+    /// Sends messages of a window to the dead letters; it is done once they are durable.
+    fn bury(
+        &mut self,
+        supervisor: &Supervisor,
+        delivery: Delivery,
+        letters: Letters,
+        durable: Option<oneshot::Sender<()>>,
+    ) -> Result<(), Error> {
+        let Some(name) = supervisor.setup.dead.clone() else {
+            // a dead letter that fails again has nowhere to go, and nothing may be lost
+            return Err(Cause::function("a dead letter failed again; mend the function, or remove the message").into());
+        };
+        tracing::warn!(window = %delivery.id, attempt = delivery.attempt, stream = %name, "giving up, messages go to the dead letters");
+        let client = supervisor.setup.client.clone();
+        self.later.push(Box::pin(async move {
+            let dead = dead::bury(client, name, &delivery, &letters).await?;
+            Ok(Later::Buried { delivery, dead, durable })
+        }));
+        Ok(())
+    }
+
+    fn later(&mut self, supervisor: &Supervisor, later: Later) {
+        match later {
+            Later::Again(delivery) if self.ending => self.forget(delivery.formed.ordinal),
+            Later::Again(delivery) => supervisor.handoff.offer(delivery),
+            Later::Buried { delivery, dead, durable } => {
+                self.done(supervisor, &delivery, dead);
+                self.committer.wants(durable);
+            }
+            Later::Trimmed => {}
+        }
+    }
+
+    fn trim(&mut self, now: bool) {
+        if let Some(trim) = self.committer.trim(now) {
+            self.later.push(Box::pin(async move {
+                trim.await;
+                Ok(Later::Trimmed)
+            }));
+        }
+    }
+
+    /// Everything is committed: tidies up.
+    async fn finish(&mut self, supervisor: &Supervisor) -> Result<(), Error> {
+        if let Some(trim) = self.committer.trim(true) {
+            trim.await;
+        }
+        tracing::debug!(partition = %supervisor.setup.partition, "session over");
+        Ok(())
+    }
+}

@@ -1,0 +1,35 @@
+//! What became of a window that was handed out.
+
+use tokio::sync::oneshot;
+
+use super::Delivery;
+use crate::window::Rejected;
+
+/// What became of a window that was handed out.
+#[derive(Debug)]
+pub(crate) enum Settlement {
+    /// The function succeeded. Messages that did not decode go to the dead letters.
+    Done {
+        delivery: Delivery,
+        rejected: Vec<Rejected>,
+        /// Told when the window is durably done.
+        durable: Option<oneshot::Sender<()>>,
+    },
+    /// It failed: try it again, unless this was its last attempt.
+    Failed { delivery: Delivery, reason: String },
+    /// Its last attempt failed: all its messages go to the dead letters.
+    Exhausted { delivery: Delivery, reason: String },
+    /// Nobody works on it any more, and nothing is said of it: it comes again after the next start.
+    Returned { delivery: Delivery },
+}
+
+impl Settlement {
+    pub(super) fn session(&self) -> u64 {
+        match self {
+            Self::Done { delivery, .. }
+            | Self::Failed { delivery, .. }
+            | Self::Exhausted { delivery, .. }
+            | Self::Returned { delivery } => delivery.session,
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Producers and consumers of minibatch over any storage.
+//!
+//! Most users depend on the façade crate `minibatch`, which adds storages by URL, built-in windows and the
+//! `#[streaming]` macro. This crate is for whoever brings a storage of their own: [`Client::new`] takes any
+//! [`Storage`](minibatch_core::storage::Storage).
+//!
+//! ```
+//! use std::sync::Arc;
+//! use minibatch_memory::MemoryStorage;
+//! use minibatch_emitters::CountWindow;
+//! use minibatch_runtime::{Client, Window};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> minibatch_core::Result<()> {
+//! let client = Client::new(Arc::new(MemoryStorage::new()));
+//! let numbers = client.stream::<u32>("numbers").await?;
+//! numbers.append_many(&[1, 2, 3, 4, 5]).await?;
+//!
+//! let summary = numbers
+//!     .streaming()
+//!     .window(CountWindow::new(2))
+//!     .drain(|window: Window<u32>| async move { println!("{:?}", window.data) })
+//!     .await?;
+//! assert_eq!((summary.messages, summary.windows), (5, 3));
+//! client.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How it works
+//! - A [`Stream`]'s appends go through one task a partition and client: those that come while a chunk is on its way share
+//!   the next one.
+//! - A consumer ([`Streaming`]) is a task that owns a partition for its group: it reads ahead, forms windows, hands them
+//!   out, and commits what is done, one commit in flight and the next taking all that gathered.
+//! - A failing function is tried again with growing waits, then its window's messages go to the stream `<name>.dead`.
+
+mod client;
+mod clock;
+mod consumer;
+mod producer;
+mod random;
+mod retry;
+mod stream;
+mod window;
+
+pub use client::{Client, ClientOptions};
+pub use clock::SystemClock;
+pub use consumer::{Consumer, ConsumerOptions, NoWindow, OnBufferFull, Outcome, Streaming, Summary};
+pub use producer::Appended;
+pub use retry::Backoff;
+pub use stream::Stream;
+pub use window::{Ack, MessageMeta, Window};

@@ -1,0 +1,10 @@
+//! Random ids: the only place of this crate that draws them.
+
+use minibatch_core::ProducerId;
+use uuid::Uuid;
+
+/// An id for the life of one producer.
+#[expect(clippy::disallowed_methods, reason = "this is the adapter")]
+pub(crate) fn producer_id() -> ProducerId {
+    ProducerId::stored(&Uuid::new_v4().simple().to_string())
+}

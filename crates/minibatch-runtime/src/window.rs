@@ -1,0 +1,225 @@
+//! A window as the user's function gets it.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use minibatch_core::{
+    Cause, Error, GroupName, Offset, StreamName, Timestamp,
+    window::{Bounds, Reason, WindowId},
+};
+use serde::de::DeserializeOwned;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::consumer::{Delivery, Settlement};
+
+/// A mini-batch: messages, and what the strategy says of them.
+///
+/// A window that was pulled is to be [acknowledged](Window::ack); dropped, it comes again.
+pub struct Window<T> {
+    /// The messages, in the window's order.
+    pub data: Vec<T>,
+    /// Names the window for good: the same id, the same members.
+    pub id: WindowId,
+    /// Its number in its group: 1, 2, 3, …
+    pub ordinal: u64,
+    /// The time it covers.
+    pub bounds: Bounds,
+    /// Why it was emitted.
+    pub reason: Reason,
+    /// The key that its messages share, where the strategy goes by key.
+    pub key: Option<String>,
+    /// Which attempt this is: 1, 2, 3, …
+    pub attempt: u32,
+    /// The stream that the messages come from.
+    pub stream: StreamName,
+    /// The group that the window belongs to.
+    pub group: GroupName,
+    receipt: Receipt,
+}
+
+/// What comes with a message beside its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MessageMeta {
+    /// Where it is in the stream.
+    pub offset: Offset,
+    /// Its append time.
+    pub time: Timestamp,
+    /// The key it was appended with.
+    pub key: Option<String>,
+    /// The headers it was appended with.
+    pub headers: Vec<(String, String)>,
+}
+
+/// Where windows come from.
+#[derive(Clone, Debug)]
+pub(crate) struct WindowSource {
+    pub(crate) stream: StreamName,
+    pub(crate) group: GroupName,
+}
+
+/// The duty to settle a window that was pulled; dropped unsettled, it hands the window back.
+///
+/// A window that is run by a function has none: what the function returns settles it.
+struct Receipt {
+    delivery: Delivery,
+    rejected: Vec<Rejected>,
+    settlements: Option<mpsc::UnboundedSender<Settlement>>,
+}
+
+/// A message of a window that is not a `T`, by its place among the members.
+#[derive(Clone, Debug)]
+pub(crate) struct Rejected {
+    pub(crate) place: usize,
+    pub(crate) reason: String,
+}
+
+impl<T> Window<T> {
+    /// Decodes a delivery; messages that are not a `T` are left out and told apart.
+    ///
+    /// `settlements` is where a pulled window is settled.
+    pub(crate) fn open(
+        source: &WindowSource,
+        delivery: Delivery,
+        settlements: Option<mpsc::UnboundedSender<Settlement>>,
+    ) -> Self
+    where
+        T: DeserializeOwned,
+    {
+        let formed = &delivery.formed;
+        let mut data = Vec::with_capacity(formed.members.len());
+        let mut rejected = Vec::new();
+        for (place, message) in formed.members.iter().enumerate() {
+            match message.decode() {
+                Ok(value) => data.push(value),
+                Err(error) => rejected.push(Rejected { place, reason: report(&error) }),
+            }
+        }
+        Self {
+            data,
+            id: delivery.id,
+            ordinal: formed.ordinal,
+            bounds: formed.bounds,
+            reason: formed.reason,
+            key: formed.key.clone(),
+            attempt: delivery.attempt,
+            stream: source.stream.clone(),
+            group: source.group.clone(),
+            receipt: Receipt { delivery, rejected, settlements },
+        }
+    }
+
+    /// How many messages there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.data.len()
+    }
+
+    /// True without messages.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.data.is_empty()
+    }
+
+    /// What comes with each message, in the order of [`Window::data`].
+    pub fn meta(&self) -> impl Iterator<Item = MessageMeta> {
+        let rejected = &self.receipt.rejected;
+        let decoded = move |place: &usize| rejected.binary_search_by_key(place, |rejected| rejected.place).is_err();
+        let members = self.receipt.delivery.formed.members.iter().enumerate();
+        members.filter(move |(place, _)| decoded(place)).map(|(_, message)| MessageMeta {
+            offset: message.offset(),
+            time: message.time(),
+            key: message.key().map(ToOwned::to_owned),
+            headers: message.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        })
+    }
+
+    /// Says that a pulled window is done, at once; awaited, it returns when that is durable.
+    ///
+    /// Awaiting every window costs a commit each. To share commits, keep the futures and await them later, or drop them:
+    /// the next commit takes all that was acknowledged by then. Inside a function that is run on windows it does nothing:
+    /// what the function returns settles the window.
+    pub fn ack(mut self) -> Ack {
+        let (durable, verdict) = oneshot::channel();
+        if self.receipt.settlements.is_none() {
+            return Ack(None);
+        }
+        self.receipt.settle(|delivery, rejected| Settlement::Done { delivery, rejected, durable: Some(durable) });
+        Ack(Some(verdict))
+    }
+
+    /// Hands a pulled window back as failed: it comes again, or goes to the dead letters after its last attempt. Inside a
+    /// function that is run on windows it does nothing.
+    pub fn fail(mut self, reason: impl fmt::Display) {
+        let reason = reason.to_string();
+        self.receipt.settle(|delivery, _| Settlement::Failed { delivery, reason });
+    }
+
+    /// The messages that did not decode.
+    pub(crate) fn rejected(&self) -> &[Rejected] {
+        &self.receipt.rejected
+    }
+}
+
+/// Resolves when an acknowledged window is durably done.
+///
+/// # Errors
+/// [`Closed`](Cause::Closed) when the consumer ended before: the window will come again.
+///
+/// # Cancel safety
+/// Dropped, the window is done all the same, with the next commit.
+#[derive(Debug)]
+#[must_use = "await it to know that the window is durably done; `drop` it to share commits"]
+pub struct Ack(Option<oneshot::Receiver<()>>);
+
+impl Future for Ack {
+    type Output = Result<(), Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Some(verdict) => Pin::new(verdict).poll(context).map_err(|_| Error::new(Cause::Closed).during("ack")),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl Receipt {
+    /// Settles the window if that is still owed.
+    fn settle(&mut self, how: impl FnOnce(Delivery, Vec<Rejected>) -> Settlement) {
+        if let Some(settlements) = self.settlements.take() {
+            // a consumer that has ended does not need to know, and the window comes again
+            let _ = settlements.send(how(self.delivery.clone(), std::mem::take(&mut self.rejected)));
+        }
+    }
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        self.settle(|delivery, _| Settlement::Failed { delivery, reason: "the window was dropped".to_owned() });
+    }
+}
+
+/// An error with what lies underneath, as it is kept with a dead letter.
+fn report(error: &Error) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+impl<T> fmt::Debug for Window<T> {
+    /// Never the data: it is the user's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Window")
+            .field("id", &self.id)
+            .field("ordinal", &self.ordinal)
+            .field("bounds", &self.bounds)
+            .field("reason", &self.reason)
+            .field("attempt", &self.attempt)
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
