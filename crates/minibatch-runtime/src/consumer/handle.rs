@@ -95,8 +95,9 @@ impl<T> Consumer<T> {
     /// What ended the consumer, if anything did.
     pub async fn shutdown(mut self) -> Result<Summary, Error> {
         self.stop.cancel();
-        while poll_fn(|context| self.handoff.poll_take(context)).await.is_some() {}
-        poll_fn(|context| self.poll_end(context)).await?;
+        while let Some(delivery) = self.take().await? {
+            self.settle(Settlement::Returned { delivery });
+        }
         Ok(self.summary())
     }
 

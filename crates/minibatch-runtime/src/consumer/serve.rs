@@ -96,12 +96,13 @@ where
     let mut stopped = false;
     loop {
         let delivery = tokio::select! {
-            delivery = consumer.take() => delivery?,
+            biased;
             () = &mut stop, if !stopped => {
                 stopped = true;
                 consumer.stop();
                 continue;
             }
+            delivery = consumer.take() => delivery?,
         };
         let Some(delivery) = delivery else { return Ok(consumer.summary()) };
         let serving = serve(&consumer, &mut function, delivery);
