@@ -44,13 +44,11 @@ impl WindowChain {
     }
 
     pub(crate) fn link(self, ordinal: u64, members: &Members) -> Self {
-        let mut hasher = XxHash3_64::with_seed(self.0);
-        let mut write = |number: u64| std::hash::Hasher::write(&mut hasher, &number.to_le_bytes());
-        write(ordinal);
+        let mut chain = XxHash3_64::oneshot_with_seed(self.0, &ordinal.to_le_bytes());
         for run in members.runs() {
-            write(run.first().to_u64());
-            write(run.len() as u64);
+            let place = u128::from(run.first().to_u64()) << 64 | run.len() as u128;
+            chain = XxHash3_64::oneshot_with_seed(chain, &place.to_le_bytes());
         }
-        Self(std::hash::Hasher::finish(&hasher))
+        Self(chain)
     }
 }

@@ -87,6 +87,10 @@ impl<T> Consumer<T> {
     /// settled.
     pub fn stop(&self) {
         self.stop.cancel();
+        // what waits here was not taken yet: the session need not wait for it
+        for delivery in self.handoff.take_back() {
+            self.settle(Settlement::Returned { delivery });
+        }
     }
 
     /// Stops, waits until the windows taken are settled (at most 30 s), commits and gives the partition back.
@@ -94,7 +98,7 @@ impl<T> Consumer<T> {
     /// # Errors
     /// What ended the consumer, if anything did.
     pub async fn shutdown(mut self) -> Result<Summary, Error> {
-        self.stop.cancel();
+        self.stop();
         while let Some(delivery) = self.take().await? {
             self.settle(Settlement::Returned { delivery });
         }
