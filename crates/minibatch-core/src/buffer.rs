@@ -74,7 +74,8 @@ impl Buffer {
     /// The oldest message.
     #[must_use]
     pub fn first(&self) -> Option<Message<'_>> {
-        self.iter().next()
+        let segment = self.segments.front()?;
+        segment.chunk.message(segment.first)
     }
 
     /// The newest message.
@@ -109,12 +110,15 @@ impl Buffer {
         self.len += (to - from) as usize;
         self.bytes += bytes;
         match self.segments.back_mut() {
-            Some(last) if last.chunk.slot() == chunk.slot() => last.extend(from, to),
+            Some(last) if last.chunk.slot() == chunk.slot() => last.extend(from, to, bytes),
             _ => {
+                // the oldest is left alone: it is one chunk, and of windows in order the next to go
+                if let Some(newest) = self.segments.len().checked_sub(1).filter(|&newest| newest > 0) {
+                    self.copy_out(newest);
+                }
                 self.pinned += chunk.pinned_bytes();
-                let chunk = Arc::clone(chunk);
                 self.segments.push_back(Segment {
-                    chunk,
+                    chunk: Arc::clone(chunk),
                     first: from,
                     end: to,
                     live: to - from,
@@ -130,14 +134,25 @@ impl Buffer {
         let mut members = Members::new();
         let mut left = count;
         while left > 0 {
-            let Some(segment) = self.segments.front_mut() else { break };
-            let taken = segment.take_first(left, &mut members);
-            left -= taken.count;
-            self.len -= taken.count;
-            self.bytes -= taken.bytes;
-            self.settle_segment(0);
+            let Some(segment) = self.segments.pop_front_if(|segment| segment.live as usize <= left) else {
+                self.take_some(left, &mut members);
+                break;
+            };
+            left -= segment.live as usize;
+            self.len -= segment.live as usize;
+            self.bytes -= segment.live_bytes;
+            self.pinned -= segment.chunk.pinned_bytes();
+            segment.take_all(&mut members);
         }
         members
+    }
+
+    /// Takes `count` messages of the first segment, which has more.
+    fn take_some(&mut self, count: usize, members: &mut Members) {
+        let Some(segment) = self.segments.front_mut() else { return };
+        let taken = segment.take_first(count, members);
+        self.len -= taken.count;
+        self.bytes -= taken.bytes;
     }
 
     /// The oldest `count` messages, left in place.
@@ -181,8 +196,10 @@ impl Buffer {
             }
         }
         for slot in touched {
-            if let Some(at) = self.find(slot) {
-                self.settle_segment(at);
+            let Some(at) = self.find(slot) else { continue };
+            // of the newest chunk more may come
+            if !self.drop_if_empty(at) && at + 1 < self.segments.len() {
+                self.copy_out(at);
             }
         }
     }
@@ -197,29 +214,25 @@ impl Buffer {
             let taken = segment.remove_before(end);
             self.len -= taken.count;
             self.bytes -= taken.bytes;
-            let emptied = segment.live == 0;
-            self.settle_segment(0);
-            if !emptied {
+            if !self.drop_if_empty(0) {
                 break;
             }
         }
     }
 
-    /// Drops the segment when nothing of it is left, and copies out what is left of one that is mostly gone.
-    fn settle_segment(&mut self, at: usize) {
-        let Some(segment) = self.segments.get_mut(at) else { return };
-        let pinned = segment.chunk.pinned_bytes();
-        if segment.live == 0 {
-            self.pinned -= pinned;
-            self.segments.remove(at);
-            return;
-        }
-        // a window that still holds the chunk keeps it in memory anyway, and the open end may still grow
-        if segment.end == segment.chunk.len() && segment.is_mostly_gone() {
-            let reduced = segment.chunk.reduced_to(&segment.runs());
-            self.pinned = self.pinned - pinned + reduced.pinned_bytes();
-            segment.chunk = Arc::new(reduced);
-        }
+    fn drop_if_empty(&mut self, at: usize) -> bool {
+        let Some(segment) = self.segments.get(at).filter(|segment| segment.live == 0) else { return false };
+        self.pinned -= segment.chunk.pinned_bytes();
+        self.segments.remove(at);
+        true
+    }
+
+    /// Copies out what is left of a chunk that is mostly gone, so that it does not keep the rest in memory.
+    fn copy_out(&mut self, at: usize) {
+        let Some(segment) = self.segments.get_mut(at).filter(|segment| segment.is_mostly_gone()) else { return };
+        let reduced = segment.chunk.reduced_to(&segment.runs());
+        self.pinned = self.pinned - segment.chunk.pinned_bytes() + reduced.pinned_bytes();
+        segment.chunk = Arc::new(reduced);
     }
 
     /// What is buffered, as a checkpoint keeps it.
@@ -264,13 +277,23 @@ impl Segment {
         }
     }
 
-    fn extend(&mut self, from: u32, to: u32) {
+    fn extend(&mut self, from: u32, to: u32, bytes: usize) {
         if from > self.end {
             self.mark_gone(self.end..from);
         }
         self.end = to;
         self.live += to - from;
-        self.live_bytes += self.chunk.size_between(from, to);
+        self.live_bytes += bytes;
+    }
+
+    fn take_all(self, members: &mut Members) {
+        if self.gone.is_empty() {
+            members.push_run(Run::new(self.chunk, self.first, self.end));
+            return;
+        }
+        for (from, to) in self.runs_in(self.first..self.end) {
+            members.push_run(Run::new(Arc::clone(&self.chunk), from, to));
+        }
     }
 
     fn take_first(&mut self, count: usize, members: &mut Members) -> Taken {
@@ -318,7 +341,7 @@ impl Segment {
     }
 
     fn is_mostly_gone(&self) -> bool {
-        !self.gone.is_empty() && self.live_bytes * 4 < self.chunk.size_between(0, self.chunk.len())
+        self.live_bytes * 4 < self.chunk.size_between(0, self.chunk.len())
     }
 
     fn runs(&self) -> Vec<(u32, u32)> {
@@ -351,3 +374,6 @@ impl fmt::Debug for Buffer {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

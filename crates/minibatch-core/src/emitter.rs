@@ -15,12 +15,13 @@ use crate::{
 /// iteration orders must be deterministic (no randomly seeded maps).
 ///
 /// # Contract
-/// 1. `window_ready` is asked after every message in slot order, unless it asked for `more`, and at the deadlines that it
-///    asked for. After [`Readiness::Ready`] the driver calls `query` and asks again with the same `now`, until it is told
+/// 1. `window_ready` is asked after every message in slot order, unless it said that it waits for more of them, and at
+///    the deadlines that it asked for. After [`Readiness::Ready`] the driver calls `query` and asks again with the same `now`, until it is told
 ///    to wait.
 /// 2. Asking more often than needed changes nothing.
 /// 3. `now` is log time: the append time of the newest message, or the deadline granted if that is later. It never goes
-///    back. A deadline is granted before a message of that very time enters the buffer.
+///    back. A deadline is granted before a message of that very time enters the buffer. Before the first message `now` may
+///    be [`Timestamp::MIN`]: no deadline can be counted from that.
 /// 4. After `restore` with a state that `snapshot` gave and the same buffer, it goes on as if nothing had happened. It is
 ///    asked once after `restore`.
 ///
@@ -97,9 +98,11 @@ pub enum Readiness {
     /// There is none yet: [`Readiness::wait`], [`Readiness::wait_for`].
     #[non_exhaustive]
     Wait {
-        /// Ask again when so many more messages were offered, at least 1; sooner only at the deadline.
+        /// Ask again when so many more messages were offered, at least 1.
         more: usize,
-        /// Ask again when log time reaches this instant.
+        /// Ask again when messages of so many more bytes were offered, if that comes first.
+        bytes: usize,
+        /// Ask again when log time reaches this instant, if that comes first.
         until: Option<Timestamp>,
     },
 }
@@ -108,13 +111,23 @@ impl Readiness {
     /// No window before the next message.
     #[must_use]
     pub const fn wait() -> Self {
-        Self::Wait { more: 1, until: None }
+        Self::wait_for(1)
     }
 
     /// No window before `more` more messages (at least 1).
     #[must_use]
     pub const fn wait_for(more: usize) -> Self {
-        Self::Wait { more: if more == 0 { 1 } else { more }, until: None }
+        Self::Wait { more: if more == 0 { 1 } else { more }, bytes: usize::MAX, until: None }
+    }
+
+    /// The same, but ask at the message with which `bytes` more are there at the latest. Bytes are those of the messages
+    /// in the log, as in [`Message::size`].
+    #[must_use]
+    pub const fn or_bytes(self, bytes: usize) -> Self {
+        match self {
+            Self::Ready => Self::Ready,
+            Self::Wait { more, until, .. } => Self::Wait { more, bytes, until },
+        }
     }
 
     /// The same, but ask at `deadline` at the latest.
@@ -122,7 +135,7 @@ impl Readiness {
     pub const fn until(self, deadline: Timestamp) -> Self {
         match self {
             Self::Ready => Self::Ready,
-            Self::Wait { more, .. } => Self::Wait { more, until: Some(deadline) },
+            Self::Wait { more, bytes, .. } => Self::Wait { more, bytes, until: Some(deadline) },
         }
     }
 }

@@ -96,6 +96,15 @@ impl Chunk {
         start(to).saturating_sub(start(from))
     }
 
+    /// The smallest end above `from` with which messages `from..end` have `bytes` bytes, at most `to`.
+    pub(crate) fn reaching(&self, from: u32, to: u32, bytes: usize) -> u32 {
+        let Some(ends) = self.starts.get(from as usize + 1..to as usize) else { return to };
+        let start = self.starts.get(from as usize).map_or(0, |&start| start as usize);
+        let short = ends.partition_point(|&end| end as usize - start < bytes);
+        // as many as there are places between `from` and `to`
+        u32::try_from(short).map_or(to, |short| from + 1 + short)
+    }
+
     /// The same chunk with the bytes of the messages in `runs` only; the others read as nothing.
     ///
     /// `runs` are `(from, to)`, ascending and apart.

@@ -88,8 +88,10 @@ pub struct Driver<E> {
     decision: u64,
     chain: WindowChain,
     dropped: u64,
-    /// The strategy is not asked before so many more messages were offered.
+    /// The strategy is not asked before so many more messages were offered,
     more: usize,
+    /// or messages of so many more bytes.
+    more_bytes: usize,
     deadline: Option<Timestamp>,
 }
 
@@ -107,6 +109,7 @@ impl<E: WindowEmitter> Driver<E> {
             chain: WindowChain::default(),
             dropped: 0,
             more: 1,
+            more_bytes: usize::MAX,
             deadline: None,
         }
     }
@@ -131,6 +134,15 @@ impl<E: WindowEmitter> Driver<E> {
         self.buffer.push(chunk, kept_from, to);
         self.next = chunk.offset(to);
         self.more = self.more.saturating_sub((to - from) as usize);
+        if self.more_bytes < usize::MAX {
+            self.more_bytes = self.more_bytes.saturating_sub(chunk.size_between(from, to));
+        }
+    }
+
+    /// Up to where messages from `from` on can be offered before the strategy is to be asked, at most `to`.
+    fn offer_up_to(&self, chunk: &Chunk, from: u32, to: u32) -> u32 {
+        let by_count = from.saturating_add(u32::try_from(self.more).unwrap_or(u32::MAX)).min(to);
+        if self.more_bytes == usize::MAX { by_count } else { chunk.reaching(from, by_count, self.more_bytes) }
     }
 
     /// Asks until the strategy waits.
@@ -138,8 +150,9 @@ impl<E: WindowEmitter> Driver<E> {
         let mut stuck = 0;
         loop {
             match self.emitter.window_ready(&self.buffer, self.log_time) {
-                Readiness::Wait { more, until } => {
+                Readiness::Wait { more, bytes, until } => {
                     self.more = more.max(1);
+                    self.more_bytes = bytes;
                     self.deadline = until.filter(|&until| until > self.log_time);
                     return Ok(());
                 }
@@ -217,10 +230,10 @@ impl<E: WindowEmitter> WindowDriver for Driver<E> {
         let to = to.min(chunk.len());
         let mut at = from;
         while at < to {
-            let step = u32::try_from(self.more).unwrap_or(u32::MAX).min(to - at);
-            self.offer(chunk, at, at + step);
-            at += step;
-            if self.more == 0 {
+            let end = self.offer_up_to(chunk, at, to);
+            self.offer(chunk, at, end);
+            at = end;
+            if self.more == 0 || self.more_bytes == 0 {
                 self.ask(out)?;
             }
         }

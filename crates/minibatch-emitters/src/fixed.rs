@@ -1,0 +1,162 @@
+//! Every interval of the calendar of the log, once.
+
+use std::time::Duration;
+
+use minibatch_core::{
+    Buffer, EmitterState, Error, Fingerprint, Readiness, Strategy, Timestamp, WindowEmitter,
+    driver::{Driver, WindowDriver},
+    storage::Position,
+    window::{Bounds, Reason, Selection},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::millis::Millis;
+
+/// The messages whose append time lies in `[k·d, (k+1)·d)`, counted from the Unix epoch: each interval once.
+///
+/// ```text
+/// time                          0 · · · · 5 · · · · 10 · · · · 15 · · · · 20
+/// messages                        a b     c   d                    e
+/// FixedTimeWindow::new(5 s)    [  a b    )[c   d     )              [e       )
+///       .with_empty(true)      [  a b    )[c   d     )[           )[e       )
+/// ```
+///
+/// # Behaviour
+/// - closes when log time reaches the end of the interval; a message of that very time is in the next window
+/// - reason: [`Reason::Boundary`]; bounds: the interval
+/// - intervals without a message have no window, unless [asked for](FixedTimeWindow::with_empty)
+/// - decides by append time alone: the same windows for every group and every replay. Where at the end of the log a
+///   consumer closes an interval by its own decision, a message whose producer's clock was behind may still come with an
+///   append time before that boundary: it is in the window of the interval that is open then
+/// - a drain or a shutdown cuts the open interval: what comes later in it is another window with the same bounds
+/// - remembers which interval is open
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[must_use = "a strategy does nothing before a consumer or a driver has it"]
+pub struct FixedTimeWindow {
+    length: Duration,
+    with_empty: bool,
+}
+
+impl FixedTimeWindow {
+    /// How many empty windows come in a row at most.
+    pub const MAX_EMPTY: u32 = 10_000;
+
+    /// A window for each interval of `length`, in whole milliseconds.
+    pub const fn new(length: Duration) -> Self {
+        Self { length, with_empty: false }
+    }
+
+    /// Also a window for each interval without a message, after the first message of all.
+    ///
+    /// After [`FixedTimeWindow::MAX_EMPTY`] of them in a row they stop until a message comes, so that a gap of hours
+    /// between two messages is no flood when the interval is short.
+    pub const fn with_empty(mut self, with_empty: bool) -> Self {
+        self.with_empty = with_empty;
+        self
+    }
+
+    /// The emitter.
+    ///
+    /// # Errors
+    /// [`InvalidWindow`](minibatch_core::Cause::InvalidWindow) for a duration of nothing, one that is not in whole
+    /// milliseconds, and one of more than 63 bits.
+    pub fn build(&self) -> Result<FixedTimeEmitter, Error> {
+        Ok(FixedTimeEmitter { length: Millis::new(self.length)?, with_empty: self.with_empty, open: Open::default() })
+    }
+}
+
+impl Strategy for FixedTimeWindow {
+    fn driver(&self, position: Position) -> Result<Box<dyn WindowDriver>, Error> {
+        Ok(Box::new(Driver::new(self.build()?, position)))
+    }
+}
+
+/// The emitter of a [`FixedTimeWindow`].
+#[derive(Clone, Debug)]
+pub struct FixedTimeEmitter {
+    length: Millis,
+    with_empty: bool,
+    open: Open,
+}
+
+/// What is known of the interval that is open, or opens next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Open {
+    /// It does not begin before this, in milliseconds; nothing is known before the first message.
+    start: Option<i64>,
+    /// How many empty windows came since the last message.
+    empty: u32,
+    /// Part of it went out early, so that it is not empty though nothing is buffered.
+    cut: bool,
+}
+
+impl FixedTimeEmitter {
+    /// The interval that the buffered messages are in, or the next one.
+    fn interval(&self, buffer: &Buffer) -> Option<Bounds> {
+        let first = buffer.first().map(|message| self.length.floor(message.time()));
+        // an interval that is over is never opened again, whatever the message's time
+        let start = first.max(self.open.start.map(Timestamp::from_millis))?;
+        Some(Bounds::new(start, self.length.after(start)))
+    }
+
+    fn awaits_empty(&self) -> bool {
+        self.with_empty && self.open.empty < FixedTimeWindow::MAX_EMPTY
+    }
+
+    fn select(&self, buffer: &Buffer, reason: Reason) -> Selection {
+        let selection = Selection::first(buffer.len(), reason);
+        match self.interval(buffer) {
+            Some(interval) => selection.within(interval),
+            None => selection,
+        }
+    }
+}
+
+impl WindowEmitter for FixedTimeEmitter {
+    fn window_ready(&mut self, buffer: &Buffer, now: Timestamp) -> Readiness {
+        let Some(interval) = self.interval(buffer) else { return Readiness::wait() };
+        if buffer.is_empty() && !self.awaits_empty() {
+            return Readiness::wait();
+        }
+        if now < interval.end {
+            return Readiness::wait_for(usize::MAX).until(interval.end);
+        }
+        if buffer.is_empty() && self.open.cut {
+            self.open = Open { start: Some(interval.end.as_millis()), empty: 0, cut: false };
+            return self.window_ready(buffer, now);
+        }
+        Readiness::Ready
+    }
+
+    fn query(&mut self, buffer: &Buffer) -> Selection {
+        let selection = self.select(buffer, Reason::Boundary);
+        let start = self.interval(buffer).map(|interval| interval.end.as_millis());
+        let empty = if buffer.is_empty() { self.open.empty + 1 } else { 0 };
+        self.open = Open { start, empty, cut: false };
+        selection
+    }
+
+    fn drain(&mut self, buffer: &Buffer, reason: Reason) -> Option<Selection> {
+        if buffer.is_empty() {
+            return None;
+        }
+        let selection = self.select(buffer, reason);
+        let start = self.interval(buffer).map(|interval| interval.start.as_millis());
+        self.open = Open { start, empty: 0, cut: true };
+        Some(selection)
+    }
+
+    fn fingerprint(&self) -> Fingerprint {
+        let empty = if self.with_empty { ",empty" } else { "" };
+        Fingerprint::new("fixed_time", 1, &format!("{}{empty}", self.length))
+    }
+
+    fn snapshot(&self) -> Result<EmitterState, Error> {
+        EmitterState::encode(&self.open)
+    }
+
+    fn restore(&mut self, state: &EmitterState, _buffer: &Buffer) -> Result<(), Error> {
+        self.open = state.decode()?.unwrap_or_default();
+        Ok(())
+    }
+}

@@ -1,0 +1,65 @@
+//! The built-in window strategies.
+//!
+//! Each says when enough messages have gathered, and is pure: it reads no clock and needs no runtime. Time is the log's
+//! own (the *append time* of messages), so a backlog of an hour gives the windows that it would have given live.
+//!
+//! | strategy | a window closes | its bounds | reason | may wait for ever | the same windows for every group |
+//! |---|---|---|---|---|---|
+//! | [`CountWindow`]`::new(n)` | with the n-th message | its messages' times | `count` | yes | yes |
+//! | [`FixedTimeWindow`]`::new(d)` | when its interval `[k·d, (k+1)·d)` is over | the interval | `boundary` | no | yes |
+//! | [`RelaxedTimeWindow`]`::new(d)` | d after its first message | its messages' times | `max_wait` | no | but at the end of the log |
+//! | [`BatchWindow`]`::new()` | at the first of its limits: | its messages' times | | without `max_wait` | |
+//! | `.size(n)` | with the n-th message | | `count` | yes | yes |
+//! | `.bytes(b)` | before it would have more than b bytes | | `bytes` | yes | yes |
+//! | `.until(…)` | with a message of which the predicate holds | | `predicate` | yes | yes |
+//! | `.max_wait(d)` | d after its first message | | `max_wait` | no | but at the end of the log |
+//!
+//! Windows are a function of the log, whoever reads it and however often it crashes. The exception is the end of the log,
+//! when a deadline comes and no message that would show it: then the consumer *decides* that the time is over and records
+//! that with its group. The same group gets the same windows after a crash; another group, which reads the next message
+//! right after, need not.
+//!
+//! The same log through each, with `·` for a second:
+//!
+//! ```text
+//! time                         0 · · · · 5 · · · · 10 · · · · 15
+//! messages                       a b     c   d        e f
+//!
+//! CountWindow::new(2)           [a b]   [c   d]      [e f]
+//! FixedTimeWindow::new(5 s)    [ a b    )[c   d      )[e f      )
+//! RelaxedTimeWindow::new(5 s)    [a b     c  )[d         e )[f  …
+//! BatchWindow, size 2, 3 s       [a b]   [c  )[d    )[e f]
+//! ```
+//!
+//! (A window ends at `]` with a message, at `)` just before that instant: a message of that very time is in the next.)
+//!
+//! # Use
+//! Give one to a consumer, which checks its parameters when it starts:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use minibatch_core::{ErrorKind, Strategy, storage::Position};
+//! use minibatch_emitters::BatchWindow;
+//!
+//! let strategy = BatchWindow::new().size(50).max_wait(Duration::from_secs(2));
+//! let driver = strategy.driver(Position::START)?;
+//! assert_eq!(driver.fingerprint().as_str(), "batch/1(size=50,max_wait=2000ms)");
+//!
+//! let none = BatchWindow::new().driver(Position::START).unwrap_err();
+//! assert_eq!(none.kind(), ErrorKind::InvalidInput);
+//! # Ok::<(), minibatch_core::Error>(())
+//! ```
+//!
+//! or `build` the [`WindowEmitter`](minibatch_core::WindowEmitter) itself, to wrap it in one of your own.
+
+mod batch;
+mod count;
+mod fixed;
+mod millis;
+mod relaxed;
+
+pub use batch::{BatchEmitter, BatchWindow};
+pub use count::{CountEmitter, CountWindow};
+pub use fixed::{FixedTimeEmitter, FixedTimeWindow};
+pub use relaxed::{RelaxedTimeEmitter, RelaxedTimeWindow};

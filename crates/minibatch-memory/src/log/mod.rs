@@ -1,0 +1,96 @@
+//! The log of a partition: the trait over the plain model.
+
+mod producers;
+mod records;
+
+use async_trait::async_trait;
+use minibatch_core::{
+    Error, ProducerId, Slot,
+    chunk::{NewChunk, Record, clamp_time},
+    storage::{ChunkLog, LogBounds, Partition, ProducerGrant, ReadLimit, Trimmed},
+};
+use producers::{Producers, Verdict};
+use records::Records;
+use tokio::sync::watch;
+
+use crate::storage::MemoryStorage;
+
+/// Records, who wrote them, and who waits for more.
+#[derive(Default)]
+pub(crate) struct Log {
+    pub(crate) records: Records,
+    producers: Producers,
+    /// The tail, for those who wait. Closed when the stream is dropped.
+    tail: watch::Sender<Slot>,
+}
+
+impl Log {
+    fn append(&mut self, chunk: NewChunk, now: minibatch_core::Timestamp) -> Result<Slot, Error> {
+        match self.producers.judge(&chunk, &self.records)? {
+            Verdict::Known(slot) => Ok(slot),
+            Verdict::New => {
+                let time = clamp_time(chunk.time, now);
+                let slot = self.records.push(chunk.producer.clone(), time, chunk.payload)?;
+                self.producers.wrote(&chunk.producer, slot);
+                self.tail.send_replace(slot);
+                Ok(slot)
+            }
+        }
+    }
+
+    /// Deletes what lies below `needed`, the last record excepted.
+    fn trim(&mut self, needed: Slot) -> Trimmed {
+        let floor = self.records.raise_floor(needed);
+        let mut deleted = 0;
+        while let Some(record) = self.records.pop_below(floor) {
+            self.producers.forget_oldest(&record.producer.id);
+            deleted += 1;
+        }
+        Trimmed { floor, deleted }
+    }
+}
+
+#[async_trait]
+impl ChunkLog for MemoryStorage {
+    async fn register_producer(&self, partition: &Partition, producer: &ProducerId) -> Result<ProducerGrant, Error> {
+        let mut state = self.state();
+        let partition = state.streams.partition(partition).map_err(|error| error.during("register_producer"))?;
+        Ok(partition.log.producers.register(producer))
+    }
+
+    async fn append(&self, partition: &Partition, chunk: NewChunk) -> Result<Slot, Error> {
+        let mut state = self.state();
+        let append = |error: Error| error.during("append");
+        state.streams.partition(partition).map_err(append)?.log.append(chunk, self.time().now()).map_err(append)
+    }
+
+    async fn read(&self, partition: &Partition, from: Slot, limit: ReadLimit) -> Result<Vec<Record>, Error> {
+        let mut state = self.state();
+        let read = |error: Error| error.during("read");
+        state.streams.partition(partition).map_err(read)?.log.records.read(from, limit).map_err(read)
+    }
+
+    async fn wait(&self, partition: &Partition, after: Slot) -> Result<(), Error> {
+        let wait = |error: Error| error.during("wait");
+        let mut tail = self.state().streams.partition(partition).map_err(wait)?.log.tail.subscribe();
+        match tail.wait_for(|tail| *tail > after).await {
+            Ok(_) => Ok(()),
+            Err(_closed) => Err(Error::new(minibatch_core::Cause::StreamDropped).during("wait")),
+        }
+    }
+
+    async fn bounds(&self, partition: &Partition) -> Result<LogBounds, Error> {
+        let mut state = self.state();
+        let partition = state.streams.partition(partition).map_err(|error| error.during("bounds"))?;
+        Ok(partition.log.records.bounds())
+    }
+
+    async fn trim(&self, partition: &Partition) -> Result<Trimmed, Error> {
+        let mut state = self.state();
+        let partition = state.streams.partition(partition).map_err(|error| error.during("trim"))?;
+        match partition.groups.needed_from() {
+            Some(needed) => Ok(partition.log.trim(needed)),
+            None => Ok(Trimmed { floor: partition.log.records.bounds().floor, deleted: 0 }),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The log of a partition.
+
+mod append;
+mod producers;
+mod read;
+pub(crate) mod space;
+mod trim;
+
+use async_trait::async_trait;
+use minibatch_core::{
+    Error, ProducerId, Slot,
+    chunk::{NewChunk, Record},
+    storage::{ChunkLog, LogBounds, Partition, ProducerGrant, ReadLimit, Trimmed},
+};
+use std::sync::Arc;
+
+use crate::{partition::PartitionRow, storage::SqliteStorage};
+
+#[async_trait]
+impl ChunkLog for SqliteStorage {
+    async fn register_producer(&self, partition: &Partition, producer: &ProducerId) -> Result<ProducerGrant, Error> {
+        let (partition, producer) = (partition.clone(), producer.clone());
+        self.writer().run("register_producer", move |tx| producers::register(tx, &partition, &producer)).await
+    }
+
+    async fn append(&self, partition: &Partition, chunk: NewChunk) -> Result<Slot, Error> {
+        let (partition, wall) = (partition.clone(), Arc::clone(self.wall()));
+        self.writer().run("append", move |tx| append::append(tx, partition, &chunk, &wall)).await
+    }
+
+    async fn read(&self, partition: &Partition, from: Slot, limit: ReadLimit) -> Result<Vec<Record>, Error> {
+        let partition = partition.clone();
+        let records = self.readers().run("read", move |view| read::read(view, &partition, from, limit)).await?;
+        if let Some(last) = records.last() {
+            self.wall().saw(last.time);
+        }
+        Ok(records)
+    }
+
+    async fn wait(&self, partition: &Partition, after: Slot) -> Result<(), Error> {
+        // first the waiting, then the look: what comes in between is not missed
+        let mut waiting = self.watcher().wait(partition).map_err(|error| error.during("wait"))?;
+        if self.bounds(partition).await.map_err(|error| error.during("wait"))?.tail > after {
+            return Ok(());
+        }
+        waiting.past(after).await.map_err(|error| error.during("wait"))
+    }
+
+    async fn bounds(&self, partition: &Partition) -> Result<LogBounds, Error> {
+        let partition = partition.clone();
+        self.readers()
+            .run("bounds", move |view| {
+                let row = PartitionRow::find(view, &partition)?;
+                let tail = row.tail(view)?.slot;
+                Ok(LogBounds { floor: row.floor, floor_time: row.floor_time, tail })
+            })
+            .await
+    }
+
+    async fn trim(&self, partition: &Partition) -> Result<Trimmed, Error> {
+        let mut deleted = 0;
+        loop {
+            let partition = partition.clone();
+            let step = self.writer().run("trim", move |tx| trim::step(tx, &partition)).await?;
+            deleted += step.deleted;
+            if step.deleted == 0 {
+                if deleted > 0 {
+                    space::give_back_some(self.writer(), "trim").await?;
+                }
+                return Ok(Trimmed { floor: step.floor, deleted });
+            }
+        }
+    }
+}

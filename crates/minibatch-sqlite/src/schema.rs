@@ -1,0 +1,146 @@
+//! The tables, and whether a file has them: format 1.
+//!
+//! Rows are found by bound parameters only; no name of a user's is ever part of a statement.
+
+use minibatch_core::{Cause, Error};
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::error::Failed;
+
+/// Says in the header of the file that it is minibatch's: `mbat` in ASCII.
+pub(crate) const APPLICATION_ID: i64 = 0x6d62_6174;
+/// The newest format of the tables that is known here.
+pub(crate) const FORMAT: i64 = 1;
+
+/// Readable with any SQLite shell of version 3.51.3 or newer; the view is for that.
+///
+/// Columns that nothing fills yet (`meta`, `last_meta`, `below`, `seen`) have their place, so that programs that do and
+/// programs that do not can share a file.
+const TABLES: &str = "
+CREATE TABLE streams (
+    name TEXT NOT NULL PRIMARY KEY,
+    incarnation INTEGER NOT NULL,
+    partitions INTEGER NOT NULL,
+    created INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE partitions (
+    id INTEGER PRIMARY KEY,
+    stream TEXT NOT NULL,
+    incarnation INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    floor_slot INTEGER NOT NULL,
+    floor_time INTEGER NOT NULL,
+    floor_messages INTEGER NOT NULL,
+    removed_epoch INTEGER NOT NULL,
+    dropped INTEGER NOT NULL,
+    UNIQUE (stream, incarnation, number)
+) STRICT;
+
+CREATE TABLE producers (
+    id INTEGER PRIMARY KEY,
+    partition INTEGER NOT NULL,
+    pid TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    last_pe INTEGER NOT NULL,
+    last_ps INTEGER NOT NULL,
+    last_meta BLOB,
+    below INTEGER,
+    seen BLOB,
+    UNIQUE (partition, pid)
+) STRICT;
+
+CREATE TABLE chunks (
+    id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    n INTEGER NOT NULL,
+    producer INTEGER NOT NULL,
+    pe INTEGER NOT NULL,
+    ps INTEGER NOT NULL,
+    ts INTEGER NOT NULL,
+    codec TEXT NOT NULL,
+    crc INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    meta BLOB,
+    UNIQUE (producer, ps)
+) STRICT;
+
+CREATE TABLE groups (
+    id INTEGER PRIMARY KEY,
+    partition INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    owner TEXT,
+    epoch INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    fingerprint TEXT NOT NULL,
+    start_offset INTEGER NOT NULL,
+    start_time INTEGER NOT NULL,
+    keep_from INTEGER NOT NULL,
+    finished INTEGER NOT NULL,
+    dead INTEGER NOT NULL,
+    dropped INTEGER NOT NULL,
+    unclean INTEGER NOT NULL,
+    checkpoint BLOB,
+    UNIQUE (partition, name)
+) STRICT;
+
+CREATE TABLE snapshots (
+    group_id INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    bytes BLOB NOT NULL,
+    PRIMARY KEY (group_id, epoch, number)
+) STRICT;
+
+CREATE TABLE members (
+    id TEXT NOT NULL PRIMARY KEY,
+    seen_until INTEGER NOT NULL,
+    ttl INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE VIEW records AS
+SELECT p.stream, p.incarnation, p.number AS partition, c.id & 17592186044415 AS slot, c.kind, c.n, r.pid, c.pe, c.ps,
+       c.ts, c.codec, length(c.data) AS bytes
+FROM chunks c JOIN partitions p ON p.id = c.id >> 44 JOIN producers r ON r.id = c.producer;
+";
+
+/// Makes sure that the file is minibatch's and of a format known here; creates the tables in an empty file only.
+pub(crate) fn ensure(conn: &mut Connection) -> Result<(), Failed> {
+    if is_empty(conn)? {
+        // both lie in the header, so they must be set before there is anything
+        conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        let tx = conn.transaction_with_behavior(TransactionBehavior::Exclusive)?;
+        // another process may have been quicker
+        if number(&tx, "application_id")? == 0 && count_tables(&tx)? == 0 {
+            tx.execute_batch(TABLES)?;
+            tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+            tx.pragma_update(None, "user_version", FORMAT)?;
+        }
+        tx.commit()?;
+    }
+    check(conn)
+}
+
+fn check(conn: &Connection) -> Result<(), Failed> {
+    if number(conn, "application_id")? != APPLICATION_ID {
+        return Err(Cause::misconfigured("the file is another program's sqlite database, give another path").into());
+    }
+    match number(conn, "user_version")? {
+        FORMAT => Ok(()),
+        newer if newer > FORMAT => Err(Cause::newer_format("database file", newer, FORMAT).into()),
+        _ => Err(Error::from(Cause::corrupt_state("database file", "its format number is impossible")).into()),
+    }
+}
+
+fn is_empty(conn: &Connection) -> Result<bool, Failed> {
+    Ok(number(conn, "page_count")? == 0)
+}
+
+fn number(conn: &Connection, pragma: &str) -> Result<i64, Failed> {
+    Ok(conn.pragma_query_value(None, pragma, |row| row.get(0))?)
+}
+
+fn count_tables(conn: &Connection) -> Result<i64, Failed> {
+    Ok(conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?)
+}

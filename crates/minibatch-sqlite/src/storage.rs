@@ -1,0 +1,158 @@
+//! The handle, and how a file is opened and closed.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use minibatch_core::{Cause, Clock, Error};
+use tokio::sync::oneshot;
+
+use crate::{
+    bell::Ringer,
+    clock::Wall,
+    config::SqliteOptions,
+    connection::Opener,
+    random,
+    readers::Readers,
+    tails::Tails,
+    threads::Threads,
+    watcher::Watcher,
+    writer::{Desk, Writer},
+};
+
+/// A storage in one SQLite file. Cheap to clone; all clones share the connections.
+///
+/// Other processes may have the same file open, and so may other storages in this one.
+///
+/// Dropping the last clone lets the threads finish what they were given, and end; it does not wait for them.
+/// [`SqliteStorage::close`] does. Whatever was reported as written is durable either way.
+#[derive(Clone)]
+pub struct SqliteStorage {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    path: PathBuf,
+    writer: Writer,
+    readers: Readers,
+    watcher: Watcher,
+    wall: Arc<Wall>,
+    threads: Threads,
+}
+
+impl SqliteStorage {
+    /// Opens the file, or creates it where there is none.
+    ///
+    /// # Errors
+    /// All say what to do and are decided before anything is written to a file that is not minibatch's.
+    /// - [`Misconfigured`](minibatch_core::ErrorKind::Misconfigured): the path is a directory or its directory is
+    ///   missing, the file may not be read or written, it is not an SQLite database or another program's, it is on a
+    ///   network file system, it was written by a newer version ([`Cause::NewerFormat`]), or SQLite is older than 3.51.3.
+    /// - [`Corrupt`](minibatch_core::ErrorKind::Corrupt): SQLite finds the file damaged.
+    /// - [`Retry`](minibatch_core::ErrorKind::Retry): other processes hold the file locked, or reading it failed.
+    ///
+    /// # Cancel safety
+    /// A dropped call may still create the file.
+    pub async fn open(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self, Error> {
+        Self::start(path.as_ref(), options, Wall::new(None)).await
+    }
+
+    /// Opens the file that a URL names, as [`SqliteOptions::from_url`] reads it.
+    ///
+    /// # Errors
+    /// [`Cause::InvalidUrl`], and those of [`SqliteStorage::open`].
+    ///
+    /// # Cancel safety
+    /// A dropped call may still create the file.
+    pub async fn connect(url: &str) -> Result<Self, Error> {
+        let (path, options) = SqliteOptions::from_url(url)?;
+        Self::open(path, options).await
+    }
+
+    /// Opens the file with another clock than the machine's: [`Clock::now`] stamps records and says whether members are
+    /// alive. For tests: all who share a file must share the clock.
+    ///
+    /// # Errors
+    /// Those of [`SqliteStorage::open`].
+    ///
+    /// # Cancel safety
+    /// A dropped call may still create the file.
+    pub async fn open_with_clock(
+        path: impl AsRef<Path>,
+        options: SqliteOptions,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
+        Self::start(path.as_ref(), options, Wall::new(Some(clock))).await
+    }
+
+    async fn start(path: &Path, options: SqliteOptions, wall: Wall) -> Result<Self, Error> {
+        let (reply, opened) = oneshot::channel();
+        let path = path.to_owned();
+        let threads = Threads::default();
+        threads.spawn("sqlite-open", move || {
+            // whoever asked may have gone
+            let _ = reply.send(Opener::create(&path, options));
+        })?;
+        let opened = opened.await.map_err(|_| Cause::bug("opening a file ended without an answer"))?;
+        let (opener, conn) = opened.map_err(|error| error.during("open"))?;
+
+        let path = opener.path().clone();
+        let instance = random::instance();
+        let (wall, tails) = (Arc::new(wall), Arc::new(Tails::default()));
+        let readers = Readers::start(&opener, &threads)?;
+        let watcher = Watcher::new(opener.clone(), instance.clone(), Arc::clone(&tails), threads.clone());
+        let ringer = Ringer::new(&path, &instance);
+        let desk = Desk { wall: Arc::clone(&wall), tails, ringer };
+        let writer = Writer::start(opener, conn, desk, &threads)?;
+        Ok(Self { shared: Arc::new(Shared { path, writer, readers, watcher, wall, threads }) })
+    }
+
+    /// Finishes what was begun, closes the file, and waits for that. All clones are closed: what they are asked later, and
+    /// whoever waits for records, gets [`Cause::Closed`]. Closing twice is fine.
+    ///
+    /// The last process to close a file leaves it alone in its directory, without a write-ahead log beside it.
+    ///
+    /// # Cancel safety
+    /// A dropped call closes nevertheless, unless it was dropped at once; call it again to wait.
+    pub async fn close(&self) {
+        self.shared.watcher.close();
+        self.shared.readers.close().await;
+        self.shared.writer.close().await;
+        self.shared.threads.ended().await;
+    }
+
+    pub(crate) fn writer(&self) -> &Writer {
+        &self.shared.writer
+    }
+
+    pub(crate) fn readers(&self) -> &Readers {
+        &self.shared.readers
+    }
+
+    pub(crate) fn watcher(&self) -> &Watcher {
+        &self.shared.watcher
+    }
+
+    pub(crate) fn wall(&self) -> &Arc<Wall> {
+        &self.shared.wall
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // the other threads end with their queues
+        self.watcher.close();
+    }
+}
+
+impl fmt::Debug for SqliteStorage {
+    /// Never the data: they are the user's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStorage")
+            .field("path", &self.shared.path)
+            .field("wall", &self.shared.wall)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,30 @@
+//! The threads of one storage, counted so that closing can wait for their end.
+
+use std::thread;
+
+use minibatch_core::{Cause, Error};
+use tokio::sync::watch;
+
+/// Starts threads. Cheap to clone; all clones count together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Threads(watch::Sender<()>);
+
+impl Threads {
+    /// Starts a thread.
+    pub(crate) fn spawn(&self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+        let alive = self.0.subscribe();
+        let counted = move || {
+            body();
+            drop(alive);
+        };
+        let spawned = thread::Builder::new().name(format!("minibatch-{name}")).spawn(counted);
+        spawned
+            .map(drop)
+            .map_err(|error| Error::new(Cause::unavailable("no thread could be started")).with_source(error))
+    }
+
+    /// Returns once all have ended.
+    pub(crate) async fn ended(&self) {
+        self.0.closed().await;
+    }
+}

@@ -1,0 +1,46 @@
+//! What authors of minibatch storages and strategies test with.
+//!
+//! # A storage
+//!
+//! [`storage::Suite`] runs every clause of the contracts in [`minibatch_core::storage`] against your storage. It needs a
+//! way to open a client on a *namespace*: two clients of one namespace share their data, two namespaces share nothing.
+//!
+//! `Cargo.toml`, so that test runners see the cases one by one:
+//!
+//! ```toml
+//! [[test]]
+//! name = "conformance"
+//! harness = false
+//! ```
+//!
+//! `tests/conformance.rs`, here for the storage in memory:
+//!
+//! ```
+//! use std::{process::ExitCode, sync::Arc};
+//!
+//! use minibatch_core::storage::Storage;
+//! use minibatch_memory::MemoryStorage;
+//! use minibatch_testkit::storage::Suite;
+//!
+//! fn main() -> ExitCode {
+//!     Suite::new(|namespace| async move {
+//!         let client: Arc<dyn Storage> = Arc::new(MemoryStorage::named(&namespace));
+//!         Ok(client)
+//!     })
+//!     .main()
+//! }
+//! ```
+//!
+//! # Time
+//!
+//! [`clock::ManualClock`] stands still until a test moves it.
+//!
+//! # Logs
+//!
+//! [`log::chunks`] makes chunks of a line of text, as `a@0 b | c@2`, for tests of strategies that need no storage.
+
+pub mod clock;
+pub mod log;
+mod pause;
+mod random;
+pub mod storage;
