@@ -8,6 +8,7 @@
     reason = "a command line tool: progress goes to stderr, results to stdout"
 )]
 
+mod bench;
 mod capture;
 mod ci;
 mod clock;
@@ -28,7 +29,7 @@ use std::process::ExitCode;
 use crate::usage::{Command, Usage};
 
 const COMMANDS: &[Command] =
-    &[setup::COMMAND, test::COMMAND, with_mongo::COMMAND, tidy::COMMAND, deny::COMMAND, ci::COMMAND];
+    &[setup::COMMAND, test::COMMAND, with_mongo::COMMAND, bench::COMMAND, tidy::COMMAND, deny::COMMAND, ci::COMMAND];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -43,6 +43,9 @@ mod retry;
 mod stream;
 mod window;
 
+/// How long a shutdown waits for what is under way, before it leaves it to the next start.
+const STOP_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
+
 pub use client::{Client, ClientOptions};
 pub use clock::SystemClock;
 pub use consumer::{Consumer, ConsumerOptions, NoWindow, OnBufferFull, Outcome, Streaming, Summary};

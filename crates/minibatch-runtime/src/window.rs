@@ -158,6 +158,11 @@ impl<T> Window<T> {
         self.receipt.settle(|delivery, _| Settlement::Failed { delivery, reason });
     }
 
+    /// Not one of its messages decoded.
+    pub(crate) fn is_rejected(&self) -> bool {
+        self.data.is_empty() && !self.receipt.rejected.is_empty()
+    }
+
     /// The messages that did not decode.
     pub(crate) fn rejected(&self) -> &[Rejected] {
         &self.receipt.rejected

@@ -2,6 +2,12 @@
 //!
 //! `cargo bench -p minibatch-sqlite`; the directory is the system's for temporary files, so set `TMPDIR` to the disk in
 //! question.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a benchmark reads the clock, and stops at whatever goes wrong"
+)]
 
 use std::{
     sync::Arc,
@@ -166,7 +172,8 @@ fn commits(c: &mut Criterion) {
                                     keep_from: Offset::FIRST,
                                     counters: Counters::default(),
                                 };
-                                fence = bench.storage.commit(&partition, &group, fence, commit).await.expect("a commit");
+                                fence =
+                                    bench.storage.commit(&partition, &group, fence, commit).await.expect("a commit");
                             }
                         });
                     }

@@ -19,6 +19,9 @@ use crate::{
 /// (<https://sqlite.org/wal.html#walresetbug>).
 const OLDEST_SQLITE: i32 = 3_051_003;
 
+/// A write-ahead log that grew longer is cut to this when it begins anew.
+const WAL_BYTES: i64 = 64 << 20;
+
 /// How much of the file a connection keeps in memory.
 const CACHE_KIB: i64 = 8_192;
 
@@ -37,7 +40,8 @@ impl Opener {
         }
         let path = file::resolve(path)?;
         let opener = Self { path, options };
-        let conn = opener.writer().map_err(|error| opener.explain(error))?;
+        let conn = opener.connect(OpenFlags::SQLITE_OPEN_CREATE);
+        let conn = conn.and_then(|conn| opener.set_up(conn)).map_err(|error| opener.explain(error))?;
         Ok((opener, conn))
     }
 
@@ -49,9 +53,13 @@ impl Opener {
         &self.options
     }
 
-    /// A connection that writes. Creates the file and its tables where there are none.
+    /// Another connection that writes, in place of one that failed. Creates nothing: a file that was there and is gone is
+    /// an error, and not a file to be begun anew.
     pub(crate) fn writer(&self) -> Result<Connection, Failed> {
-        let mut conn = self.connect(OpenFlags::SQLITE_OPEN_CREATE)?;
+        self.set_up(self.connect(OpenFlags::empty())?)
+    }
+
+    fn set_up(&self, mut conn: Connection) -> Result<Connection, Failed> {
         if conn.is_readonly(rusqlite::MAIN_DB)? {
             return Err(
                 Cause::misconfigured("the file cannot be written, allow writing to it and its directory").into()
@@ -64,6 +72,7 @@ impl Opener {
             Durability::Normal => "NORMAL",
         };
         conn.pragma_update(None, "synchronous", synchronous)?;
+        conn.pragma_update(None, "journal_size_limit", WAL_BYTES)?;
         Ok(conn)
     }
 
@@ -125,9 +134,25 @@ impl Opener {
     }
 }
 
+/// False when the file's name now means another file, or none: what is written would go with the last connection.
+pub(crate) fn is_in_place(conn: &Connection) -> Result<bool, Failed> {
+    #[cfg(unix)]
+    {
+        let mut moved = 0;
+        conn.file_control(Some(rusqlite::MAIN_DB), rusqlite::FileControl::HasMoved(&mut moved))?;
+        Ok(moved == 0)
+    }
+    #[cfg(not(unix))]
+    {
+        // an open file keeps its name there
+        let _ = conn;
+        Ok(true)
+    }
+}
+
 /// Waits for a lock of another process: longer from time to time, by chance so that two do not wait in step, and not for
 /// ever. Called with how often it was called before for the same lock; `false` gives up.
-fn patience(timeout: Duration) -> impl FnMut(i32) -> bool + Send + 'static {
+pub(crate) fn patience(timeout: Duration) -> impl FnMut(i32) -> bool + Send + 'static {
     let mut waiting = Stopwatch::start();
     move |tries| {
         if tries == 0 {

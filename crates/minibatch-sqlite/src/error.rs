@@ -1,5 +1,7 @@
 //! From SQLite's errors to what the caller does next.
 
+use std::fmt;
+
 use minibatch_core::{Cause, Error};
 use rusqlite::ErrorCode;
 
@@ -40,18 +42,47 @@ impl Failed {
         .during(operation)
     }
 
-    /// The error when it is open whether a transaction took effect: repeat, and a verdict will come.
-    pub(crate) fn unclear(&self) -> Error {
-        match self {
-            Self::Sql(error) => {
-                let reason = match cause_of(error) {
-                    Cause::Unavailable { reason, .. } => reason,
-                    _ => "transaction did not commit".to_owned(),
-                };
-                Error::new(Cause::unavailable(reason)).with_source(error.to_string())
-            }
-            Self::Said(error) => Error::new(Cause::unavailable("storage is not open")).with_source(error.to_string()),
+    /// True when another process had the file locked for too long, and nothing else is wrong.
+    pub(crate) fn is_busy(&self) -> bool {
+        matches!(self, Self::Sql(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy))
+    }
+}
+
+/// Why a whole transaction failed: what everybody in it is told.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    cause: Cause,
+    source: String,
+}
+
+impl Failure {
+    /// It did not begin, so nothing was done, and what failed says what to do.
+    pub(crate) fn before(failed: &Failed) -> Self {
+        match failed {
+            Failed::Sql(error) => Self { cause: cause_of(error), source: error.to_string() },
+            Failed::Said(error) => Self { cause: error.cause().clone(), source: error.to_string() },
         }
+    }
+
+    /// It is open whether it took effect: repeat, and a verdict will come.
+    pub(crate) fn unclear(failed: &Failed) -> Self {
+        let Self { cause, source } = Self::before(failed);
+        let cause = match cause {
+            Cause::Unavailable { .. } => cause,
+            _ => Cause::unavailable("the transaction did not commit"),
+        };
+        Self { cause, source }
+    }
+
+    /// The error for the caller of `operation`.
+    pub(crate) fn during(&self, operation: &'static str) -> Error {
+        Error::new(self.cause.clone()).with_source(self.source.clone()).during(operation)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.cause, self.source)
     }
 }
 
@@ -108,7 +139,8 @@ mod tests {
     fn check(code: i32, kind: ErrorKind) {
         let failure = || rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
         assert_eq!(Failed::from(failure()).during("append").kind(), kind, "{code}");
-        assert_eq!(Failed::from(failure()).unclear().kind(), ErrorKind::Retry, "{code}");
+        assert_eq!(Failure::before(&failure().into()).during("append").kind(), kind, "{code}");
+        assert_eq!(Failure::unclear(&failure().into()).during("append").kind(), ErrorKind::Retry, "{code}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use minibatch_core::{Cause, Error};
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{connection::Opener, error::Failed, threads::Threads};
@@ -98,7 +98,7 @@ fn next(readings: &Mutex<Queue>) -> Option<Reading> {
 impl Failed {
     fn health(&self) -> Health {
         match self {
-            Self::Sql(error) if error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) => Health::Doubtful,
+            Self::Sql(_) if !self.is_busy() => Health::Doubtful,
             _ => Health::Good,
         }
     }

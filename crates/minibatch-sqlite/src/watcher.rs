@@ -14,7 +14,7 @@ use rusqlite::Connection;
 use crate::{
     bell::{Ear, Nudge},
     connection::Opener,
-    error::Failed,
+    error::{Failed, Failure},
     partition::PartitionRow,
     tails::{Duty, End, News, Tails, Waiting},
     threads::Threads,
@@ -88,7 +88,7 @@ fn serve(opener: &Opener, tails: &Tails, ear: &Ear, longest: Duration) {
                 true
             }
             Err(failed) => {
-                tracing::warn!(error = %failed.unclear(), "looking for other processes' appends failed");
+                tracing::warn!(error = %Failure::before(&failed), "looking for other processes' appends failed");
                 view = View::default();
                 false
             }

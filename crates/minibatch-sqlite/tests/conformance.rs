@@ -1,7 +1,7 @@
 //! The storage in one SQLite file against every clause of the contract: clients are storages opened one by one, as in
 //! processes of their own.
 
-use std::{path::Path, process::ExitCode, sync::Arc};
+use std::{io, path::Path, process::ExitCode, sync::Arc};
 
 use minibatch_core::{
     Cause, Error, Slot,
@@ -10,12 +10,12 @@ use minibatch_core::{
 use minibatch_sqlite::{SqliteOptions, SqliteStorage};
 use minibatch_testkit::storage::Suite;
 
-fn main() -> ExitCode {
-    let directory = tempfile::tempdir().expect("a temporary directory");
+fn main() -> io::Result<ExitCode> {
+    let directory = tempfile::tempdir()?;
     let root = directory.path().to_owned();
     let file = move |namespace: &str| root.join(namespace).with_extension("db");
     let damaged = file.clone();
-    Suite::new(move |namespace| {
+    Ok(Suite::new(move |namespace| {
         let file = file(&namespace);
         async move {
             let client: Arc<dyn Storage> = Arc::new(SqliteStorage::open(file, SqliteOptions::default()).await?);
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         let damage = damage(&damaged(&namespace), &partition, slot);
         async move { damage.map_err(|error| Error::from(Cause::bug("no damage was done")).with_source(error)) }
     })
-    .main()
+    .main())
 }
 
 /// Changes the first byte of a payload.

@@ -31,6 +31,11 @@
 //! }
 //! ```
 //!
+//! # A strategy
+//!
+//! [`emitter::check`] says in a line which windows a strategy forms of a log, [`emitter::Suite`] runs what holds of every
+//! strategy against yours.
+//!
 //! # Time
 //!
 //! [`clock::ManualClock`] stands still until a test moves it.
@@ -40,6 +45,7 @@
 //! [`log::chunks`] makes chunks of a line of text, as `a@0 b | c@2`, for tests of strategies that need no storage.
 
 pub mod clock;
+pub mod emitter;
 pub mod log;
 mod pause;
 mod random;

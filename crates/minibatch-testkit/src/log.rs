@@ -80,7 +80,7 @@ impl Log {
     }
 }
 
-fn seconds(text: &str) -> Result<Timestamp, Error> {
+pub(crate) fn seconds(text: &str) -> Result<Timestamp, Error> {
     let duration = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let duration = duration.ok_or_else(|| Cause::out_of_range("seconds, as in `a@1.5`, follow each `@` of a log"))?;
     // to the nearest millisecond: 0.3 s are a little less than that in binary

@@ -189,6 +189,22 @@ impl<T: DeserializeOwned + Send + 'static, W: Strategy> Streaming<T, W> {
     {
         serve::run(self.start(true).await?, serve::Async::new(function), None).await
     }
+
+    /// Runs a blocking function on every window up to the end of the stream as it is now, on the threads for blocking
+    /// work. Otherwise as [`Streaming::drain`].
+    ///
+    /// # Errors
+    /// As [`Streaming::run`].
+    ///
+    /// # Cancel safety
+    /// As [`Streaming::run_blocking`].
+    pub async fn drain_blocking<F, R>(self, function: F) -> Result<Summary, Error>
+    where
+        F: Fn(Window<T>) -> R + Send + Sync + 'static,
+        R: Outcome + 'static,
+    {
+        serve::run(self.start(true).await?, serve::Blocking::new(function), None).await
+    }
 }
 
 impl<T, W: fmt::Debug> fmt::Debug for Streaming<T, W> {

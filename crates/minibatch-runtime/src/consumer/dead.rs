@@ -30,8 +30,8 @@ impl Letters {
 
 /// Appends the letters to the stream `dead`; returns how many there were, once they are durable.
 pub(super) async fn bury(
-    client: Client,
-    dead: StreamName,
+    client: &Client,
+    dead: &StreamName,
     delivery: &Delivery,
     letters: &Letters,
 ) -> Result<u64, Error> {
@@ -46,7 +46,7 @@ pub(super) async fn bury(
         Some((message, headers))
     });
     let encoded = Encoded::copies(messages)?;
-    let stream = client.open::<()>(&dead).await?;
+    let stream = client.open::<()>(dead).await?;
     let appended = stream.append_encoded(encoded).await?;
     Ok(appended.count as u64)
 }

@@ -12,7 +12,7 @@ use std::{
 use minibatch_core::{Cause, Error};
 use serde::de::DeserializeOwned;
 use tokio::{sync::mpsc, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{ConsumerOptions, Delivery, Settlement, Summary, handoff::Handoff, stats::Stats};
 use crate::{Client, Window, window::WindowSource};
@@ -42,8 +42,8 @@ use crate::{Client, Window, window::WindowSource};
 /// # }
 /// ```
 ///
-/// Dropped, it stops at once: what is not committed comes again at the next start. [`Consumer::shutdown`] finishes
-/// first.
+/// Dropped, it stops at once and gives the partition back: what is not committed comes again at the next start.
+/// [`Consumer::shutdown`] finishes first.
 #[must_use = "a consumer that is dropped stops"]
 pub struct Consumer<T> {
     pub(super) client: Client,
@@ -53,6 +53,7 @@ pub struct Consumer<T> {
     settlements: mpsc::UnboundedSender<Settlement>,
     stats: Arc<Stats>,
     stop: CancellationToken,
+    _dropped: DropGuard,
     task: Option<JoinHandle<Result<(), Error>>>,
     messages: PhantomData<fn() -> T>,
 }
@@ -65,6 +66,7 @@ pub(super) struct Parts {
     pub(super) settlements: mpsc::UnboundedSender<Settlement>,
     pub(super) stats: Arc<Stats>,
     pub(super) stop: CancellationToken,
+    pub(super) dropped: DropGuard,
     pub(super) task: JoinHandle<Result<(), Error>>,
 }
 
@@ -78,6 +80,7 @@ impl<T> Consumer<T> {
             settlements: parts.settlements,
             stats: parts.stats,
             stop: parts.stop,
+            _dropped: parts.dropped,
             task: Some(parts.task),
             messages: PhantomData,
         }
@@ -163,12 +166,18 @@ impl<T: DeserializeOwned> Consumer<T> {
     /// # Cancel safety
     /// Dropped, no window is lost.
     pub async fn next(&mut self) -> Result<Option<Window<T>>, Error> {
-        let delivery = self.take().await?;
-        Ok(delivery.map(|delivery| self.open(delivery)))
+        poll_fn(|context| self.poll_window(context)).await
     }
 
-    fn open(&self, delivery: Delivery) -> Window<T> {
-        Window::open(&self.source, delivery, Some(self.settlements.clone()))
+    fn poll_window(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Window<T>>, Error>> {
+        while let Some(delivery) = ready!(self.poll_take(context))? {
+            let window = Window::open(&self.source, delivery, Some(self.settlements.clone()));
+            if !window.is_rejected() {
+                return Poll::Ready(Ok(Some(window)));
+            }
+            drop(window.ack());
+        }
+        Poll::Ready(Ok(None))
     }
 }
 
@@ -176,16 +185,7 @@ impl<T: DeserializeOwned> futures::Stream for Consumer<T> {
     type Item = Result<Window<T>, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let taken = ready!(self.poll_take(context));
-        Poll::Ready(taken.map(|delivery| delivery.map(|delivery| self.open(delivery))).transpose())
-    }
-}
-
-impl<T> Drop for Consumer<T> {
-    fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
+        self.poll_window(context).map(Result::transpose)
     }
 }
 

@@ -130,6 +130,9 @@ where
     loop {
         let window = Window::open(&consumer.source, delivery.clone(), None);
         let rejected = window.rejected().to_vec();
+        if window.is_rejected() {
+            return Settlement::Done { delivery, rejected, durable: None };
+        }
         let Err(reason) = function.call(window).await else {
             return Settlement::Done { delivery, rejected, durable: None };
         };

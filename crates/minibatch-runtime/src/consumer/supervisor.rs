@@ -29,7 +29,7 @@ pub(super) struct Setup {
 pub(super) fn start<T>(setup: Setup) -> Consumer<T> {
     let (settlements, settled) = mpsc::unbounded_channel();
     let (handoff, stats) = (Arc::new(Handoff::default()), Arc::new(Stats::default()));
-    let stop = setup.client.stopping().child_token();
+    let (stop, dropped) = (setup.client.stopping().child_token(), CancellationToken::new());
     let (client, options) = (setup.client.clone(), setup.options.clone());
     let source = WindowSource { stream: setup.partition.stream.clone(), group: setup.group.clone() };
     let supervisor = Supervisor {
@@ -39,11 +39,13 @@ pub(super) fn start<T>(setup: Setup) -> Consumer<T> {
         stats: Arc::clone(&stats),
         stop: stop.clone(),
         sessions: 0,
+        epoch: None,
         drain_to: None,
         without_done: false,
     };
-    let task = client.tasks().spawn(supervisor.run());
-    Consumer::new(Parts { client, source, options, handoff, settlements, stats, stop, task })
+    let task = client.tasks().spawn(supervisor.run(dropped.clone()));
+    let dropped = dropped.drop_guard();
+    Consumer::new(Parts { client, source, options, handoff, settlements, stats, stop, dropped, task })
 }
 
 pub(super) struct Supervisor {
@@ -53,6 +55,8 @@ pub(super) struct Supervisor {
     pub(super) stats: Arc<Stats>,
     pub(super) stop: CancellationToken,
     pub(super) sessions: u64,
+    /// The epoch in which this process owns the partition.
+    epoch: Option<u64>,
     /// The last slot to be read, where the consumer drains.
     pub(super) drain_to: Option<Slot>,
     /// The strategy forms other windows than those that are done: start again without skipping any.
@@ -60,8 +64,12 @@ pub(super) struct Supervisor {
 }
 
 impl Supervisor {
-    async fn run(mut self) -> Result<(), Error> {
-        let end = self.work().await;
+    /// Works until the end, or until the consumer's handle is dropped.
+    async fn run(mut self, dropped: CancellationToken) -> Result<(), Error> {
+        let end = dropped.run_until_cancelled(self.work()).await.unwrap_or(Ok(()));
+        if let Some(epoch) = self.epoch {
+            self.release(epoch).await;
+        }
         // nobody may wait for a window, or for an acknowledgement, that will not come
         self.handoff.take_back();
         self.handoff.close();
@@ -78,11 +86,13 @@ impl Supervisor {
         loop {
             let Some(owned) = stop.run_until_cancelled(self.acquire()).await else { return Ok(()) };
             let (membership, state) = owned?;
-            let epoch = state.fence.epoch;
+            self.epoch = Some(state.fence.epoch);
             self.sessions += 1;
-            let end = match Session::start(self, &membership, state, self.without_done).await {
-                Ok(mut session) => session.run(self).await,
-                Err(error) => Err(error),
+            let started = stop.run_until_cancelled(Session::start(self, &membership, state, self.without_done)).await;
+            let end = match started {
+                Some(Ok(mut session)) => session.run(self).await,
+                Some(Err(error)) => Err(error),
+                None => Ok(()),
             };
             self.handoff.take_back();
             match end {
@@ -93,10 +103,7 @@ impl Supervisor {
                     tracing::warn!(partition = %self.setup.partition, %error, "handing out every window again");
                     self.without_done = true;
                 }
-                end => {
-                    self.release(epoch).await;
-                    return end;
-                }
+                end => return end,
             }
         }
     }

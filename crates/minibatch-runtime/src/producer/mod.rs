@@ -61,10 +61,11 @@ impl Producer {
 
     async fn call(&self, encoded: Encoded) -> Result<Appended, Error> {
         let (reply, verdict) = oneshot::channel();
-        let closed = || Error::new(Cause::Closed).during("append");
         let append = async {
-            self.calls.send(Call::new(encoded, reply)).await.map_err(|_| closed())?;
-            verdict.await.map_err(|_| closed())?
+            let sent = self.calls.send(Call::new(encoded, reply)).await;
+            sent.map_err(|_| Error::new(Cause::Closed).during("append"))?;
+            let stopped = "the client was shut down meanwhile; the messages may be appended or not";
+            verdict.await.map_err(|_| Error::new(Cause::unavailable(stopped)).during("append"))?
         };
         tokio::select! {
             verdict = append => verdict,

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{LINE, call::Call};
-use crate::{Client, random, retry::until_verdict};
+use crate::{Client, STOP_TIMEOUT, random, retry::until_verdict};
 
 pub(super) struct ProducerTask {
     storage: Arc<dyn Storage>,
@@ -41,7 +41,18 @@ impl ProducerTask {
         }
     }
 
+    /// Appends until nobody can call any more; after a stop for a bounded time.
     pub(super) async fn run(mut self) {
+        let (stop, clock) = (self.stop.clone(), Arc::clone(&self.clock));
+        tokio::select! {
+            () = self.work() => {}
+            () = async { stop.cancelled().await; clock.sleep(STOP_TIMEOUT).await } => {
+                tracing::warn!(partition = %self.partition, "stopping without a verdict on the last appends");
+            }
+        }
+    }
+
+    async fn work(&mut self) {
         let mut arrived = Vec::with_capacity(LINE);
         loop {
             tokio::select! {

@@ -1,7 +1,5 @@
 //! Producers and consumers over the storage in memory, with faults and a manual clock where time matters.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
-
 mod dead_letters;
 mod faults;
 mod ownership;

@@ -41,7 +41,7 @@ async fn another_strategy_under_the_same_group_is_refused() {
     let error = stream.streaming().window(CountWindow::new(3)).open().await.unwrap_err();
     assert!(matches!(error.cause(), Cause::StrategyChanged { .. }), "{error:?}");
     assert!(stream.remove_group("default").await.unwrap());
-    stream.streaming().window(CountWindow::new(3)).open().await.unwrap();
+    drop(stream.streaming().window(CountWindow::new(3)).open().await.unwrap());
 }
 
 async fn drain(stream: &Stream<u32>, size: usize) {

@@ -1,5 +1,6 @@
 //! The connection that writes, and the way to the thread that owns it.
 
+mod checkpoint;
 mod thread;
 mod work;
 
@@ -15,7 +16,7 @@ use work::{Job, Work};
 use crate::{bell::Ringer, clock::Wall, connection::Opener, error::Failed, tails::Tails, threads::Threads};
 
 /// How many pieces of work may wait before callers do, and so the most that share a transaction.
-const QUEUE: usize = 256;
+const QUEUE: usize = 64;
 
 /// The way to the writing thread, which ends with the last of these.
 #[derive(Clone, Debug)]

@@ -1,22 +1,19 @@
 //! The thread that writes: what waits when it begins a transaction shares that transaction, and its one sync.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI32, Ordering},
-};
-
 use minibatch_core::Cause;
-use rusqlite::{Connection, hooks::Wal, wal::CheckpointMode};
+use rusqlite::Connection;
 use tokio::sync::mpsc;
 
 use super::{
     Desk, QUEUE,
+    checkpoint::Checkpoints,
     work::{Tx, Work},
 };
-use crate::{connection::Opener, error::Failed, tails::News};
-
-/// The size of the write-ahead log, in pages of 4 KiB, at which it is brought home into the file.
-const CHECKPOINT_PAGES: i32 = 4_000;
+use crate::{
+    connection::{Opener, is_in_place},
+    error::{Failed, Failure},
+    tails::News,
+};
 
 pub(super) type Queue = mpsc::Receiver<Option<Box<dyn Work>>>;
 
@@ -25,15 +22,14 @@ pub(super) struct Thread {
     desk: Desk,
     /// `None` after a failure that leaves a connection in doubt.
     conn: Option<Connection>,
-    /// The pages in the write-ahead log after the last commit.
-    pages: Arc<AtomicI32>,
+    checkpoints: Checkpoints,
 }
 
 impl Thread {
-    pub(super) fn new(opener: Opener, desk: Desk, conn: Connection) -> Self {
-        let mut thread = Self { opener, desk, conn: None, pages: Arc::default() };
-        thread.adopt(conn);
-        thread
+    pub(super) fn new(opener: Opener, desk: Desk, mut conn: Connection) -> Self {
+        let checkpoints = Checkpoints::default();
+        checkpoints.count_pages(&mut conn);
+        Self { opener, desk, conn: Some(conn), checkpoints }
     }
 
     pub(super) fn serve(mut self, mut waiting: Queue) {
@@ -48,20 +44,11 @@ impl Thread {
                 next = if batch.len() < QUEUE { waiting.try_recv().ok() } else { None };
             }
             self.transact(&mut batch);
-            self.checkpoint();
+            if let Some(conn) = &mut self.conn {
+                // after the answers: nobody needs it to go on
+                self.checkpoints.run_if_due(conn, self.opener.options().busy_timeout);
+            }
         }
-    }
-
-    fn adopt(&mut self, mut conn: Connection) {
-        let pages = Arc::clone(&self.pages);
-        let count = move |_: &mut Wal, count| {
-            pages.store(count, Ordering::Relaxed);
-            Ok(())
-        };
-        if let Err(error) = conn.wal_hook(Some(count)) {
-            tracing::warn!(%error, "the write-ahead log's size is not known, sqlite keeps it small by itself");
-        }
-        self.conn = Some(conn);
     }
 
     /// Runs all of the batch in one transaction and answers.
@@ -78,60 +65,73 @@ impl Thread {
                     self.desk.ringer.ring();
                 }
             }
-            Err(failed) => {
-                tracing::warn!(calls = batch.len(), error = %failed.unclear(), "a transaction did not commit");
-                // closing rolls back what is open
-                self.conn = None;
-                batch.drain(..).for_each(|work| work.answer(Some(&failed)));
+            Err(failure) => {
+                tracing::warn!(calls = batch.len(), error = %failure, "a transaction did not commit");
+                batch.drain(..).for_each(|work| work.answer(Some(&failure)));
             }
         }
     }
 
-    fn commit(&mut self, batch: &mut [Box<dyn Work>]) -> Result<News, Failed> {
-        if self.conn.is_none() {
-            let conn = self.opener.writer()?;
-            self.adopt(conn);
+    fn commit(&mut self, batch: &mut [Box<dyn Work>]) -> Result<News, Failure> {
+        let mut conn = match self.conn.take() {
+            Some(conn) => conn,
+            None => {
+                let mut conn = self.opener.writer().map_err(|failed| Failure::before(&failed))?;
+                self.checkpoints.count_pages(&mut conn);
+                conn
+            }
+        };
+        if let Err(failed) = begin(&mut conn) {
+            if failed.is_busy() {
+                self.conn = Some(conn);
+            }
+            return Err(Failure::before(&failed));
         }
-        let Some(conn) = &self.conn else { return Err(Cause::Closed.into()) };
-        let execute = |sql| conn.prepare_cached(sql)?.execute([]).map(drop);
-        execute("BEGIN IMMEDIATE")?;
-        let tx = Tx::new(conn, self.desk.wall.raw());
-        let alone = batch.len() == 1;
-        let mut any = false;
-        for work in batch {
-            if !alone {
-                execute("SAVEPOINT work")?;
-            }
-            let succeeded = work.run(&tx);
-            any |= succeeded;
-            if conn.is_autocommit() {
-                // a full disk or a failing one made sqlite roll everything back, the work of others too
-                return match alone && !succeeded {
-                    true => Ok(tx.into_news()),
-                    false => Err(Cause::unavailable("a full or failing disk ended the transaction").into()),
-                };
-            }
-            if !alone {
-                if !succeeded {
-                    execute("ROLLBACK TO work")?;
-                }
-                execute("RELEASE work")?;
-            }
-        }
-        execute(if any { "COMMIT" } else { "ROLLBACK" })?;
-        Ok(tx.into_news())
+        let tx = Tx::new(&conn, self.desk.wall.raw());
+        // on a failure the connection is closed, and with it what is open is rolled back
+        let news = run(tx, batch).map_err(|failed| Failure::unclear(&failed))?;
+        self.conn = Some(conn);
+        Ok(news)
     }
+}
 
-    /// Brings the write-ahead log home once it is long. After the answers: nobody needs it to go on.
-    fn checkpoint(&self) {
-        let Some(conn) = &self.conn else { return };
-        if self.pages.load(Ordering::Relaxed) < CHECKPOINT_PAGES {
-            return;
+fn begin(conn: &mut Connection) -> Result<(), Failed> {
+    if !is_in_place(conn)? {
+        let reason = "it was moved or deleted while it was open, put it back and open it again";
+        return Err(Cause::corrupt_state("database file", reason).into());
+    }
+    execute(conn, "BEGIN IMMEDIATE")
+}
+
+fn execute(conn: &Connection, sql: &str) -> Result<(), Failed> {
+    conn.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}
+
+/// Runs the work, each under a savepoint of its own so that it fails alone, and commits.
+fn run(tx: Tx<'_>, batch: &mut [Box<dyn Work>]) -> Result<News, Failed> {
+    let alone = batch.len() == 1;
+    let mut any = false;
+    for work in batch {
+        if !alone {
+            execute(&tx, "SAVEPOINT work")?;
         }
-        match conn.wal_checkpoint_v2(Some(rusqlite::MAIN_DB), CheckpointMode::PASSIVE) {
-            // what readers still need stays, and is tried again after the next commit
-            Ok((log, home)) => tracing::debug!(log, home, "checkpoint"),
-            Err(error) => tracing::warn!(%error, "the write-ahead log could not be brought home into the file"),
+        let succeeded = work.run(&tx);
+        any |= succeeded;
+        if tx.is_autocommit() {
+            // a full disk or a failing one made sqlite roll everything back, the work of others too
+            return match alone && !succeeded {
+                true => Ok(tx.into_news()),
+                false => Err(Cause::unavailable("a full or failing disk ended the transaction").into()),
+            };
+        }
+        if !alone {
+            if !succeeded {
+                execute(&tx, "ROLLBACK TO work")?;
+            }
+            execute(&tx, "RELEASE work")?;
         }
     }
+    execute(&tx, if any { "COMMIT" } else { "ROLLBACK" })?;
+    Ok(tx.into_news())
 }

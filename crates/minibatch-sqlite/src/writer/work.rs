@@ -6,7 +6,10 @@ use minibatch_core::{Cause, Error, Timestamp};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use crate::{error::Failed, tails::News};
+use crate::{
+    error::{Failed, Failure},
+    tails::News,
+};
 
 /// What a piece of work sees: the transaction, and the time of its beginning.
 pub(crate) struct Tx<'a> {
@@ -43,8 +46,8 @@ pub(super) trait Work: Send {
     /// Does it; `false` when it failed, and whatever it changed is to be undone.
     fn run(&mut self, tx: &Tx<'_>) -> bool;
 
-    /// Says what came of it; or, given the failure of the whole transaction, that nobody knows.
-    fn answer(self: Box<Self>, failure: Option<&Failed>);
+    /// Says what came of it, or of the whole transaction.
+    fn answer(self: Box<Self>, failure: Option<&Failure>);
 }
 
 pub(super) struct Job<T, F> {
@@ -75,11 +78,11 @@ where
         succeeded
     }
 
-    fn answer(self: Box<Self>, failure: Option<&Failed>) {
+    fn answer(self: Box<Self>, failure: Option<&Failure>) {
         let answer = match (failure, self.result) {
             (None, Some(result)) => result.map_err(|failed| failed.during(self.operation)),
             (None, None) => Err(Error::new(Cause::bug("a transaction left out some of its work"))),
-            (Some(failure), _) => Err(failure.unclear().during(self.operation)),
+            (Some(failure), _) => Err(failure.during(self.operation)),
         };
         // whoever asked may have gone
         let _ = self.reply.send(answer);

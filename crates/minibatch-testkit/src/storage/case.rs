@@ -21,21 +21,30 @@ pub(crate) type Client = Arc<dyn Storage>;
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) run: fn(Cx) -> Pin<Box<dyn Future<Output = Verdict> + Send>>,
-    /// Damages a record: runs only where the suite knows how.
-    pub(crate) damages: bool,
+    /// What the suite must have been told for it to run.
+    pub(crate) needs: Option<Needs>,
 }
 
-/// Lists cases by the names of their functions; those that damage records are marked.
+/// What not every storage has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// A way to damage a record.
+    Damage,
+    /// Data that outlive all clients.
+    Durable,
+}
+
+/// Lists cases by the names of their functions, some with what they need.
 macro_rules! cases {
-    ($($(#[$mark:ident])? $name:ident),* $(,)?) => {
+    ($($(#[$needs:ident])? $name:ident),* $(,)?) => {
         &[$($crate::storage::case::Case {
             name: stringify!($name),
             run: |cx| Box::pin($name(cx)),
-            damages: $crate::storage::case::cases!(@damages $($mark)?),
+            needs: $crate::storage::case::cases!(@needs $($needs)?),
         }),*]
     };
-    (@damages damages) => { true };
-    (@damages) => { false };
+    (@needs $needs:ident) => { Some($crate::storage::case::Needs::$needs) };
+    (@needs) => { None };
 }
 pub(crate) use cases;
 

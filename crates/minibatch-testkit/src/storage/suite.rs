@@ -9,7 +9,7 @@ use minibatch_core::{
 use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
 
 use super::{
-    case::{Case, Cx},
+    case::{Case, Cx, Needs},
     cases,
     clause::Clause,
     harness,
@@ -32,6 +32,7 @@ pub(crate) struct Parts {
     pub(crate) open: Open,
     pub(crate) remove: Option<Remove>,
     pub(crate) damage: Option<Damage>,
+    pub(crate) durable: bool,
     pub(crate) patience: Duration,
 }
 
@@ -53,15 +54,15 @@ impl Suite {
     /// The suite over the storage whose clients `open` opens.
     ///
     /// `open` is given the name of a namespace: lower-case letters and digits of ASCII, beginning with a letter, 20
-    /// characters, new with every case and run. Clients of the same namespace share their data, also when there is none
-    /// left in between for those storages that outlive their clients; clients of different ones share nothing.
+    /// characters, new with every case and run. Clients of the same namespace share their data; clients of different ones
+    /// share nothing.
     pub fn new<O, F>(open: O) -> Self
     where
         O: Fn(String) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Arc<dyn Storage>, Error>> + Send + 'static,
     {
         let open = Box::new(move |namespace| Box::pin(open(namespace)) as Pending<_>);
-        let parts = Parts { open, remove: None, damage: None, patience: PATIENCE };
+        let parts = Parts { open, remove: None, damage: None, durable: false, patience: PATIENCE };
         Self { parts, only: String::new(), missing: None }
     }
 
@@ -72,6 +73,12 @@ impl Suite {
         F: Future<Output = Result<(), Error>> + Send + 'static,
     {
         self.parts.remove = Some(Box::new(move |namespace| Box::pin(remove(namespace))));
+        self
+    }
+
+    /// Says that the data of a namespace outlive its clients, as in a file or on a server, so that this is tested too.
+    pub fn durable(mut self) -> Self {
+        self.parts.durable = true;
         self
     }
 
@@ -169,10 +176,15 @@ impl Suite {
                 Some(Outcome::Failed(format!("{what} is required and not there")))
             }
             Some(Missing { what, required: false }) => Some(Outcome::Skipped(format!("there is no {what}"))),
-            None if case.damages && self.parts.damage.is_none() => {
-                Some(Outcome::Skipped("the suite was not told how to damage a record".to_owned()))
-            }
-            None => None,
+            None => match case.needs {
+                Some(Needs::Damage) if self.parts.damage.is_none() => {
+                    Some(Outcome::Skipped("the suite was not told how to damage a record".to_owned()))
+                }
+                Some(Needs::Durable) if !self.parts.durable => {
+                    Some(Outcome::Skipped("the storage is not said to outlive its clients".to_owned()))
+                }
+                _ => None,
+            },
         }
     }
 

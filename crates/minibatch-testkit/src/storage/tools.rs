@@ -1,6 +1,6 @@
 //! What the cases are written with: producers, payloads, reading to the end, many tasks at once.
 
-use std::{future::Future, pin::pin, sync::Arc, task::Poll};
+use std::{future::Future, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use minibatch_core::{
     Cause, Error, GroupName, MemberId, Offset, ProducerId, Slot, Timestamp,
@@ -17,9 +17,9 @@ use super::{
 use crate::pause::Pauses;
 
 /// Long enough to live as long as any case.
-pub(crate) const LONG_LIFE: std::time::Duration = std::time::Duration::from_secs(3_600);
+pub(crate) const LONG_LIFE: Duration = Duration::from_secs(3_600);
 /// As short as a life can be.
-pub(crate) const SHORT_LIFE: std::time::Duration = std::time::Duration::from_millis(1);
+pub(crate) const SHORT_LIFE: Duration = Duration::from_millis(1);
 /// As much as there is.
 pub(crate) const ALL: ReadLimit = ReadLimit { messages: usize::MAX, bytes: usize::MAX };
 /// The strategy that the cases pretend to run.
@@ -138,8 +138,11 @@ pub(crate) async fn read_all(storage: &Client, partition: &Partition) -> Verdict
     read_from(storage, partition, Slot::ZERO, ALL).await
 }
 
-/// What a record must be everywhere: slot, producer, sequence, time, payload.
-pub(crate) fn identity(record: &Record) -> (Slot, ProducerId, u64, u64, Timestamp, Payload) {
+/// What a record must be everywhere: slot, producer, its epoch and sequence, time, payload.
+pub(crate) type Identity = (Slot, ProducerId, u64, u64, Timestamp, Payload);
+
+/// A record's [`Identity`].
+pub(crate) fn identity(record: &Record) -> Identity {
     let ProducerStamp { id, epoch, sequence } = record.producer.clone();
     (record.slot, id, epoch, sequence, record.time, record.payload.clone())
 }
@@ -200,7 +203,7 @@ pub(crate) async fn take_over(
     partition: &Partition,
     group: &GroupName,
     member: &MemberId,
-    patience: std::time::Duration,
+    patience: Duration,
 ) -> Verdict<GroupState> {
     let mut pauses = Pauses::within(patience);
     loop {
@@ -239,7 +242,7 @@ pub(crate) async fn finish_below(
 pub(crate) async fn trim_until_deleted(
     storage: &Client,
     partition: &Partition,
-    patience: std::time::Duration,
+    patience: Duration,
 ) -> Verdict<(Slot, u64)> {
     let mut pauses = Pauses::within(patience);
     let mut deleted = 0;
@@ -298,7 +301,7 @@ pub(crate) async fn dropped_after<F: Future>(polls: usize, future: F) -> bool {
     .await
 }
 
-/// The storage as a trait object behind a reference, for calls that take either client.
+/// One client and the other in turn.
 pub(crate) fn turns<'a>(a: &'a Client, b: &'a Client) -> impl Iterator<Item = &'a Client> {
     [a, b].into_iter().cycle()
 }

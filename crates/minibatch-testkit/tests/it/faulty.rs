@@ -120,6 +120,7 @@ pub(crate) fn suite(bug: Bug) -> Suite {
             Ok(client)
         }
     })
+    .durable()
     .with_damage(move |namespace, _, slot| {
         damaged.shared(&namespace).damaged.lock().unwrap().insert(slot);
         async { Ok(()) }

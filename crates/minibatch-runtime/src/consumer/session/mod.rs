@@ -12,7 +12,6 @@ mod tail;
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
-    time::Duration,
 };
 
 use futures::{future::BoxFuture, stream::FuturesUnordered};
@@ -29,9 +28,6 @@ use crate::client::Membership;
 use commit::Committer;
 use fetch::Fetcher;
 use tail::TailTimer;
-
-/// How long the end of a session waits for windows that are out.
-const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) struct Session {
     number: u64,

@@ -17,9 +17,10 @@ use super::{
         dead::{self, Letters},
         supervisor::Supervisor,
     },
-    Later, STOP_TIMEOUT, Session,
+    Later, Session,
     fetch::Fetched,
 };
+use crate::{STOP_TIMEOUT, retry::until_verdict};
 
 /// How many settlements are taken up at once.
 const SETTLEMENTS: usize = 1_024;
@@ -273,8 +274,14 @@ impl Session {
         };
         tracing::warn!(window = %delivery.id, attempt = delivery.attempt, stream = %name, "giving up, messages go to the dead letters");
         let client = supervisor.setup.client.clone();
+        if client.stopping().is_cancelled() {
+            // nothing can be appended any more: the window comes again after the next start
+            self.forget(delivery.formed.ordinal);
+            return Ok(());
+        }
         self.later.push(Box::pin(async move {
-            let dead = dead::bury(client, name, &delivery, &letters).await?;
+            let bury = || dead::bury(&client, &name, &delivery, &letters);
+            let dead = until_verdict(&**client.clock(), "bury", bury).await?;
             Ok(Later::Buried { delivery, dead, durable })
         }));
         Ok(())

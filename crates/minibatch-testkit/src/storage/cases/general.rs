@@ -1,22 +1,24 @@
 //! What holds for every operation: repeated, seen by all, dropped half way, asked of what is not there.
 
 use minibatch_core::{
-    Cause, Error, Slot, StreamName,
-    storage::{Acquired, Fence, Partition, PieceId, Start, StreamInfo},
+    Cause, Error, GroupName, MemberId, Slot, StreamName,
+    storage::{Acquired, Fence, GroupState, LogBounds, Partition, PieceId, Start, StreamInfo},
 };
 
 use crate::storage::{
     case::{Case, Client, Cx, cases},
     failure::{Failure, Verdict, ensure, ensure_eq},
     tools::{
-        ALL, Producer, STRATEGY, commit_at, dropped_after, group, identity, member, offset, open_group, own, payload,
-        read_all, slot, state, stream_of,
+        ALL, Identity, Producer, STRATEGY, commit_at, dropped_after, group, identity, member, offset, open_group, own,
+        payload, read_all, slot, state, stream_of,
     },
 };
 
 pub(super) const CASES: &[Case] = cases![
     general_a_repeated_calls_get_their_verdict,
     general_b_a_later_client_sees_everything,
+    #[Durable]
+    general_b_everything_outlives_the_clients,
     general_c_dropped_append_breaks_nothing,
     general_c_dropped_commit_breaks_nothing,
     general_c_dropped_opens_break_nothing,
@@ -57,30 +59,59 @@ async fn general_a_repeated_calls_get_their_verdict(cx: Cx) -> Verdict {
     Ok(())
 }
 
-async fn general_b_a_later_client_sees_everything(cx: Cx) -> Verdict {
-    let (a, b, partition) = cx.partition().await?;
-    let mut producer = Producer::register(&a, &partition, "p").await?;
-    producer.append_many(4).await?;
-    let readers = open_group(&b, &partition, "readers").await?;
-    let me = member(&b).await?;
-    let owned = own(&b, &partition, &readers, &me).await?;
+/// What a client did that was told that all of it is done.
+struct Done {
+    partition: Partition,
+    records: Vec<Identity>,
+    bounds: LogBounds,
+    groups: Vec<(GroupName, GroupState)>,
+    owner: MemberId,
+    piece: PieceId,
+}
+
+async fn done(a: &Client, b: &Client, partition: Partition) -> Verdict<Done> {
+    Producer::register(a, &partition, "p").await?.append_many(4).await?;
+    let readers = open_group(b, &partition, "readers").await?;
+    let owner = member(b).await?;
+    let owned = own(b, &partition, &readers, &owner).await?;
     let fence = b.commit(&partition, &readers, owned.fence, commit_at(offset(2)?, b"done")).await?;
     let piece = PieceId { epoch: fence.epoch, number: 1 };
     a.write_piece(&partition, &readers, piece, "piece".into()).await?;
-
-    let later = cx.client().await?;
-    ensure_eq!(later.list_streams().await?, [stream_of(&partition)], "streams");
-    ensure_eq!(later.bounds(&partition).await?, a.bounds(&partition).await?, "bounds");
-    let records: Vec<_> = read_all(&later, &partition).await?.iter().map(identity).collect();
-    ensure!(records == read_all(&a, &partition).await?.iter().map(identity).collect::<Vec<_>>(), "other records");
+    let records: Vec<_> = read_all(a, &partition).await?.iter().map(identity).collect();
     ensure_eq!(records.len(), 4, "records");
-    ensure_eq!(later.groups(&partition).await?, b.groups(&partition).await?, "groups");
-    ensure_eq!(state(&later, &partition, &readers).await?.fence, fence, "fence");
+    let (bounds, groups) = (b.bounds(&partition).await?, a.groups(&partition).await?);
+    Ok(Done { partition, records, bounds, groups, owner, piece })
+}
+
+/// Everything is there for a client that had no part in it.
+async fn check_done(later: &Client, done: Done) -> Verdict {
+    let Done { partition, records, bounds, groups, owner, piece } = done;
+    ensure_eq!(later.list_streams().await?, [stream_of(&partition)], "streams");
+    ensure_eq!(later.bounds(&partition).await?, bounds, "bounds");
+    let found: Vec<_> = read_all(later, &partition).await?.iter().map(identity).collect();
+    ensure!(found == records, "the records are not those that were appended");
+    ensure_eq!(later.groups(&partition).await?, groups, "groups");
+    let readers = group("readers")?;
     ensure_eq!(later.read_piece(&partition, &readers, piece).await?, Some("piece".into()), "piece");
-    let other = member(&later).await?;
-    ensure_eq!(later.acquire(&partition, &readers, &other).await?, Acquired::Held(me), "who holds the partition");
-    ensure_eq!(Producer::register(&later, &partition, "p").await?.next(), 5, "next sequence");
+    let other = member(later).await?;
+    ensure_eq!(later.acquire(&partition, &readers, &other).await?, Acquired::Held(owner), "who holds the partition");
+    let mut producer = Producer::register(later, &partition, "p").await?;
+    ensure_eq!(producer.next(), 5, "next sequence");
+    ensure_eq!(producer.append(payload(&["next"])?).await?, slot(5)?, "next slot");
     Ok(())
+}
+
+async fn general_b_a_later_client_sees_everything(cx: Cx) -> Verdict {
+    let (a, b, partition) = cx.partition().await?;
+    let done = done(&a, &b, partition).await?;
+    check_done(&cx.client().await?, done).await
+}
+
+async fn general_b_everything_outlives_the_clients(cx: Cx) -> Verdict {
+    let (a, b, partition) = cx.partition().await?;
+    let done = done(&a, &b, partition).await?;
+    drop((a, b));
+    check_done(&cx.client().await?, done).await
 }
 
 async fn general_c_dropped_append_breaks_nothing(cx: Cx) -> Verdict {

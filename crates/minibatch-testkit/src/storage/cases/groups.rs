@@ -27,6 +27,7 @@ pub(super) const CASES: &[Case] = cases![
     group_13_owner_of_a_removed_group_is_fenced,
     group_13_remove_leaves_other_groups,
     group_14_groups_are_listed_by_name,
+    group_14_list_may_be_long,
 ];
 
 async fn group_03_new_group_is_as_asked(cx: Cx) -> Verdict {
@@ -230,5 +231,20 @@ async fn group_14_groups_are_listed_by_name(cx: Cx) -> Verdict {
     ensure_eq!(state(&b, &stream.partition(0), &first).await?.owner, None, "owner of the other partition");
     ensure_eq!(state(&b, &stream.partition(0), &first).await?.fence.version, 0, "version in the other partition");
     ensure_eq!(state(&b, &stream.partition(1), &first).await?.fence.version, 1, "version in the partition committed");
+    Ok(())
+}
+
+async fn group_14_list_may_be_long(cx: Cx) -> Verdict {
+    // more than what some databases answer at once
+    const COUNT: u32 = 110;
+    let (a, b, partition) = cx.partition().await?;
+    for number in 0..COUNT {
+        open_group(&a, &partition, &format!("readers-{number:03}")).await?;
+    }
+    let listed = b.groups(&partition).await?;
+    for (number, (name, _)) in (0..COUNT).zip(&listed) {
+        ensure_eq!(name.as_str(), format!("readers-{number:03}"), "group {number} listed");
+    }
+    ensure_eq!(listed.len(), COUNT as usize, "groups listed");
     Ok(())
 }

@@ -22,7 +22,7 @@ pub(super) const CASES: &[Case] = cases![
     log_08_read_stops_at_messages,
     log_08_read_stops_at_bytes,
     log_09_read_of_trimmed_says_so,
-    #[damages]
+    #[Damage]
     log_10_damaged_record_says_so,
 ];
 

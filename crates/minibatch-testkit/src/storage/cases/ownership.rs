@@ -1,6 +1,6 @@
 //! Ownership: one owner at a time, greater epochs, takeovers counted.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use minibatch_core::{
     Cause, StreamName,
@@ -25,6 +25,7 @@ pub(super) const CASES: &[Case] = cases![
     group_05_living_owner_is_not_robbed,
     group_05_owner_that_left_is_followed_cleanly,
     group_05_dead_owner_is_taken_over,
+    group_05_dead_owner_is_dead_everywhere,
     group_05_epochs_only_grow,
     group_06_of_many_one_becomes_owner,
     group_06_partitions_and_groups_are_apart,
@@ -109,6 +110,30 @@ async fn group_05_dead_owner_is_taken_over(cx: Cx) -> Verdict {
         ensure_eq!(state(&a, &partition, &readers).await?, taken, "the group after that");
         b.release(&partition, &readers, taken.fence.epoch).await?;
     }
+    Ok(())
+}
+
+async fn group_05_dead_owner_is_dead_everywhere(cx: Cx) -> Verdict {
+    let (a, b, partition) = cx.partition().await?;
+    let readers = open_group(&a, &partition, "readers").await?;
+    let workers = open_group(&a, &partition, "workers").await?;
+    let mut ttl = Duration::from_millis(100);
+    let dies = loop {
+        let dies = a.join(ttl).await?;
+        own(&a, &partition, &readers, &dies).await?;
+        match a.acquire(&partition, &workers, &dies).await {
+            Ok(_) => break dies,
+            // this machine is slow: it died before it had both
+            Err(error) if matches!(error.cause(), Cause::MemberDead) && ttl < cx.patience() => ttl *= 2,
+            Err(error) => return Err(error.into()),
+        }
+        a.leave(&dies).await?;
+    };
+    let heir = member(&b).await?;
+    let taken = take_over(&b, &partition, &readers, &heir, cx.patience()).await?;
+    ensure_eq!(taken.unclean, 1, "unclean of the group that {dies} was found dead in");
+    let taken = own(&b, &partition, &workers, &heir).await?;
+    ensure_eq!(taken.unclean, 1, "unclean of the other group that {dies} owned");
     Ok(())
 }
 

@@ -23,6 +23,7 @@ pub(super) const CASES: &[Case] = cases![
     stream_03_partitions_are_apart,
     stream_04_find_creates_nothing,
     stream_05_list_has_every_stream_by_name,
+    stream_05_list_may_be_long,
     stream_06_dropped_stream_is_gone,
     stream_06_next_life_shares_nothing,
     stream_06_drop_leaves_other_streams,
@@ -143,6 +144,21 @@ async fn stream_05_list_has_every_stream_by_name(cx: Cx) -> Verdict {
         a.drop_stream(name).await?;
     }
     ensure!(b.list_streams().await?.is_empty(), "dropped streams are listed");
+    Ok(())
+}
+
+async fn stream_05_list_may_be_long(cx: Cx) -> Verdict {
+    // more than what some databases answer at once
+    const COUNT: u32 = 110;
+    let (a, b) = cx.clients().await?;
+    for number in 0..COUNT {
+        a.open_stream(&name(&format!("events-{number:03}"))?, 1).await?;
+    }
+    let listed = b.list_streams().await?;
+    for (number, stream) in (0..COUNT).zip(&listed) {
+        ensure_eq!(stream.name.as_str(), format!("events-{number:03}"), "stream {number} listed");
+    }
+    ensure_eq!(listed.len(), COUNT as usize, "streams listed");
     Ok(())
 }
 

@@ -1,0 +1,58 @@
+//! What can be set.
+
+use std::time::Duration;
+
+/// Options of a [`MongoStorage`](crate::MongoStorage).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MongoOptions {
+    /// The database, when it is not the URL's (`mongodb://host/database`). Without either it is `minibatch`.
+    pub database: Option<String>,
+    /// What the names of all collections begin with: `minibatch_` unless set.
+    pub prefix: String,
+    /// How long an operation is tried again until it gives up without a verdict: 15 s unless set.
+    pub patience: Duration,
+    /// How long a trimmed record is kept after this client saw that it was trimmed, so that slow clients come to no
+    /// harm: 30 s unless set, at least 5 s.
+    pub trim_grace: Duration,
+}
+
+impl Default for MongoOptions {
+    fn default() -> Self {
+        Self {
+            database: None,
+            prefix: "minibatch_".to_owned(),
+            patience: Duration::from_secs(15),
+            trim_grace: Duration::from_secs(30),
+        }
+    }
+}
+
+impl MongoOptions {
+    /// Sets the database.
+    #[must_use]
+    pub fn with_database(mut self, database: impl Into<String>) -> Self {
+        self.database = Some(database.into());
+        self
+    }
+
+    /// Sets what the names of all collections begin with.
+    #[must_use]
+    pub fn with_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Sets how long an operation is tried again.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Sets how long trimmed records are kept.
+    #[must_use]
+    pub fn with_trim_grace(mut self, grace: Duration) -> Self {
+        self.trim_grace = grace;
+        self
+    }
+}

@@ -1,0 +1,135 @@
+//! Collections and indexes: made where they are missing, refused where they are others than the protocol needs.
+
+use std::time::Duration;
+
+use bson::Document;
+use minibatch_core::Cause;
+use mongodb::{
+    IndexModel,
+    error::{Error, ErrorKind},
+    options::{IndexOptions, WriteConcern},
+};
+
+use super::{super::Collection, super::Failure, super::Index, super::schema::IndexKind, Driver, classify, in_time};
+
+const NAMESPACE_NOT_FOUND: i32 = 26;
+const NAMESPACE_EXISTS: i32 = 48;
+
+/// Makes everything ready. A user that may not create indexes can still open what another user prepared.
+pub(super) async fn prepare(driver: &Driver) -> Result<(), Failure> {
+    for collection in Collection::ALL {
+        let this = driver.clone();
+        in_time(async move { prepare_one(&this, collection).await }).await?;
+    }
+    Ok(())
+}
+
+async fn prepare_one(driver: &Driver, collection: Collection) -> Result<(), Failure> {
+    let present = match driver.collection::<Document>(collection).list_indexes().await {
+        Ok(mut cursor) => {
+            let mut indexes = Vec::new();
+            while cursor.advance().await.map_err(failed)? {
+                indexes.push(cursor.deserialize_current().map_err(failed)?);
+            }
+            indexes
+        }
+        Err(error) if is_code(&error, NAMESPACE_NOT_FOUND) => {
+            create(driver, collection).await?;
+            Vec::new()
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    let mut missing = Vec::new();
+    for wanted in Index::ALL.into_iter().filter(|index| index.collection == collection) {
+        match present.iter().find(|index| same_fields(index, &wanted)) {
+            Some(index) => check(driver, index, &wanted)?,
+            None => missing.push(model(&wanted)),
+        }
+    }
+    if !missing.is_empty() {
+        driver
+            .collection::<Document>(collection)
+            .create_indexes(missing)
+            .await
+            .map_err(|error| refused(driver, collection, error))?;
+    }
+    Ok(())
+}
+
+async fn create(driver: &Driver, collection: Collection) -> Result<(), Failure> {
+    let name = driver.name(collection);
+    match driver.database.create_collection(name).write_concern(WriteConcern::majority()).await {
+        Err(error) if !is_code(&error, NAMESPACE_EXISTS) => Err(failed(error)),
+        _ => Ok(()),
+    }
+}
+
+fn same_fields(index: &IndexModel, wanted: &Index) -> bool {
+    let ascending = |value: &bson::Bson| {
+        matches!(value, bson::Bson::Int32(1) | bson::Bson::Int64(1))
+            || value.as_f64().is_some_and(|direction| direction == 1.0)
+    };
+    index.keys.len() == wanted.fields.len()
+        && index.keys.iter().zip(wanted.fields).all(|((name, value), field)| name == field && ascending(value))
+}
+
+/// Refuses an index that does not guard what it should.
+fn check(driver: &Driver, index: &IndexModel, wanted: &Index) -> Result<(), Failure> {
+    let options = index.options.clone().unwrap_or_default();
+    let whole =
+        options.partial_filter_expression.is_none() && options.sparse != Some(true) && options.collation.is_none();
+    let good = match wanted.kind {
+        IndexKind::Unique => whole && options.unique == Some(true),
+        IndexKind::Expiry(_) => whole && options.expire_after.is_some(),
+    };
+    if good {
+        return Ok(());
+    }
+    Err(Failure::Refused(Cause::misconfigured(format!(
+        "index `{}` of collection `{}` is not as minibatch needs it ({}): drop the index and start again",
+        wanted.fields.join(", "),
+        driver.name(wanted.collection),
+        describe(wanted.kind),
+    ))))
+}
+
+fn describe(kind: IndexKind) -> &'static str {
+    match kind {
+        IndexKind::Unique => "unique, not sparse, not partial, without collation",
+        IndexKind::Expiry(_) => "with expireAfterSeconds",
+    }
+}
+
+fn model(wanted: &Index) -> IndexModel {
+    let keys: Document = wanted.fields.iter().map(|field| ((*field).to_owned(), 1.into())).collect();
+    let options = match wanted.kind {
+        IndexKind::Unique => IndexOptions::builder().unique(true).build(),
+        IndexKind::Expiry(seconds) => {
+            IndexOptions::builder().expire_after(Duration::from_secs(seconds.unsigned_abs())).build()
+        }
+    };
+    IndexModel::builder().keys(keys).options(options).build()
+}
+
+fn refused(driver: &Driver, collection: Collection, error: Error) -> Failure {
+    const DUPLICATE_KEY: i32 = 11_000;
+    const CONFLICTS: [i32; 2] = [85, 86];
+    let why = match &*error.kind {
+        ErrorKind::Command(command) if command.code == DUPLICATE_KEY => "it holds documents that are no minibatch's",
+        ErrorKind::Command(command) if CONFLICTS.contains(&command.code) => "it has another index of the same name",
+        _ => return failed(error),
+    };
+    Failure::Refused(Cause::misconfigured(format!(
+        "collection `{}` cannot get its indexes, {why}: use another database or collection prefix",
+        driver.name(collection)
+    )))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "a function to map errors with")]
+fn failed(error: Error) -> Failure {
+    classify::failure(&error)
+}
+
+fn is_code(error: &Error, code: i32) -> bool {
+    matches!(&*error.kind, ErrorKind::Command(command) if command.code == code)
+}

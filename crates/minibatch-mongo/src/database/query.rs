@@ -1,0 +1,191 @@
+//! Filters and updates as data: no value of a user's is ever read as an operator or a field path.
+
+use std::time::Duration;
+
+use bson::{Bson, Document, doc};
+use minibatch_core::storage::Partition;
+
+use super::Collection;
+
+/// Conditions that a document must meet, all of them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Filter(pub(super) Vec<(&'static str, Test)>);
+
+/// A condition on one field.
+#[derive(Clone, Debug)]
+pub(crate) enum Test {
+    Eq(Bson),
+    Lt(Bson),
+    Lte(Bson),
+    Gte(Bson),
+    Gt(Bson),
+    /// The field is a time that the server's clock has reached.
+    Past,
+    /// The field is a time that the server's clock has not reached.
+    Future,
+}
+
+impl Filter {
+    /// Every document.
+    pub(crate) fn all() -> Self {
+        Self::default()
+    }
+
+    /// The document of that id.
+    pub(crate) fn id(id: impl Into<Bson>) -> Self {
+        Self::all().eq("_id", id)
+    }
+
+    /// The documents of a partition: how every key but the streams' and members' begins.
+    pub(crate) fn of(partition: &Partition) -> Self {
+        Self::all()
+            .eq("s", partition.stream.as_str())
+            .eq("p", i64::from(partition.index))
+            .eq("inc", partition.incarnation.get())
+    }
+
+    pub(crate) fn eq(self, field: &'static str, value: impl Into<Bson>) -> Self {
+        self.and(field, Test::Eq(value.into()))
+    }
+
+    pub(crate) fn and(mut self, field: &'static str, test: Test) -> Self {
+        self.0.push((field, test));
+        self
+    }
+
+    /// As MongoDB reads it.
+    pub(super) fn to_document(&self) -> Document {
+        let mut tests = Vec::new();
+        for (field, test) in &self.0 {
+            tests.push(match test {
+                Test::Eq(value) => doc! { *field: { "$eq": value } },
+                Test::Lt(value) => doc! { *field: { "$lt": value } },
+                Test::Lte(value) => doc! { *field: { "$lte": value } },
+                Test::Gte(value) => doc! { *field: { "$gte": value } },
+                Test::Gt(value) => doc! { *field: { "$gt": value } },
+                Test::Past => doc! { "$expr": { "$lte": [format!("${field}"), "$$NOW"] } },
+                Test::Future => doc! { "$expr": { "$gt": [format!("${field}"), "$$NOW"] } },
+            });
+        }
+        match tests.len() {
+            0 => doc! {},
+            _ => doc! { "$and": tests },
+        }
+    }
+}
+
+/// Changes to a document, all at once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Update(pub(super) Vec<(&'static str, Change)>);
+
+/// A change to one field.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    Set(Bson),
+    /// Sets it where it is missing.
+    Default(Bson),
+    /// Adds, to 0 where it is missing.
+    Add(i64),
+    /// Raises it to the value.
+    Max(Bson),
+    /// The server's clock, and so much more.
+    NowPlus(Duration),
+}
+
+impl Update {
+    pub(crate) fn set(field: &'static str, value: impl Into<Bson>) -> Self {
+        Self::default().and(field, Change::Set(value.into()))
+    }
+
+    pub(crate) fn and(mut self, field: &'static str, change: Change) -> Self {
+        self.0.push((field, change));
+        self
+    }
+
+    pub(crate) fn and_set(self, field: &'static str, value: impl Into<Bson>) -> Self {
+        self.and(field, Change::Set(value.into()))
+    }
+
+    /// As an aggregation pipeline: in one, a string that begins with `$` is a field path, unless it is a `$literal`.
+    pub(super) fn to_pipeline(&self) -> Vec<Document> {
+        let mut fields = Document::new();
+        for (field, change) in &self.0 {
+            let old = format!("${field}");
+            let expression: Bson = match change {
+                Change::Set(value) => doc! { "$literal": value }.into(),
+                Change::Default(value) => doc! { "$ifNull": [old, { "$literal": value }] }.into(),
+                Change::Add(number) => doc! { "$add": [{ "$ifNull": [old, 0_i64] }, *number] }.into(),
+                Change::Max(value) => doc! { "$max": [old, { "$literal": value }] }.into(),
+                Change::NowPlus(duration) => {
+                    let millis = i64::try_from(duration.as_millis()).unwrap_or(MAX_MILLIS).min(MAX_MILLIS);
+                    doc! { "$add": ["$$NOW", millis] }.into()
+                }
+            };
+            fields.insert(*field, expression);
+        }
+        vec![doc! { "$set": fields }]
+    }
+}
+
+/// A thousand years: far enough, and no date overflows.
+const MAX_MILLIS: i64 = 1_000 * 366 * 86_400_000;
+
+/// Which documents to find, in which order, how many, and what of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Find {
+    pub(crate) collection: Collection,
+    pub(crate) filter: Filter,
+    pub(crate) sort: Option<(&'static str, Order)>,
+    /// All fields when empty.
+    pub(crate) fields: &'static [&'static str],
+    pub(crate) limit: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    Up,
+    Down,
+}
+
+impl Find {
+    /// One document, any that matches.
+    pub(crate) fn one(collection: Collection, filter: Filter) -> Self {
+        Self { collection, filter, sort: None, fields: &[], limit: 1 }
+    }
+
+    pub(crate) fn sorted(mut self, field: &'static str, order: Order) -> Self {
+        self.sort = Some((field, order));
+        self
+    }
+
+    pub(crate) fn only(mut self, fields: &'static [&'static str]) -> Self {
+        self.fields = fields;
+        self
+    }
+
+    pub(crate) fn at_most(mut self, limit: u32) -> Self {
+        self.limit = limit;
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_strings_stay_strings() {
+        let update = Update::set("owner", "$epoch").and("seen", Change::Default("$$NOW".into()));
+        let expected = doc! { "$set": {
+            "owner": { "$literal": "$epoch" },
+            "seen": { "$ifNull": ["$seen", { "$literal": "$$NOW" }] },
+        } };
+        assert_eq!(update.to_pipeline(), [expected]);
+        let filter = Filter::all().eq("s", "$where").and("seen", Test::Past);
+        let expected = doc! { "$and": [
+            { "s": { "$eq": "$where" } },
+            { "$expr": { "$lte": ["$seen", "$$NOW"] } },
+        ] };
+        assert_eq!(filter.to_document(), expected);
+    }
+}

@@ -1,0 +1,63 @@
+//! The log of a partition: the trait over the protocol's parts.
+
+mod append;
+mod chunk;
+mod producers;
+mod read;
+mod resolve;
+mod tail;
+mod times;
+mod trim;
+mod wait;
+
+use async_trait::async_trait;
+use minibatch_core::{
+    Error, ProducerId, Slot,
+    chunk::{NewChunk, Record},
+    storage::{ChunkLog, LogBounds, Partition, ProducerGrant, ReadLimit, Trimmed},
+};
+
+pub(crate) use self::{
+    append::Appending,
+    chunk::{comparable, signed},
+    read::ChunkSize,
+    trim::Trimming,
+};
+use crate::{MongoStorage, client::Client};
+
+#[async_trait]
+impl ChunkLog for MongoStorage {
+    async fn register_producer(&self, partition: &Partition, producer: &ProducerId) -> Result<ProducerGrant, Error> {
+        let granted = self.client.register_producer(partition, producer).await;
+        granted.map_err(|error| error.during("register_producer"))
+    }
+
+    async fn append(&self, partition: &Partition, chunk: NewChunk) -> Result<Slot, Error> {
+        self.client.append(partition, chunk).await.map_err(|error| error.during("append"))
+    }
+
+    async fn read(&self, partition: &Partition, from: Slot, limit: ReadLimit) -> Result<Vec<Record>, Error> {
+        self.client.read(partition, from, limit).await.map_err(|error| error.during("read"))
+    }
+
+    async fn wait(&self, partition: &Partition, after: Slot) -> Result<(), Error> {
+        self.client.wait(partition, after).await.map_err(|error| error.during("wait"))
+    }
+
+    async fn bounds(&self, partition: &Partition) -> Result<LogBounds, Error> {
+        self.client.bounds(partition).await.map_err(|error| error.during("bounds"))
+    }
+
+    async fn trim(&self, partition: &Partition) -> Result<Trimmed, Error> {
+        self.client.trim(partition).await.map_err(|error| error.during("trim"))
+    }
+}
+
+impl Client {
+    async fn bounds(&self, partition: &Partition) -> Result<LogBounds, Error> {
+        // the floor before the tail: the other way round the floor could be the higher
+        let document = self.read_partition(partition).await?;
+        let tail = self.read_tail(partition, document.floor).await?;
+        Ok(LogBounds { floor: document.floor, floor_time: document.floor_time, tail })
+    }
+}

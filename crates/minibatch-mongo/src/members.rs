@@ -1,0 +1,53 @@
+//! Members: alive until so long after their last heartbeat, by the server's clock. Who is found dead is deleted.
+
+use std::time::Duration;
+
+use bson::Bson;
+use minibatch_core::{Cause, Error, MemberId};
+
+use crate::{
+    client::Client,
+    database::{Change, Collection, Filter, Find, Test, Update},
+    random,
+};
+
+impl Client {
+    pub(crate) async fn join(&self, ttl: Duration) -> Result<MemberId, Error> {
+        let member = random::member();
+        let filter = Filter::id(member.as_str());
+        let update = Update::default().and("seen_until", Change::NowPlus(ttl));
+        let join = || self.database().find_and_update(Collection::Members, filter.clone(), update.clone(), true);
+        self.settle(join).await.map_err(Error::from)?;
+        Ok(member)
+    }
+
+    pub(crate) async fn heartbeat(&self, member: &MemberId, ttl: Duration) -> Result<(), Error> {
+        let filter = Filter::id(member.as_str());
+        let update = Update::default().and("seen_until", Change::NowPlus(ttl));
+        let beat = || self.database().update(Collection::Members, filter.clone(), update.clone());
+        match self.settle(beat).await.map_err(Error::from)? {
+            0 => Err(Cause::MemberDead.into()),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) async fn leave(&self, member: &MemberId) -> Result<(), Error> {
+        let owned = Filter::all().eq("owner", member.as_str());
+        let free = || self.database().update(Collection::Groups, owned.clone(), Update::set("owner", Bson::Null));
+        self.settle(free).await.map_err(Error::from)?;
+        self.delete(Collection::Members, Filter::id(member.as_str())).await?;
+        Ok(())
+    }
+
+    /// True for a living member. One that is found dead is a member no longer: its next heartbeat says so.
+    pub(crate) async fn is_alive(&self, member: &MemberId) -> Result<bool, Error> {
+        let this = Filter::id(member.as_str());
+        let living = Find::one(Collection::Members, this.clone().and("seen_until", Test::Future)).only(&["_id"]);
+        if self.find_one(living).await?.is_some() {
+            return Ok(true);
+        }
+        // in one step with looking again: a heartbeat may have come in between
+        self.delete(Collection::Members, this.clone().and("seen_until", Test::Past)).await?;
+        Ok(self.find_one(Find::one(Collection::Members, this).only(&["_id"])).await?.is_some())
+    }
+}

@@ -1,0 +1,93 @@
+//! A client that stood still while the log was trimmed past the slot that it was about to fill.
+
+use std::time::Duration;
+
+use minibatch_core::{
+    ProducerId, Slot,
+    storage::{ChunkLog, ReadLimit},
+};
+
+use super::world::{Reader, chunk, client, pass, stream, text, verdict};
+use crate::database::{
+    Collection, Database, Filter, Find,
+    model::{Faults, Server},
+};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A client writes `before` chunks and stands still on the way to the next; another writes 10 meanwhile, all is trimmed,
+/// and only then the first one's insert arrives in a slot that is free again.
+async fn insert_after_trim(before: u64) {
+    let server = Server::start();
+    let (storage, slow) = client(&server, Faults::NONE, 1);
+    let (quick, _) = client(&server, Faults::NONE, 2);
+    let (stream, group) = stream(&quick).await;
+    let partition = stream.partition(0);
+    let id = ProducerId::new("slow").unwrap();
+    let grant = storage.register_producer(&partition, &id).await.unwrap();
+    for sequence in 1..=before {
+        storage.append(&partition, chunk(&id, grant.epoch, sequence, &sequence.to_string())).await.unwrap();
+    }
+    slow.hold_next_write(5 * MINUTE);
+    let late = chunk(&id, grant.epoch, before + 1, "late");
+    let (to, in_background) = (partition.clone(), storage.clone());
+    let held = tokio::spawn(async move { verdict(|| in_background.append(&to, late.clone())).await.unwrap() });
+    pass(Duration::from_secs(1)).await;
+
+    let other = ProducerId::new("quick").unwrap();
+    let grant = quick.register_producer(&partition, &other).await.unwrap();
+    for sequence in 1..=10 {
+        quick.append(&partition, chunk(&other, grant.epoch, sequence, "quick")).await.unwrap();
+    }
+    let mut reader = Reader::new(&quick, &partition, &group).await;
+    while reader.step().await {}
+    quick.trim(&partition).await.unwrap();
+    pass(MINUTE).await;
+    assert_eq!(quick.trim(&partition).await.unwrap().deleted, before + 9);
+
+    let slot = held.await.unwrap();
+    while reader.step().await {}
+    let last = reader.records.last().unwrap();
+    assert_eq!((last.slot, text(last).as_str()), (slot, "late"));
+    assert_eq!(reader.records.len() as u64, before + 11, "neither lost nor twice");
+    // what arrived too late lies where nobody reads it, and is deleted with the next trim
+    let limit = ReadLimit { messages: 1, bytes: 1 };
+    assert!(quick.read(&partition, Slot::FIRST, limit).await.is_err());
+    quick.trim(&partition).await.unwrap();
+    pass(MINUTE).await;
+    quick.trim(&partition).await.unwrap();
+    let left = slow.find(Find::one(Collection::Chunks, Filter::all()).at_most(100)).await.unwrap();
+    assert_eq!(left.documents.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn slot_taught_by_an_own_append() {
+    insert_after_trim(3).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn slot_merely_read() {
+    insert_after_trim(0).await;
+}
+
+/// The same while the client's known tail is old: it is not used.
+#[tokio::test(start_paused = true)]
+async fn tail_of_long_ago_is_forgotten() {
+    let server = Server::start();
+    let (storage, _) = client(&server, Faults::NONE, 1);
+    let (stream, _) = stream(&storage).await;
+    let partition = stream.partition(0);
+    let id = ProducerId::new("p").unwrap();
+    let grant = storage.register_producer(&partition, &id).await.unwrap();
+    let (other, _) = client(&server, Faults::NONE, 2);
+    let other_id = ProducerId::new("o").unwrap();
+    let other_grant = other.register_producer(&partition, &other_id).await.unwrap();
+    for round in 1..=5 {
+        let slot = storage.append(&partition, chunk(&id, grant.epoch, round, "a")).await.unwrap();
+        assert_eq!(slot.get(), 2 * round - 1);
+        pass(MINUTE).await;
+        let slot = other.append(&partition, chunk(&other_id, other_grant.epoch, round, "b")).await.unwrap();
+        assert_eq!(slot.get(), 2 * round);
+        pass(MINUTE).await;
+    }
+}

@@ -1,0 +1,33 @@
+//! What became of every message.
+
+use std::collections::BTreeSet;
+
+use super::{
+    laws::{Broken, Terms, Verdict},
+    layout::Layout,
+    run::Run,
+};
+
+pub(super) fn check<E>(terms: &Terms<'_, E>, layout: &Layout, run: &Run) -> Verdict {
+    let mut kept: BTreeSet<usize> = BTreeSet::new();
+    let windows = run.windows.iter().map(|window| &window.members);
+    for (place, members) in windows.map(|members| ("window", members)).chain([("buffer", &run.buffered)]) {
+        for &number in members {
+            if !kept.insert(number) && !terms.may_repeat {
+                return Err(Broken(format!("message {number} is in a window, and in a {place} again")));
+            }
+        }
+    }
+    let missing = layout.messages() - kept.len();
+    let dropped = usize::try_from(run.dropped).unwrap_or(usize::MAX);
+    if missing < dropped {
+        return Err(Broken(format!("{dropped} messages are counted as dropped, and {missing} are missing")));
+    }
+    if missing > dropped && !terms.may_discard {
+        let lost = (0..layout.messages()).find(|number| !kept.contains(number)).unwrap_or_default();
+        return Err(Broken(format!(
+            "{missing} messages are neither in a window nor in the buffer, {dropped} of them dropped; the first is {lost}"
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,215 @@
+//! Members, and groups with their owners and commits.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use minibatch_core::{
+    Cause, Error, GroupName, MemberId, Offset, Slot,
+    storage::{
+        Acquired, Commit, Counters, Fence, Generation, GroupState, GroupStore, Partition, PieceId, Position, Start,
+        StreamInfo,
+    },
+};
+
+use crate::{CustomStorage, State, log::Log, now, random};
+
+/// A group's part in one partition.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) state: GroupState,
+    pieces: BTreeMap<PieceId, Bytes>,
+}
+
+impl Log {
+    fn open_group(&mut self, group: &GroupName, generation: Generation, fingerprint: &str, start: Start) {
+        let start = match start {
+            Start::Latest => {
+                let time = self.append_time(self.bounds.tail);
+                Position { offset: Offset::first_of(self.bounds.tail.next()), time }
+            }
+            _ => {
+                let offset = Offset::first_of(self.bounds.floor.max(Slot::FIRST));
+                Position { offset, time: self.bounds.floor_time }
+            }
+        };
+        self.last_epoch += 1;
+        let state = GroupState {
+            owner: None,
+            fence: Fence { epoch: self.last_epoch, version: 0 },
+            generation,
+            fingerprint: fingerprint.to_owned(),
+            start,
+            keep_from: start.offset,
+            counters: Counters::default(),
+            unclean: 0,
+            checkpoint: None,
+        };
+        self.groups.insert(group.clone(), Group { state, pieces: BTreeMap::new() });
+    }
+
+    fn group(&mut self, group: &GroupName, epoch: u64) -> Result<&mut Group, Error> {
+        self.groups.get_mut(group).ok_or_else(|| Cause::fenced(epoch).into())
+    }
+}
+
+impl State {
+    /// True for a living member; one found dead is none any more.
+    fn is_alive(&mut self, member: &MemberId) -> bool {
+        self.members.retain(|known, dies_at| known != member || *dies_at > now());
+        self.members.contains_key(member)
+    }
+
+    /// The partitions of a stream, if it is still there.
+    fn partitions(&mut self, stream: &StreamInfo) -> Result<impl Iterator<Item = &mut Log>, Error> {
+        self.partition(&stream.partition(0))?;
+        Ok(self.partitions.iter_mut().filter(|(partition, _)| partition.stream == stream.name).map(|(_, log)| log))
+    }
+}
+
+#[async_trait]
+impl GroupStore for CustomStorage {
+    async fn join(&self, ttl: Duration) -> Result<MemberId, Error> {
+        let member = MemberId::stored(&format!("{:016x}", random()));
+        self.state().members.insert(member.clone(), now().plus(ttl));
+        Ok(member)
+    }
+
+    async fn heartbeat(&self, member: &MemberId, ttl: Duration) -> Result<(), Error> {
+        *self.state().members.get_mut(member).ok_or(Cause::MemberDead)? = now().plus(ttl);
+        Ok(())
+    }
+
+    async fn leave(&self, member: &MemberId) -> Result<(), Error> {
+        let mut state = self.state();
+        state.members.remove(member);
+        for group in state.partitions.values_mut().flat_map(|log| log.groups.values_mut()) {
+            group.state.owner.take_if(|owner| owner == member);
+        }
+        Ok(())
+    }
+
+    async fn open_group(
+        &self,
+        stream: &StreamInfo,
+        group: &GroupName,
+        fingerprint: &str,
+        start: Start,
+    ) -> Result<(), Error> {
+        let (mut state, generation) = (self.state(), Generation::new(random()));
+        for log in state.partitions(stream)? {
+            match log.groups.get(group).map(|known| &known.state.fingerprint) {
+                None => log.open_group(group, generation, fingerprint, start),
+                Some(stored) if stored == fingerprint => {}
+                Some(stored) => return Err(Cause::strategy_changed(stored, fingerprint).into()),
+            }
+        }
+        Ok(())
+    }
+
+    async fn remove_group(&self, stream: &StreamInfo, group: &GroupName) -> Result<bool, Error> {
+        let mut state = self.state();
+        Ok(state.partitions(stream)?.filter_map(|log| log.groups.remove(group)).count() > 0)
+    }
+
+    async fn groups(&self, partition: &Partition) -> Result<Vec<(GroupName, GroupState)>, Error> {
+        let mut state = self.state();
+        let groups = &state.partition(partition)?.groups;
+        Ok(groups.iter().map(|(name, group)| (name.clone(), group.state.clone())).collect())
+    }
+
+    async fn acquire(&self, partition: &Partition, group: &GroupName, member: &MemberId) -> Result<Acquired, Error> {
+        let mut state = self.state();
+        let before = state.partition(partition)?.group(group, 0)?.state.owner.clone();
+        if !state.is_alive(member) {
+            return Err(Cause::MemberDead.into());
+        }
+        let other = before.filter(|owner| owner != member);
+        if let Some(owner) = &other
+            && state.is_alive(owner)
+        {
+            return Ok(Acquired::Held(owner.clone()));
+        }
+        let log = state.partition(partition)?;
+        log.last_epoch += 1;
+        let epoch = log.last_epoch;
+        let taken = &mut log.group(group, epoch)?.state;
+        taken.owner = Some(member.clone());
+        taken.fence.epoch = epoch;
+        taken.unclean += u32::from(other.is_some());
+        Ok(Acquired::Owner(taken.clone()))
+    }
+
+    async fn release(&self, partition: &Partition, group: &GroupName, epoch: u64) -> Result<(), Error> {
+        let mut state = self.state();
+        if let Some(group) = state.partition(partition)?.groups.get_mut(group)
+            && group.state.fence.epoch == epoch
+        {
+            group.state.owner = None;
+        }
+        Ok(())
+    }
+
+    async fn commit(
+        &self,
+        partition: &Partition,
+        group: &GroupName,
+        fence: Fence,
+        commit: Commit,
+    ) -> Result<Fence, Error> {
+        let mut state = self.state();
+        let log = state.partition(partition)?;
+        let tail = log.bounds.tail;
+        let stored = &mut log.group(group, fence.epoch)?.state;
+        let known = Commit {
+            checkpoint: stored.checkpoint.clone().unwrap_or_default(),
+            keep_from: stored.keep_from,
+            counters: stored.counters,
+        };
+        if fence.epoch != stored.fence.epoch {
+            return Err(Cause::fenced(fence.epoch).into());
+        }
+        if fence.version.checked_add(1) == Some(stored.fence.version) && known == commit {
+            return Ok(stored.fence);
+        }
+        if fence.version != stored.fence.version || commit.keep_from < stored.keep_from {
+            return Err(Cause::stale_commit(fence.version).into());
+        }
+        if commit.keep_from.slot() > tail && commit.keep_from != Offset::first_of(tail.next()) {
+            return Err(Cause::out_of_range("keep_from lies past the end of the log").into());
+        }
+        stored.fence.version += 1;
+        stored.checkpoint = Some(commit.checkpoint);
+        stored.keep_from = commit.keep_from;
+        stored.counters = commit.counters;
+        stored.unclean = 0;
+        Ok(stored.fence)
+    }
+
+    async fn write_piece(
+        &self,
+        partition: &Partition,
+        group: &GroupName,
+        piece: PieceId,
+        bytes: Bytes,
+    ) -> Result<(), Error> {
+        self.state().partition(partition)?.group(group, piece.epoch)?.pieces.insert(piece, bytes);
+        Ok(())
+    }
+
+    async fn read_piece(
+        &self,
+        partition: &Partition,
+        group: &GroupName,
+        piece: PieceId,
+    ) -> Result<Option<Bytes>, Error> {
+        Ok(self.state().partition(partition)?.groups.get(group).and_then(|group| group.pieces.get(&piece)).cloned())
+    }
+
+    async fn retain_pieces(&self, partition: &Partition, group: &GroupName, keep: &[PieceId]) -> Result<(), Error> {
+        if let Some(group) = self.state().partition(partition)?.groups.get_mut(group) {
+            group.pieces.retain(|piece, _| keep.contains(piece));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,140 @@
+//! The log of a partition.
+
+use std::collections::{BTreeMap, HashMap};
+
+use async_trait::async_trait;
+use minibatch_core::{
+    Cause, Error, GroupName, ProducerId, Slot, Timestamp,
+    chunk::{NewChunk, Record, RecordKind, clamp_time},
+    storage::{ChunkLog, LogBounds, Partition, ProducerGrant, ReadLimit, Trimmed},
+};
+
+use crate::{CustomStorage, groups::Group, now};
+
+/// Everything that belongs to one partition.
+#[derive(Debug)]
+pub(crate) struct Log {
+    records: BTreeMap<Slot, Record>,
+    pub(crate) bounds: LogBounds,
+    producers: HashMap<ProducerId, Producer>,
+    pub(crate) groups: BTreeMap<GroupName, Group>,
+    /// The last epoch that a group was given: all groups share the count, so that none is given twice.
+    pub(crate) last_epoch: u64,
+}
+
+#[derive(Debug, Default)]
+struct Producer {
+    epoch: u64,
+    last_sequence: u64,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        let bounds = LogBounds { floor: Slot::ZERO, floor_time: Timestamp::MIN, tail: Slot::ZERO };
+        Self { records: BTreeMap::new(), bounds, producers: HashMap::new(), groups: BTreeMap::new(), last_epoch: 0 }
+    }
+}
+
+impl Log {
+    /// The append time at a slot: the greatest time of the records up to there.
+    pub(crate) fn append_time(&self, slot: Slot) -> Timestamp {
+        self.records.range(..=slot).map(|(_, record)| record.time).fold(self.bounds.floor_time, Timestamp::max)
+    }
+
+    fn append(&mut self, chunk: NewChunk) -> Result<Slot, Error> {
+        let known = self.producers.entry(chunk.producer.id.clone()).or_default();
+        if chunk.producer.epoch < known.epoch {
+            return Err(Cause::fenced(chunk.producer.epoch).into());
+        }
+        let (expected, got) = (known.last_sequence + 1, chunk.producer.sequence);
+        if got == 0 || got > expected {
+            return Err(Cause::out_of_order_sequence(expected, got).into());
+        }
+        if got < expected {
+            let mut records = self.records.values();
+            return match records
+                .find(|record| record.producer.id == chunk.producer.id && record.producer.sequence == got)
+            {
+                Some(record) if record.payload == chunk.payload => Ok(record.slot),
+                Some(_) => Err(Cause::sequence_conflict(got).into()),
+                None => Ok(self.bounds.floor.previous()),
+            };
+        }
+        known.last_sequence = got;
+        let (slot, time) = (self.bounds.tail.next(), clamp_time(chunk.time, now()));
+        let record = Record { slot, kind: RecordKind::Data, producer: chunk.producer, time, payload: chunk.payload };
+        self.records.insert(slot, record);
+        self.bounds.tail = slot;
+        Ok(slot)
+    }
+
+    fn read(&self, from: Slot, limit: ReadLimit) -> Result<Vec<Record>, Error> {
+        let from = from.max(Slot::FIRST);
+        match self.records.keys().next() {
+            Some(&low) if from < low => return Err(Cause::offset_trimmed(low).into()),
+            _ => {}
+        }
+        let mut records = Vec::new();
+        let (mut messages, mut bytes) = (0, 0);
+        for record in self.records.range(from..).map(|(_, record)| record) {
+            messages += record.payload.count() as usize;
+            bytes += record.payload.bytes().len();
+            records.push(record.clone());
+            if messages >= limit.messages || bytes >= limit.bytes {
+                break;
+            }
+        }
+        Ok(records)
+    }
+
+    fn trim(&mut self) -> Trimmed {
+        let needed = self.groups.values().map(|group| group.state.keep_from.slot()).min();
+        let floor = needed.map_or(self.bounds.floor, |needed| needed.min(self.bounds.tail));
+        let before = self.records.len();
+        if floor > self.bounds.floor {
+            self.bounds.floor_time = self.append_time(floor);
+            self.bounds.floor = floor;
+            self.records = self.records.split_off(&floor);
+        }
+        Trimmed { floor, deleted: (before - self.records.len()) as u64 }
+    }
+}
+
+#[async_trait]
+impl ChunkLog for CustomStorage {
+    async fn register_producer(&self, partition: &Partition, producer: &ProducerId) -> Result<ProducerGrant, Error> {
+        let mut state = self.state();
+        let known = state.partition(partition)?.producers.entry(producer.clone()).or_default();
+        known.epoch += 1;
+        Ok(ProducerGrant { epoch: known.epoch, next_sequence: known.last_sequence + 1 })
+    }
+
+    async fn append(&self, partition: &Partition, chunk: NewChunk) -> Result<Slot, Error> {
+        let slot = self.state().partition(partition)?.append(chunk)?;
+        self.appended.notify_waiters();
+        Ok(slot)
+    }
+
+    async fn read(&self, partition: &Partition, from: Slot, limit: ReadLimit) -> Result<Vec<Record>, Error> {
+        self.state().partition(partition)?.read(from, limit)
+    }
+
+    async fn wait(&self, partition: &Partition, after: Slot) -> Result<(), Error> {
+        loop {
+            // from here on an append is noticed, so that none slips in between looking and waiting
+            let appended = self.appended.notified();
+            if self.state().partition(partition)?.bounds.tail > after {
+                return Ok(());
+            }
+            appended.await;
+        }
+    }
+
+    async fn bounds(&self, partition: &Partition) -> Result<LogBounds, Error> {
+        Ok(self.state().partition(partition)?.bounds)
+    }
+
+    async fn trim(&self, partition: &Partition) -> Result<Trimmed, Error> {
+        Ok(self.state().partition(partition)?.trim())
+    }
+}

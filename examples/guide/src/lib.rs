@@ -1,0 +1,32 @@
+//! What the examples share: where their streams are, the earthquakes, and times that are easy on the eye.
+
+use std::env;
+
+use minibatch::{Bounds, Minibatch, Result, Timestamp};
+use serde::de::DeserializeOwned;
+
+/// Connects to the URL in the environment, otherwise to an SQLite file beside the program, under `target`.
+///
+/// # Errors
+/// Those of [`Minibatch::connect`].
+pub async fn connect() -> Result<Minibatch> {
+    let file = env::current_exe().unwrap_or_default().with_file_name("guide.db");
+    let file = file.display().to_string().replace('%', "%25").replace('?', "%3F").replace('#', "%23");
+    Minibatch::connect_from_env_or(&format!("sqlite://{file}")).await
+}
+
+/// The earthquakes of `data/earthquakes.csv` in the order of time, with the columns that a `T` has.
+#[must_use]
+#[expect(clippy::missing_panics_doc, clippy::expect_used, reason = "the file is part of the program")]
+pub fn earthquakes<T: DeserializeOwned>() -> Vec<T> {
+    let file = include_str!("../data/earthquakes.csv");
+    let rows: csv::Result<Vec<T>> = csv::Reader::from_reader(file.as_bytes()).into_deserialize().collect();
+    rows.expect("every row of the file has these columns")
+}
+
+/// Bounds as times of the day: `[14:12:27.337, 14:12:27.412)`.
+#[must_use]
+pub fn times(bounds: Bounds) -> String {
+    let time = |time: Timestamp| time.to_datetime().unwrap_or_default().format("%H:%M:%S%.3f");
+    format!("[{}, {})", time(bounds.start), time(bounds.end))
+}
