@@ -59,7 +59,7 @@ impl Buffer {
         self.len == 0
     }
 
-    /// The bytes of the messages in the log.
+    /// The bytes of the messages, each as [`Message::size`].
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
@@ -341,7 +341,7 @@ impl Segment {
     }
 
     fn is_mostly_gone(&self) -> bool {
-        self.live_bytes * 4 < self.chunk.size_between(0, self.chunk.len())
+        self.live_bytes * 4 < self.chunk.stored_between(0, self.chunk.len())
     }
 
     fn runs(&self) -> Vec<(u32, u32)> {

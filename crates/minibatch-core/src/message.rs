@@ -39,7 +39,7 @@ impl<'a> Message<'a> {
         self.chunk.time()
     }
 
-    /// Its bytes in the log, with the few that its place costs.
+    /// Its bytes: those of its value (with key and headers) in the log and two more, whatever its place.
     #[must_use]
     pub fn size(&self) -> usize {
         self.chunk.size_between(self.index, self.index + 1)

@@ -16,7 +16,9 @@ impl Millis {
             return Err(Cause::invalid_window("a duration is at least one millisecond").into());
         }
         if !duration.subsec_nanos().is_multiple_of(1_000_000) {
-            return Err(Cause::invalid_window("a duration is in whole milliseconds, as the times of the log are").into());
+            return Err(
+                Cause::invalid_window("a duration is in whole milliseconds, as the times of the log are").into()
+            );
         }
         let overflow = |_| Cause::invalid_window("a duration has at most 63 bits of milliseconds").into();
         i64::try_from(duration.as_millis()).map(Self).map_err(overflow)

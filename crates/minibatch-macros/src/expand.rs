@@ -46,13 +46,13 @@ fn call(function: &Function) -> TokenStream {
         true => (Some(quote!(async)), quote!(.await)),
         false => (None, TokenStream::new()),
     };
-    let arguments = function.state.iter().map(|_| quote!(state));
+    let arguments = function.state.iter().map(|_| quote!(state_));
     quote! {
         /// Calls the function with a window.
-        #visibility #asyncness fn call(self, window: #window #(, state: #state)*) #output {
+        #visibility #asyncness fn call(self, window_: #window #(, state_: #state)*) #output {
             #[allow(clippy::needless_pass_by_value, clippy::unused_async)]
             #inner
-            #name(window #(, #arguments)*) #call
+            #name(window_ #(, #arguments)*) #call
         }
     }
 }
@@ -70,10 +70,10 @@ fn streaming(arguments: &Arguments, group: &Group, function: &Function) -> Token
         /// Those of [`Client::stream`](::minibatch::Client::stream).
         #visibility async fn streaming(
             self,
-            client: &::minibatch::Client,
+            client_: &::minibatch::Client,
         ) -> ::minibatch::Result<::minibatch::Streaming<#message, #window>> {
-            let stream = client.stream::<#message>(#stream).await?;
-            ::core::result::Result::Ok(stream.streaming().window(#strategy).group(#group) #(.max_attempts(#max_attempts))*)
+            let stream_ = client_.stream::<#message>(#stream).await?;
+            ::core::result::Result::Ok(stream_.streaming().window(#strategy).group(#group) #(.max_attempts(#max_attempts))*)
         }
     }
 }
@@ -106,8 +106,8 @@ fn run(function: &Function) -> TokenStream {
         /// # Errors
         /// Those of [`Client::stream`](::minibatch::Client::stream) and
         /// [`Streaming::run`](::minibatch::Streaming::run).
-        #visibility async fn run(self, client: &::minibatch::Client) -> ::minibatch::Result<::minibatch::Summary> {
-            self.streaming(client).await?.#run(#attempt).await
+        #visibility async fn run(self, client_: &::minibatch::Client) -> ::minibatch::Result<::minibatch::Summary> {
+            self.streaming(client_).await?.#run(#attempt).await
         }
 
         /// Runs the function on every window up to the end of the stream as it is now, and returns.
@@ -115,8 +115,8 @@ fn run(function: &Function) -> TokenStream {
         /// # Errors
         /// Those of [`Client::stream`](::minibatch::Client::stream) and
         /// [`Streaming::drain`](::minibatch::Streaming::drain).
-        #visibility async fn drain(self, client: &::minibatch::Client) -> ::minibatch::Result<::minibatch::Summary> {
-            self.streaming(client).await?.#drain(#attempt).await
+        #visibility async fn drain(self, client_: &::minibatch::Client) -> ::minibatch::Result<::minibatch::Summary> {
+            self.streaming(client_).await?.#drain(#attempt).await
         }
     }
 }
@@ -126,8 +126,8 @@ fn with(function: &Function) -> TokenStream {
     let Function { visibility, state, .. } = function;
     quote! {
         /// The function with its state, of which it gets a clone with each window; to run or to drain.
-        #visibility fn with(self, state: #state) -> ::minibatch::With<Self, #state> {
-            ::minibatch::With::new(self, state)
+        #visibility fn with(self, state_: #state) -> ::minibatch::With<Self, #state> {
+            ::minibatch::With::new(self, state_)
         }
     }
 }
@@ -137,19 +137,19 @@ fn stateful(function: &Function) -> TokenStream {
     let Function { name, state, .. } = function;
     let conditions = function.conditions();
     let (run, drain) = runners(function);
-    let client = quote!(client: &::minibatch::Client);
+    let client = quote!(client_: &::minibatch::Client);
     let summary = quote!(::minibatch::Result<::minibatch::Summary>);
     let attempt = attempt(function);
     quote! {
         #(#conditions)*
         #[allow(deprecated)]
         impl ::minibatch::Stateful<#state> for #name {
-            async fn run(self, #client, state: #state) -> #summary {
-                self.streaming(client).await?.#run(#attempt).await
+            async fn run_with(self, #client, state_: #state) -> #summary {
+                self.streaming(client_).await?.#run(#attempt).await
             }
 
-            async fn drain(self, #client, state: #state) -> #summary {
-                self.streaming(client).await?.#drain(#attempt).await
+            async fn drain_with(self, #client, state_: #state) -> #summary {
+                self.streaming(client_).await?.#drain(#attempt).await
             }
         }
     }
@@ -157,25 +157,27 @@ fn stateful(function: &Function) -> TokenStream {
 
 /// The methods of the consumer that run such a function.
 fn runners(function: &Function) -> (TokenStream, TokenStream) {
+    // what is wrong with the messages is said at their type
+    let span = function.message.span();
     match function.is_async() {
-        true => (quote!(run), quote!(drain)),
-        false => (quote!(run_blocking), quote!(drain_blocking)),
+        true => (quote_spanned!(span=> run), quote_spanned!(span=> drain)),
+        false => (quote_spanned!(span=> run_blocking), quote_spanned!(span=> drain_blocking)),
     }
 }
 
 /// One call of the function on a window. What is wrong with what it returns is said there.
 fn attempt(function: &Function) -> TokenStream {
-    let state = function.state.iter().map(|state| quote_spanned!(state.span()=> ::core::clone::Clone::clone(&state)));
+    let state = function.state.iter().map(|state| quote_spanned!(state.span()=> ::core::clone::Clone::clone(&state_)));
     let span = match &function.output {
         ReturnType::Type(_, output) => output.span(),
         ReturnType::Default => Span::call_site(),
     };
-    let call = quote!(self.call(window #(, #state)*));
+    let call = quote!(self.call(window_ #(, #state)*));
     if function.is_async() {
-        let outcome = quote_spanned!(span=> ::minibatch::Outcome::outcome(returned.await));
-        quote!(move |window| { let returned = #call; async move { #outcome } })
+        let outcome = quote_spanned!(span=> ::minibatch::Outcome::outcome(returned_.await));
+        quote!(move |window_| { let returned_ = #call; async move { #outcome } })
     } else {
-        let outcome = quote_spanned!(span=> ::minibatch::Outcome::outcome(returned));
-        quote!(move |window| { let returned = #call; #outcome })
+        let outcome = quote_spanned!(span=> ::minibatch::Outcome::outcome(returned_));
+        quote!(move |window_| { let returned_ = #call; #outcome })
     }
 }

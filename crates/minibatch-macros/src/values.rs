@@ -15,16 +15,16 @@ pub(crate) struct Time(TokenStream);
 
 impl FromMeta for Positive {
     fn from_expr(expr: &Expr) -> Result<Self> {
+        let needed = || Err(Error::custom("a whole number from 1 up is needed, as 50").with_span(expr));
         match expr {
-            Expr::Group(group) => return Self::from_expr(&group.expr),
-            Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) if number.base10_parse::<u64>()? == 0 => {
-                return Err(Error::custom("it is at least 1").with_span(expr));
-            }
-            Expr::Lit(ExprLit { lit: Lit::Int(_), .. }) => {}
-            Expr::Lit(_) => return Err(Error::custom("a whole number is needed, as 50").with_span(expr)),
-            _ => {}
+            Expr::Group(group) => Self::from_expr(&group.expr),
+            Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => match number.base10_parse() {
+                Ok(1_u64..) => Ok(Self(expr.clone())),
+                _ => needed(),
+            },
+            Expr::Lit(_) => needed(),
+            _ => Ok(Self(expr.clone())),
         }
-        Ok(Self(expr.clone()))
     }
 
     fn from_word() -> Result<Self> {

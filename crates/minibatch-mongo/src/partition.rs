@@ -37,7 +37,7 @@ pub(crate) struct PartitionDocument {
     pub(crate) floor: Slot,
     /// The append time there.
     pub(crate) floor_time: Timestamp,
-    /// The greatest epoch of a removed group: one created later goes on from it, so that the former's owner stays
+    /// Above the epochs of all removed groups: one created later goes on from it, so that the former's owner stays
     /// fenced.
     pub(crate) removed_epoch: i64,
 }

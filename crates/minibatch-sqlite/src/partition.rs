@@ -6,22 +6,20 @@ use minibatch_core::{
 };
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::{
-    error::Failed,
-    keys::{record_id, slot_of},
-};
+use crate::error::Failed;
 
 /// A partition as stored.
 #[derive(Debug)]
 pub(crate) struct PartitionRow {
     pub(crate) id: i64,
+    pub(crate) tail: Tail,
     pub(crate) floor: Slot,
     pub(crate) floor_time: Timestamp,
     /// The greatest epoch of a removed group.
     pub(crate) removed_epoch: i64,
 }
 
-/// The last record of a partition.
+/// The last record of a partition. Kept beside the records, so that damage that hides the last of them is found.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tail {
     pub(crate) slot: Slot,
@@ -34,32 +32,31 @@ pub(crate) struct Tail {
 impl PartitionRow {
     /// Finds the partition.
     pub(crate) fn find(conn: &Connection, partition: &Partition) -> Result<Self, Failed> {
-        let found = conn
-            .prepare_cached(
-                "SELECT id, floor_slot, floor_time, removed_epoch FROM partitions
-                 WHERE stream = ?1 AND incarnation = ?2 AND number = ?3 AND dropped = 0",
-            )?
-            .query_row((partition.stream.as_str(), partition.incarnation.get(), partition.index), |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-            })
-            .optional()?;
-        let Some((id, floor, floor_time, removed_epoch)) = found else { return Err(missing(conn, partition)?.into()) };
-        Ok(Self { id, floor: Slot::from_i64(floor)?, floor_time: Timestamp::from_millis(floor_time), removed_epoch })
+        let mut select = conn.prepare_cached(
+            "SELECT id, head_slot, head_time, head_messages, floor_slot, floor_time, removed_epoch FROM partitions
+             WHERE stream = ?1 AND incarnation = ?2 AND number = ?3 AND dropped = 0",
+        )?;
+        let mut rows = select.query((partition.stream.as_str(), partition.incarnation.get(), partition.index))?;
+        let Some(row) = rows.next()? else { return Err(missing(conn, partition)?.into()) };
+        let tail = Tail {
+            slot: Slot::from_i64(row.get(1)?)?,
+            time: Timestamp::from_millis(row.get(2)?),
+            messages: row.get(3)?,
+        };
+        Ok(Self {
+            id: row.get(0)?,
+            tail,
+            floor: Slot::from_i64(row.get(4)?)?,
+            floor_time: Timestamp::from_millis(row.get(5)?),
+            removed_epoch: row.get(6)?,
+        })
     }
 
-    /// The end of the partition's log.
-    pub(crate) fn tail(&self, conn: &Connection) -> Result<Tail, Failed> {
-        let last = conn
-            .prepare_cached("SELECT id, ts, n FROM chunks WHERE id > ?1 AND id <= ?2 ORDER BY id DESC LIMIT 1")?
-            .query_row((record_id(self.id, Slot::ZERO), record_id(self.id, Slot::MAX)), |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })
-            .optional()?;
-        let Some((id, time, messages)) = last else {
-            // the last record is never deleted, so there never was one, or somebody else deleted it: its slot stays used
-            return Ok(Tail { slot: self.floor, time: self.floor_time, messages: 0 });
-        };
-        Ok(Tail { slot: slot_of(id)?, time: Timestamp::from_millis(time), messages })
+    /// Takes note of a record appended.
+    pub(crate) fn advance(&self, conn: &Connection, tail: Tail) -> Result<(), Failed> {
+        conn.prepare_cached("UPDATE partitions SET head_slot = ?2, head_time = ?3, head_messages = ?4 WHERE id = ?1")?
+            .execute((self.id, tail.slot.to_i64(), tail.time.as_millis(), tail.messages))?;
+        Ok(())
     }
 }
 

@@ -129,9 +129,8 @@ fn ends(conn: &Connection, partitions: &[Partition]) -> Result<News, Failed> {
     let view = conn.unchecked_transaction()?;
     let mut news = News::default();
     for partition in partitions {
-        let end = PartitionRow::find(&view, partition).and_then(|row| row.tail(&view));
-        match end {
-            Ok(tail) => news.push(partition.clone(), End::At(tail.slot)),
+        match PartitionRow::find(&view, partition) {
+            Ok(row) => news.push(partition.clone(), End::At(row.tail.slot)),
             Err(Failed::Said(error)) if matches!(error.cause(), Cause::StreamDropped) => {
                 news.push(partition.clone(), End::Gone);
             }

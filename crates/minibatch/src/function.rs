@@ -49,7 +49,7 @@ impl<F: Stateful<S>, S> With<F, S> {
     /// # Cancel safety
     /// Dropped, it stops at once: the window at hand comes again at the next start.
     pub async fn run(self, client: &Client) -> Result<Summary, Error> {
-        self.function.run(client, self.state).await
+        self.function.run_with(client, self.state).await
     }
 
     /// Runs the function on every window up to the end of the stream as it is now, as
@@ -61,14 +61,14 @@ impl<F: Stateful<S>, S> With<F, S> {
     /// # Cancel safety
     /// As [`With::run`].
     pub async fn drain(self, client: &Client) -> Result<Summary, Error> {
-        self.function.drain(client, self.state).await
+        self.function.drain_with(client, self.state).await
     }
 }
 
 /// What `#[streaming]` writes for a function with state, for [`With`]. Not to be implemented by hand.
 #[doc(hidden)]
 pub trait Stateful<S> {
-    fn run(self, client: &Client, state: S) -> impl Future<Output = Result<Summary, Error>> + Send;
+    fn run_with(self, client: &Client, state: S) -> impl Future<Output = Result<Summary, Error>> + Send;
 
-    fn drain(self, client: &Client, state: S) -> impl Future<Output = Result<Summary, Error>> + Send;
+    fn drain_with(self, client: &Client, state: S) -> impl Future<Output = Result<Summary, Error>> + Send;
 }

@@ -30,7 +30,7 @@ pub use minibatch_runtime::{
     Ack, Appended, Backoff, Client, ClientOptions, Consumer, ConsumerOptions, MessageMeta, NoWindow, OnBufferFull,
     Outcome, Stream, Streaming, Summary, SystemClock, Window,
 };
-pub use settings::{BatchSettings, TimeSettings};
+pub use settings::WindowSettings;
 
 /// Streams in memory.
 pub use minibatch_memory as memory;
@@ -40,3 +40,8 @@ pub use minibatch_mongo as mongodb;
 /// Streams in one SQLite file.
 #[cfg(feature = "sqlite")]
 pub use minibatch_sqlite as sqlite;
+
+/// The README's program compiles.
+#[cfg(all(doctest, feature = "macros", feature = "sqlite"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -5,9 +5,11 @@ use std::time::Duration;
 use minibatch_emitters::{BatchWindow, FixedTimeWindow, RelaxedTimeWindow};
 use minibatch_runtime::{NoWindow, Streaming};
 
-/// When a window is ready: as soon as it has so many messages, so many bytes, or has waited so long.
+/// When a window is ready, said in the builder: `stream.streaming().size(50).max_wait(…)`.
 ///
-/// Several together: whichever comes first. See [`BatchWindow`] for what exactly happens, and for more.
+/// `size`, `bytes` and `max_wait` add up, whichever comes first: see [`BatchWindow`] for what exactly happens, and for
+/// more. Windows by time alone are `interval` and `fixed_interval`. Every other strategy goes in with
+/// [`window`](Streaming::window).
 ///
 /// ```
 /// use std::time::Duration;
@@ -21,69 +23,77 @@ use minibatch_runtime::{NoWindow, Streaming};
 /// numbers.append_many(&[1, 2, 3, 4, 5]).await?;
 ///
 /// let sum = |window: Window<u32>| async move { println!("{}", window.data.iter().sum::<u32>()) };
-/// let summary = numbers.streaming().size(2).max_wait(Duration::from_secs(1)).drain(sum).await?;
-/// assert_eq!((summary.messages, summary.windows), (5, 3));
+/// let done = numbers.streaming().size(2).max_wait(Duration::from_secs(1)).drain(sum).await?;
+/// assert_eq!((done.messages, done.windows), (5, 3));
+///
+/// let hour = Duration::from_secs(3600);
+/// let done = numbers.streaming().group("by_the_hour").fixed_interval(hour).drain(sum).await?;
+/// assert_eq!(done.messages, 5);
 /// # Ok(())
 /// # }
 /// ```
-pub trait BatchSettings<T>: private::Sealed + Sized {
+pub trait WindowSettings<T, W>: private::Sealed + Sized {
     /// Windows of at most so many messages, one at least.
-    fn size(self, messages: usize) -> Streaming<T, BatchWindow>;
+    fn size(self, messages: usize) -> Streaming<T, BatchWindow>
+    where
+        W: private::Batch;
 
     /// Windows of at most so many bytes of messages, as they are in the log, unless a single message has more.
-    fn bytes(self, bytes: usize) -> Streaming<T, BatchWindow>;
+    fn bytes(self, bytes: usize) -> Streaming<T, BatchWindow>
+    where
+        W: private::Batch;
 
     /// Windows that wait at most so long after their first message, in whole milliseconds.
-    fn max_wait(self, max_wait: Duration) -> Streaming<T, BatchWindow>;
-}
+    fn max_wait(self, max_wait: Duration) -> Streaming<T, BatchWindow>
+    where
+        W: private::Batch;
 
-/// Windows by time alone.
-///
-/// ```
-/// use std::time::Duration;
-///
-/// use minibatch::prelude::*;
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> minibatch::Result<()> {
-/// # let mb = Minibatch::connect("memory:").await?;
-/// let numbers = mb.stream::<u32>("numbers").await?;
-/// let minute = Duration::from_secs(60);
-/// let by_minute = numbers.streaming().group("by_minute").fixed_interval(minute);
-/// let now_and_then = numbers.streaming().group("now_and_then").interval(minute);
-/// # Ok(())
-/// # }
-/// ```
-pub trait TimeSettings<T>: private::Sealed + Sized {
     /// Every so often whatever has gathered, counted from a window's first message: a [`RelaxedTimeWindow`], as
     /// `interval=` in Python.
-    fn interval(self, every: Duration) -> Streaming<T, RelaxedTimeWindow>;
+    fn interval(self, every: Duration) -> Streaming<T, RelaxedTimeWindow>
+    where
+        W: private::Open;
 
     /// The messages of each interval of that length by the clock: a [`FixedTimeWindow`], as `interval=, relaxed=False` in
     /// Python.
-    fn fixed_interval(self, length: Duration) -> Streaming<T, FixedTimeWindow>;
+    fn fixed_interval(self, length: Duration) -> Streaming<T, FixedTimeWindow>
+    where
+        W: private::Open;
 }
 
-impl<T, W: private::Batch> BatchSettings<T> for Streaming<T, W> {
-    fn size(self, messages: usize) -> Streaming<T, BatchWindow> {
+impl<T, W> WindowSettings<T, W> for Streaming<T, W> {
+    fn size(self, messages: usize) -> Streaming<T, BatchWindow>
+    where
+        W: private::Batch,
+    {
         self.map_window(|window| window.into_batch().size(messages))
     }
 
-    fn bytes(self, bytes: usize) -> Streaming<T, BatchWindow> {
+    fn bytes(self, bytes: usize) -> Streaming<T, BatchWindow>
+    where
+        W: private::Batch,
+    {
         self.map_window(|window| window.into_batch().bytes(bytes))
     }
 
-    fn max_wait(self, max_wait: Duration) -> Streaming<T, BatchWindow> {
+    fn max_wait(self, max_wait: Duration) -> Streaming<T, BatchWindow>
+    where
+        W: private::Batch,
+    {
         self.map_window(|window| window.into_batch().max_wait(max_wait))
     }
-}
 
-impl<T> TimeSettings<T> for Streaming<T, NoWindow> {
-    fn interval(self, every: Duration) -> Streaming<T, RelaxedTimeWindow> {
+    fn interval(self, every: Duration) -> Streaming<T, RelaxedTimeWindow>
+    where
+        W: private::Open,
+    {
         self.window(RelaxedTimeWindow::new(every))
     }
 
-    fn fixed_interval(self, length: Duration) -> Streaming<T, FixedTimeWindow> {
+    fn fixed_interval(self, length: Duration) -> Streaming<T, FixedTimeWindow>
+    where
+        W: private::Open,
+    {
         self.window(FixedTimeWindow::new(length))
     }
 }
@@ -96,7 +106,11 @@ mod private {
 
     impl<T, W> Sealed for Streaming<T, W> {}
 
-    /// What the settings of a batch can be added to.
+    /// What the limits of a batch can be added to.
+    #[diagnostic::on_unimplemented(
+        message = "the windows are chosen already, as `{Self}`, which takes no size, bytes or max_wait",
+        note = "`.size(…)`, `.bytes(…)` and `.max_wait(…)` go together, other windows stand alone"
+    )]
     pub trait Batch {
         fn into_batch(self) -> BatchWindow;
     }
@@ -112,4 +126,13 @@ mod private {
             self
         }
     }
+
+    /// No window chosen yet.
+    #[diagnostic::on_unimplemented(
+        message = "the windows are chosen already, as `{Self}`, which takes no interval",
+        note = "an interval stands alone; `.max_wait(…)` goes with `.size(…)` and `.bytes(…)`"
+    )]
+    pub trait Open {}
+
+    impl Open for NoWindow {}
 }

@@ -106,7 +106,8 @@ impl Model {
             }
             self.buffer.push(&chunk, from, call.end);
         }
-        self.list.extend((0..chunk.len()).filter(|&index| kept(index)).map(|index| entry(chunk.message(index).unwrap())));
+        self.list
+            .extend((0..chunk.len()).filter(|&index| kept(index)).map(|index| entry(chunk.message(index).unwrap())));
         self.chunks.push(chunk);
     }
 
@@ -150,7 +151,7 @@ impl Model {
     fn check_copied_out(&self) {
         let count = self.buffer.segments.len();
         for segment in self.buffer.segments.iter().take(count.saturating_sub(1)).skip(1) {
-            let all = segment.chunk.size_between(0, segment.chunk.len());
+            let all = segment.chunk.stored_between(0, segment.chunk.len());
             assert!(segment.live_bytes * 4 >= all, "{} of {all} bytes", segment.live_bytes);
         }
     }

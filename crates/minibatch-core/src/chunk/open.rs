@@ -89,20 +89,30 @@ impl Chunk {
         Offset::packed(self.slot, index)
     }
 
-    /// The bytes of messages `from..to` in the log.
+    /// The bytes of messages `from..to`, each as [`Message::size`].
     #[must_use]
     pub fn size_between(&self, from: u32, to: u32) -> usize {
+        self.stored_between(from, to).saturating_sub(digits_below(to).saturating_sub(digits_below(from)))
+    }
+
+    /// The bytes of messages `from..to` with their indices, which are longer in a longer chunk.
+    pub(crate) fn stored_between(&self, from: u32, to: u32) -> usize {
         let start = |index: u32| self.starts.get(index as usize).map_or(0, |&start| start as usize);
         start(to).saturating_sub(start(from))
     }
 
     /// The smallest end above `from` with which messages `from..end` have `bytes` bytes, at most `to`.
     pub(crate) fn reaching(&self, from: u32, to: u32, bytes: usize) -> u32 {
-        let Some(ends) = self.starts.get(from as usize + 1..to as usize) else { return to };
-        let start = self.starts.get(from as usize).map_or(0, |&start| start as usize);
-        let short = ends.partition_point(|&end| end as usize - start < bytes);
-        // as many as there are places between `from` and `to`
-        u32::try_from(short).map_or(to, |short| from + 1 + short)
+        let (mut low, mut high) = (from.saturating_add(1).min(to), to);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.size_between(from, middle) < bytes {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
     }
 
     /// The same chunk with the bytes of the messages in `runs` only; the others read as nothing.
@@ -110,7 +120,7 @@ impl Chunk {
     /// `runs` are `(from, to)`, ascending and apart.
     #[expect(clippy::cast_possible_truncation, reason = "no more bytes than before")]
     pub(crate) fn reduced_to(&self, runs: &[(u32, u32)]) -> Self {
-        let mut bytes = Vec::with_capacity(runs.iter().map(|&(from, to)| self.size_between(from, to)).sum());
+        let mut bytes = Vec::with_capacity(runs.iter().map(|&(from, to)| self.stored_between(from, to)).sum());
         let mut starts = Vec::with_capacity(self.starts.len());
         let mut runs = runs.iter().peekable();
         for index in 0..=self.len() {
@@ -146,6 +156,18 @@ fn digits(number: u32) -> usize {
     number.checked_ilog10().unwrap_or(0) as usize + 1
 }
 
+/// The digits of all numbers below `number` together.
+fn digits_below(number: u32) -> usize {
+    let number = number as usize;
+    let mut digits = number;
+    let mut longer = 10;
+    while longer < number {
+        digits += number - longer;
+        longer *= 10;
+    }
+    digits
+}
+
 /// Walks the array once; `None` when it is not one, or has another number of elements than it says.
 fn find_elements(payload: &Payload) -> Option<Box<[u32]>> {
     let bytes: &[u8] = payload.bytes();
@@ -177,5 +199,39 @@ impl fmt::Debug for Chunk {
             .field("time", &self.time)
             .field("len", &self.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_add_up() {
+        let mut sum = 0;
+        for number in 0..12_345 {
+            assert_eq!(digits_below(number), sum, "below {number}");
+            sum += digits(number);
+        }
+    }
+
+    /// A message is as long at the end of a long chunk as alone, and so are many together.
+    #[test]
+    fn sizes_do_not_depend_on_the_place() {
+        let texts: Vec<String> = (0..1_500).map(|number| "-".repeat(number % 7)).collect();
+        let chunk = crate::buffer::tests::chunk(1, 0, &texts);
+        let size =
+            |index: u32| crate::buffer::tests::chunk(1, 0, &texts[index as usize..=index as usize]).size_between(0, 1);
+        let mut all = 0;
+        for index in 0..chunk.len() {
+            assert_eq!(chunk.message(index).unwrap().size(), size(index));
+            all += size(index);
+            assert_eq!(chunk.size_between(0, index + 1), all);
+        }
+        for (from, bytes) in [(0, 1), (0, 8), (0, 100), (999, 500), (1_499, 9), (0, all), (0, all + 1)] {
+            let end = chunk.reaching(from, chunk.len(), bytes);
+            assert!(end == chunk.len() || chunk.size_between(from, end) >= bytes);
+            assert!(end == from + 1 || chunk.size_between(from, end - 1) < bytes);
+        }
     }
 }

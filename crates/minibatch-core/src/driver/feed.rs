@@ -42,7 +42,7 @@ pub trait WindowDriver: fmt::Debug + Send {
     /// [`Cause::Encode`] when the strategy's state cannot be encoded.
     fn base(&self) -> Result<Base, Error>;
 
-    /// Goes on from `base`. `chunks` are those that its buffer needs, by slot; their times are set from the base.
+    /// Goes on from `base`. `chunks` are those that its buffer needs, in slot order, opened with the times it gives them.
     ///
     /// # Errors
     /// [`Cause::CorruptState`] when the state is not this strategy's or a chunk is missing.
@@ -281,9 +281,9 @@ impl<E: WindowEmitter> WindowDriver for Driver<E> {
 
     fn restore(&mut self, base: &Base, chunks: &[Arc<Chunk>], out: &mut Vec<FormedWindow>) -> Result<(), Error> {
         self.buffer = Buffer::new();
+        let mut chunks = chunks.iter();
         for slot in &base.buffered {
             let chunk = chunks
-                .iter()
                 .find(|chunk| chunk.slot() == slot.slot && chunk.time() == slot.time)
                 .ok_or_else(|| Cause::corrupt_state("checkpoint", "its buffer needs a record that is not there"))?;
             for &(from, to) in &slot.runs {

@@ -31,12 +31,12 @@ pub struct WindowFormer {
 }
 
 impl WindowFormer {
-    /// The records that the buffer of a checkpoint needs, each with the append time to open it with.
+    /// The records that the buffer of a checkpoint needs, in slot order, each with the append time to open it with.
     pub fn slots_needed(checkpoint: &Checkpoint) -> impl Iterator<Item = (Slot, Timestamp)> {
         checkpoint.base.buffered.iter().map(|slot| (slot.slot, slot.time))
     }
 
-    /// Goes on from a checkpoint. `chunks` are the records of [`WindowFormer::slots_needed`].
+    /// Goes on from a checkpoint. `chunks` are the records of [`WindowFormer::slots_needed`], in their order.
     ///
     /// Windows that recorded decisions end at once are added to `out`.
     ///
@@ -58,12 +58,15 @@ impl WindowFormer {
         Ok(former)
     }
 
-    /// Takes the next entry of the log. Messages before the position are left out.
+    /// Takes the next entry of the log. What lies before the position is left out.
     ///
     /// # Errors
     /// [`Cause::WindowsDiffer`] when a replay forms other windows than before, [`Cause::InvalidWindow`] when the
     /// strategy emits without end.
     pub fn feed(&mut self, entry: &LogEntry, out: &mut Vec<FormedWindow>) -> Result<(), Error> {
+        if entry.slot() < self.driver.position().offset.slot() {
+            return Ok(());
+        }
         match entry {
             LogEntry::Control { slot, time } => self.driver.pass_time(*slot, *time, &mut self.formed)?,
             LogEntry::Messages(chunk) => self.feed_chunk(chunk)?,
@@ -75,7 +78,7 @@ impl WindowFormer {
     /// Offers a chunk, stopping where a recorded decision was taken in the middle of it.
     fn feed_chunk(&mut self, chunk: &Arc<Chunk>) -> Result<(), Error> {
         let position = self.driver.position().offset;
-        let mut from = if position.slot() == chunk.slot() { position.index() } else { 0 };
+        let mut from = if position.slot() == chunk.slot() { position.index().min(chunk.len()) } else { 0 };
         while let Some(next) = self.replay.next_decision().filter(|next| next.slot() == chunk.slot()) {
             let to = next.index().clamp(from, chunk.len());
             self.driver.feed(chunk, from, to, &mut self.formed)?;

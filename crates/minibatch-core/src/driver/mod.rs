@@ -11,3 +11,6 @@ mod replay;
 pub use entry::{EntryReader, LogEntry};
 pub use feed::{Driver, WindowDriver};
 pub use former::WindowFormer;
+
+#[cfg(test)]
+mod tests;

@@ -196,7 +196,7 @@ impl Client {
         state: &GroupState,
     ) -> Result<bool, Error> {
         let epoch = signed(state.fence.epoch)?;
-        let update = Update::default().and("removed_epoch", Change::Max(epoch.into()));
+        let update = Update::default().and("removed_epoch", Change::Max((epoch + 1).into()));
         let note = || self.database().update(Collection::Partitions, Filter::of(partition), update.clone());
         self.settle(note).await.map_err(Error::from)?;
         let this = filter(partition, group).eq("generation", state.generation.get()).eq("epoch", epoch);

@@ -29,12 +29,20 @@ const CONTROL_IDS: [&str; 2] = ["~tomb", "~punct"];
 enum Attempt {
     /// It stands, in this slot.
     Appended(Slot),
-    /// Somebody else has the slot, and this was the tail.
-    Lost(Tail),
+    /// Somebody else has the slot.
+    Lost,
     /// Nothing was written.
     Failed(Failure),
     /// It has to be asked for.
     Unclear(Failure),
+}
+
+/// What is known of the tail for the next attempt.
+enum Known {
+    Still(Tail),
+    /// Others have filled the slot after this one.
+    After(Tail),
+    Nothing,
 }
 
 impl Client {
@@ -44,58 +52,66 @@ impl Client {
         }
         let state = self.partitions().find_or_insert(partition);
         let mut turn = state.appending.lock().await;
-        let (_, document) = self.check(partition).await?;
-        let verdict = self.judge(partition, document.floor, &mut turn.producers, &chunk).await?;
-        let slot = match verdict {
-            Verdict::Known(slot) => slot,
-            Verdict::New(stored) => self.append_new(partition, &state, &mut turn, &chunk, stored).await?,
-        };
+        self.check(partition).await?;
+        let slot = self.append_in_turn(partition, &state, &mut turn, &chunk).await?;
         drop(turn);
         state.saw_tail(slot);
         Ok(slot)
     }
 
     /// Writes until there is a verdict, or no patience left.
-    async fn append_new(
+    async fn append_in_turn(
         &self,
         partition: &Partition,
         state: &PartitionState,
         turn: &mut Appending,
         chunk: &NewChunk,
-        mut stored: u64,
     ) -> Result<Slot, Error> {
         let mut attempts = self.attempts();
         let mut tail = self.tail(partition, state, turn.tail.take()).await?;
         loop {
-            let failure = match self.attempt(partition, chunk, stored, tail, turn).await? {
-                Attempt::Appended(slot) => return Ok(slot),
-                Attempt::Lost(lost) => {
-                    tail = self.tail_after_race(partition, state, lost).await?;
-                    Failure::NotApplied("other writers were quicker every time".to_owned())
+            let stored = match self.judge(partition, &mut turn.producers, chunk, tail.read).await? {
+                Verdict::Known(slot) => return Ok(slot),
+                Verdict::New(stored) => stored,
+            };
+            let sent = self.clock().elapsed();
+            // also for when this is dropped half way
+            let doubted = turn.producers.doubt(&chunk.producer, true);
+            let (known, failure) = match self.attempt(partition, chunk, stored, tail).await? {
+                Attempt::Appended(slot) => {
+                    turn.tail = Some(Tail { slot, read: sent, taught: sent, proven: true });
+                    turn.producers.appended(&chunk.producer, sent);
+                    return Ok(slot);
+                }
+                Attempt::Lost => {
+                    turn.producers.doubt(&chunk.producer, doubted);
+                    let failure = Failure::NotApplied("other writers were quicker every time".to_owned());
+                    (Known::After(tail), failure)
                 }
                 Attempt::Failed(failure) => {
-                    tail = self.tail(partition, state, Some(tail)).await?;
-                    failure
+                    turn.producers.doubt(&chunk.producer, doubted);
+                    (Known::Still(tail), failure)
                 }
                 Attempt::Unclear(failure) => {
                     match self.resolve(partition, chunk, stored).await? {
                         Resolved::Appended(slot) => {
-                            turn.producers.appended(&chunk.producer);
+                            turn.producers.appended(&chunk.producer, sent);
                             return Ok(slot);
                         }
                         Resolved::Absent => {}
-                        Resolved::Renumbered(number) => {
-                            turn.producers.renumber(&chunk.producer, number);
-                            stored = number;
-                        }
+                        Resolved::Renumbered(number) => turn.producers.renumber(&chunk.producer, number),
                     }
-                    tail = self.tail(partition, state, None).await?;
-                    failure
+                    (Known::Nothing, failure)
                 }
             };
             if !attempts.again().await {
                 return Err(failure.into());
             }
+            tail = match known {
+                Known::After(lost) => self.tail_after_race(partition, state, lost).await?,
+                Known::Still(tail) => self.tail(partition, state, Some(tail)).await?,
+                Known::Nothing => self.tail(partition, state, None).await?,
+            };
         }
     }
 
@@ -106,26 +122,22 @@ impl Client {
         chunk: &NewChunk,
         stored: u64,
         tail: Tail,
-        turn: &mut Appending,
     ) -> Result<Attempt, Error> {
         let slot = Slot::new(tail.slot.get() + 1)?;
         let mut producer = chunk.producer.clone();
         producer.sequence = stored;
         let document = chunk::encode(partition, slot, &producer, chunk.time, &chunk.payload)?;
-        let sent = self.clock().elapsed();
         match self.database().insert(Collection::Chunks, document).await {
             Ok(()) => {
                 let in_time = tail.is_good(self.clock().elapsed());
                 // a slot that was merely read may have been trimmed long ago, where the key guards nothing
                 let stands = in_time && (tail.proven || self.read_partition(partition).await?.floor <= slot);
-                if !stands {
-                    return Ok(Attempt::Unclear(Failure::Indeterminate("the append took too long".to_owned())));
+                match stands {
+                    true => Ok(Attempt::Appended(slot)),
+                    false => Ok(Attempt::Unclear(Failure::Indeterminate("the append took too long".to_owned()))),
                 }
-                turn.tail = Some(Tail { slot, taught: sent, proven: true });
-                turn.producers.appended(&chunk.producer);
-                Ok(Attempt::Appended(slot))
             }
-            Err(Failure::Duplicate(key)) if key == SLOT_KEY => Ok(Attempt::Lost(tail)),
+            Err(Failure::Duplicate(key)) if key == SLOT_KEY => Ok(Attempt::Lost),
             Err(Failure::Duplicate(key)) if key == PRODUCER_KEY => {
                 Ok(Attempt::Unclear(Failure::Indeterminate("the append's number is taken".to_owned())))
             }

@@ -4,7 +4,7 @@
 //! came in after the heir's registration and before its first append took the heir's number. From then on the heir's
 //! are stored under numbers that are higher by the difference.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use bson::{RawDocument, rawdoc};
 use minibatch_core::{
@@ -31,15 +31,17 @@ struct Producer {
     epoch: u64,
     /// The sequence that the registration began with.
     first: u64,
-    /// The sequence of the next append; `None` until it was looked up.
-    next: Option<u64>,
-    /// From which sequence on the stored number is how much higher.
+    /// The sequence of the next append, and when that was so; `None` until it was looked up.
+    next: Option<(u64, Duration)>,
+    /// True while an attempt of the next append may be under way that nobody waits for any more.
+    in_doubt: bool,
+    /// From which sequence on the stored number is how much higher, in order.
     shifts: Vec<(u64, u64)>,
 }
 
 impl Producer {
     fn new(epoch: u64, first: u64) -> Self {
-        Self { epoch, first, next: None, shifts: Vec::new() }
+        Self { epoch, first, next: None, in_doubt: false, shifts: Vec::new() }
     }
 
     /// The number that a sequence is stored under.
@@ -48,9 +50,10 @@ impl Producer {
         sequence.saturating_add(shift)
     }
 
-    /// The sequence that is stored under the number.
+    /// The last sequence that is stored under the number or a lower one.
     fn sequence(&self, stored: u64) -> u64 {
-        stored.saturating_sub(self.shifts.last().map_or(0, |(_, shift)| *shift))
+        let shift = self.shifts.iter().rev().find(|(from, _)| *from <= stored);
+        shift.map_or(stored, |(from, shift)| stored.saturating_sub(*shift).max(from.saturating_sub(1)))
     }
 }
 
@@ -120,15 +123,21 @@ impl Written {
 const WRITTEN: &[&str] = &["slot", "pe", "ps", "n", "crc", "codec"];
 
 impl Producers {
-    pub(super) fn registered(&mut self, id: &ProducerId, grant: ProducerGrant) {
+    fn registered(&mut self, id: &ProducerId, grant: ProducerGrant) {
         self.0.insert(id.clone(), Producer::new(grant.epoch, grant.next_sequence));
     }
 
-    /// The append of this sequence has a slot.
-    pub(super) fn appended(&mut self, stamp: &ProducerStamp) {
+    /// The append of this sequence has a slot, by a request sent then.
+    pub(super) fn appended(&mut self, stamp: &ProducerStamp, sent: Duration) {
         if let Some(producer) = self.0.get_mut(&stamp.id) {
-            producer.next = Some(stamp.sequence + 1);
+            producer.next = Some((stamp.sequence + 1, sent));
+            producer.in_doubt = false;
         }
+    }
+
+    /// Says whether an attempt may be under way, and returns whether one may have been before.
+    pub(super) fn doubt(&mut self, stamp: &ProducerStamp, in_doubt: bool) -> bool {
+        self.0.get_mut(&stamp.id).is_some_and(|producer| std::mem::replace(&mut producer.in_doubt, in_doubt))
     }
 
     /// From this sequence on the stored number is another.
@@ -138,10 +147,12 @@ impl Producers {
         }
     }
 
-    /// The number of the producer's next append, when it is known without asking.
-    fn known_next(&self, stamp: &ProducerStamp) -> Option<u64> {
-        let producer = self.0.get(&stamp.id).filter(|producer| producer.epoch == stamp.epoch)?;
-        (producer.next == Some(stamp.sequence)).then(|| producer.stored(stamp.sequence))
+    /// The number of the producer's next append when it is known, and when that was so.
+    fn known_next(&self, stamp: &ProducerStamp) -> Option<(u64, Duration)> {
+        let known = |producer: &&Producer| producer.epoch == stamp.epoch && !producer.in_doubt;
+        let producer = self.0.get(&stamp.id).filter(known)?;
+        let (next, since) = producer.next?;
+        (next == stamp.sequence).then(|| (producer.stored(next), since))
     }
 }
 
@@ -169,25 +180,33 @@ impl Client {
                 Err(failure) => return Err(failure.into()),
             }
         };
-        let last = self.last_written(partition, producer).await?;
-        let next_sequence = row.last_sequence.max(last.map_or(0, |last| last.sequence)) + 1;
-        let grant = ProducerGrant { epoch: row.epoch, next_sequence };
+        // in this order: what is gone from the log is in the row
+        let last = self.last_written(partition, producer).await?.map_or(0, |last| last.sequence);
+        let trimmed = self.producer_row(partition, producer).await?.map_or(0, |row| row.last_sequence);
+        let grant = ProducerGrant { epoch: row.epoch, next_sequence: last.max(trimmed) + 1 };
         state.appending.lock().await.producers.registered(producer, grant);
         Ok(grant)
     }
 
     /// Judges an append by what is known, and by what is stored where that does not do.
+    ///
+    /// What is known must not be older than the knowledge of the slot to write to. Otherwise an heir may have used the
+    /// number in a lower slot, which was trimmed since, and nothing would keep this append out.
     pub(super) async fn judge(
         &self,
         partition: &Partition,
-        floor: Slot,
         producers: &mut Producers,
         chunk: &NewChunk,
+        slot_known: Duration,
     ) -> Result<Verdict, Error> {
         let stamp = &chunk.producer;
-        if let Some(stored) = producers.known_next(stamp) {
+        let known = producers.known_next(stamp);
+        if let Some((stored, _)) = known.filter(|(_, since)| *since >= slot_known) {
             return Ok(Verdict::New(stored));
         }
+        let now = self.clock().elapsed();
+        let last = if known.is_none() { self.last_written(partition, &stamp.id).await? } else { None };
+        // after the log: what is gone from there is here
         let row = self.producer_row(partition, &stamp.id).await?.filter(|row| stamp.epoch <= row.epoch);
         let Some(row) = row else {
             return Err(Cause::out_of_range("a producer's epoch is the one that register_producer gave").into());
@@ -195,48 +214,50 @@ impl Client {
         if stamp.epoch < row.epoch {
             return Err(Cause::fenced(stamp.epoch).into());
         }
-        let last = self.last_written(partition, &stamp.id).await?;
+        if let Some((stored, _)) = known {
+            // no heir, so nobody else uses the number
+            producers.0.entry(stamp.id.clone()).and_modify(|producer| producer.next = Some((stamp.sequence, now)));
+            return Ok(Verdict::New(stored));
+        }
         let (last_epoch, last_sequence) = match last {
             Some(last) if last.sequence >= row.last_sequence => (last.epoch, last.sequence),
             _ => (row.last_epoch, row.last_sequence),
         };
-        let known =
-            producers.0.entry(stamp.id.clone()).or_insert_with(|| Producer::new(stamp.epoch, last_sequence + 1));
-        if known.epoch != stamp.epoch {
-            *known = Producer::new(stamp.epoch, last_sequence + 1);
+        let unknown = || Producer::new(stamp.epoch, last_sequence + 1);
+        let producer = producers.0.entry(stamp.id.clone()).or_insert_with(unknown);
+        if producer.epoch != stamp.epoch {
+            *producer = unknown();
         }
         let next = if last_epoch == stamp.epoch {
-            known.sequence(last_sequence) + 1
+            producer.sequence(last_sequence) + 1
         } else {
             // the registration's first append: what came in since is a former one's
-            known.shifts = vec![(known.first, (last_sequence + 1).saturating_sub(known.first))];
-            known.first
+            producer.shifts = vec![(producer.first, (last_sequence + 1).saturating_sub(producer.first))];
+            producer.first
         };
-        known.next = Some(next);
+        producer.next = Some((next, now));
         match stamp.sequence {
-            new if new == next => Ok(Verdict::New(known.stored(new))),
+            new if new == next => Ok(Verdict::New(producer.stored(new))),
             before if (1..next).contains(&before) => {
-                let stored = known.stored(before);
-                self.appended_before(partition, floor, row, chunk, stored).await
+                let stored = producer.stored(before);
+                self.appended_before(partition, chunk, stored).await
             }
             other => Err(Cause::out_of_order_sequence(next, other).into()),
         }
     }
 
-    async fn appended_before(
-        &self,
-        partition: &Partition,
-        floor: Slot,
-        row: ProducerRow,
-        chunk: &NewChunk,
-        stored: u64,
-    ) -> Result<Verdict, Error> {
-        match self.written(partition, &chunk.producer.id, stored).await? {
-            // in a slot that was trimmed before: it has to be sent again, as its insert will find out
-            Some(stray) if stray.slot < floor && row.last_sequence < stored => Ok(Verdict::New(stored)),
-            Some(written) if written.holds(&chunk.payload) => Ok(Verdict::Known(written.slot)),
-            Some(_) => Err(Cause::sequence_conflict(chunk.producer.sequence).into()),
-            None => Ok(Verdict::Known(floor.previous())),
+    /// Judges an append of a sequence that was used, by three reads in the order of [`Client::resolve`].
+    async fn appended_before(&self, partition: &Partition, chunk: &NewChunk, stored: u64) -> Result<Verdict, Error> {
+        let stamp = &chunk.producer;
+        let written = self.written(partition, &stamp.id, stored).await?;
+        let floor = self.read_partition(partition).await?.floor;
+        let trimmed = self.producer_row(partition, &stamp.id).await?.map_or(0, |row| row.last_sequence);
+        match written {
+            Some(written) if !written.holds(&chunk.payload) => Err(Cause::sequence_conflict(stamp.sequence).into()),
+            Some(written) if written.slot >= floor || trimmed >= stored => Ok(Verdict::Known(written.slot)),
+            None if trimmed >= stored => Ok(Verdict::Known(self.folded(partition, &stamp.id, stored, floor).await?)),
+            // in a slot that was trimmed before: it has to be sent again, as its insert finds out
+            _ => Ok(Verdict::New(stored)),
         }
     }
 
@@ -300,5 +321,22 @@ impl Client {
             "last_ps": sequence,
         };
         self.insert_once(Collection::Producers, row).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_were_skipped_belong_to_no_sequence() {
+        let mut producer = Producer::new(1, 1);
+        assert_eq!((producer.stored(5), producer.sequence(5)), (5, 5));
+        // 5 was taken, and 9
+        producer.shifts = vec![(5, 1), (8, 3)];
+        let stored: Vec<u64> = (4..=9).map(|sequence| producer.stored(sequence)).collect();
+        assert_eq!(stored, [4, 6, 7, 8, 11, 12]);
+        let sequences: Vec<u64> = (4..=12).map(|stored| producer.sequence(stored)).collect();
+        assert_eq!(sequences, [4, 4, 5, 6, 7, 7, 7, 8, 9]);
     }
 }

@@ -1,6 +1,6 @@
 //! What became of an append whose outcome is unclear.
 
-use minibatch_core::{Cause, Error, Slot, chunk::NewChunk, storage::Partition};
+use minibatch_core::{Cause, Error, ProducerId, Slot, chunk::NewChunk, storage::Partition};
 
 use crate::client::Client;
 
@@ -17,6 +17,18 @@ pub(super) enum Resolved {
 }
 
 impl Client {
+    /// Where a number is that the producer's row has: trimmed, or about to be and not there when it was looked for.
+    pub(super) async fn folded(
+        &self,
+        partition: &Partition,
+        producer: &ProducerId,
+        stored: u64,
+        floor: Slot,
+    ) -> Result<Slot, Error> {
+        let written = self.written(partition, producer, stored).await?;
+        Ok(written.map_or(floor.previous(), |written| written.slot))
+    }
+
     /// Asks for the producer's own number. The order of the three reads, each after the other in the server's time, is
     /// what the answer rests on: a chunk is deleted only after the floor rose over it, and the floor rises only after
     /// the producer's row has its number.
@@ -41,7 +53,7 @@ impl Client {
                 };
             }
         } else if row.last_epoch == stamp.epoch && row.last_sequence >= stored {
-            return Ok(Resolved::Appended(floor.previous()));
+            return Ok(Resolved::Appended(self.folded(partition, &stamp.id, stored, floor).await?));
         }
         if row.epoch > stamp.epoch {
             // the heir's numbers may have covered this one's traces

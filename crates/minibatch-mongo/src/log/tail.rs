@@ -19,7 +19,9 @@ pub(super) const SLOT_AGE: Duration = Duration::from_secs(2);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tail {
     pub(super) slot: Slot,
-    /// When the request was sent that taught it.
+    /// When the request was sent that told of it.
+    pub(super) read: Duration,
+    /// When it was taught, which is where its age counts from.
     pub(super) taught: Duration,
     /// True when an append of our own did, which a majority acknowledged: at `taught` nothing lay after that append, and
     /// so whatever lies there now was written since. What was merely read may be older than any time.
@@ -53,7 +55,7 @@ impl Client {
         }
         let slot = self.read_tail(partition, Slot::ZERO).await?;
         state.saw_tail(slot);
-        Ok(Tail { slot, taught: now, proven: false })
+        Ok(Tail { slot, read: now, taught: now, proven: false })
     }
 
     /// The tail after a lost race: read again. What our own append taught still holds, for as long as it would have:
@@ -68,8 +70,8 @@ impl Client {
         let slot = self.read_tail(partition, Slot::ZERO).await?;
         state.saw_tail(slot);
         if lost.proven && lost.is_good(now) {
-            return Ok(Tail { slot: slot.max(lost.slot), ..lost });
+            return Ok(Tail { slot: slot.max(lost.slot), read: now, ..lost });
         }
-        Ok(Tail { slot, taught: now, proven: false })
+        Ok(Tail { slot, read: now, taught: now, proven: false })
     }
 }

@@ -139,9 +139,6 @@ fn check(reader: &Reader, told: &Told, trimmed: Slot) {
     for (expected, record) in (1..).zip(&reader.records) {
         assert_eq!(record.slot.get(), expected, "slots are dense");
         let text = text(record);
-        if record.producer.id.as_str() == "p1" {
-            println!("{text} {:?} slot {}", record.producer, record.slot);
-        }
         assert!(keys.insert((record.producer.id.clone(), record.producer.sequence)), "{text}: number used twice");
         assert!(slots.insert(text.clone(), record.slot).is_none(), "{text} is there twice");
     }

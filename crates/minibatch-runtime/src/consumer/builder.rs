@@ -103,7 +103,8 @@ impl<T, W> Streaming<T, W> {
     }
 }
 
-impl<T: DeserializeOwned + Send + 'static, W: Strategy> Streaming<T, W> {
+// `W: Strategy` stands at each method: so the compiler shows its hint where no window was chosen.
+impl<T: DeserializeOwned + Send + 'static, W> Streaming<T, W> {
     /// Starts the consumer, to pull windows from it.
     ///
     /// # Errors
@@ -111,11 +112,17 @@ impl<T: DeserializeOwned + Send + 'static, W: Strategy> Streaming<T, W> {
     /// [`InvalidWindow`](minibatch_core::Cause::InvalidWindow) for the strategy,
     /// [`StrategyChanged`](minibatch_core::Cause::StrategyChanged) when the group was formed by another one, and what the
     /// storage says.
-    pub async fn open(self) -> Result<Consumer<T>, Error> {
+    pub async fn open(self) -> Result<Consumer<T>, Error>
+    where
+        W: Strategy,
+    {
         self.start(false).await
     }
 
-    async fn start(self, drain: bool) -> Result<Consumer<T>, Error> {
+    async fn start(self, drain: bool) -> Result<Consumer<T>, Error>
+    where
+        W: Strategy,
+    {
         let group = self.group?;
         let client = self.stream.client().clone();
         let fingerprint = self.window.driver(Position::START)?.fingerprint();
@@ -149,6 +156,7 @@ impl<T: DeserializeOwned + Send + 'static, W: Strategy> Streaming<T, W> {
     /// Dropped, it stops at once: the window at hand comes again at the next start.
     pub async fn run<F, Fut, R>(mut self, function: F) -> Result<Summary, Error>
     where
+        W: Strategy,
         F: FnMut(Window<T>) -> Fut + Send,
         Fut: Future<Output = R> + Send,
         R: Outcome,
@@ -166,6 +174,7 @@ impl<T: DeserializeOwned + Send + 'static, W: Strategy> Streaming<T, W> {
     /// As [`Streaming::run`], but a function under way goes on to its end.
     pub async fn run_blocking<F, R>(mut self, function: F) -> Result<Summary, Error>
     where
+        W: Strategy,
         F: Fn(Window<T>) -> R + Send + Sync + 'static,
         R: Outcome + 'static,
     {
@@ -183,6 +192,7 @@ impl<T: DeserializeOwned + Send + 'static, W: Strategy> Streaming<T, W> {
     /// As [`Streaming::run`].
     pub async fn drain<F, Fut, R>(self, function: F) -> Result<Summary, Error>
     where
+        W: Strategy,
         F: FnMut(Window<T>) -> Fut + Send,
         Fut: Future<Output = R> + Send,
         R: Outcome,
@@ -200,6 +210,7 @@ impl<T: DeserializeOwned + Send + 'static, W: Strategy> Streaming<T, W> {
     /// As [`Streaming::run_blocking`].
     pub async fn drain_blocking<F, R>(self, function: F) -> Result<Summary, Error>
     where
+        W: Strategy,
         F: Fn(Window<T>) -> R + Send + Sync + 'static,
         R: Outcome + 'static,
     {

@@ -31,7 +31,7 @@ pub(super) fn commit(
     if fence.version != stored.fence.version || commit.keep_from < stored.keep_from {
         return Err(Cause::stale_commit(fence.version).into());
     }
-    if !is_in_log(commit.keep_from, &partition.tail(tx)?) {
+    if !is_in_log(commit.keep_from, &partition.tail) {
         return Err(Cause::out_of_range("keep_from lies past the end of the log").into());
     }
     let next = Fence { version: fence.version + 1, ..fence };

@@ -36,7 +36,7 @@ pub(super) fn find_or_create(
             }
             continue;
         }
-        let start = resolve(tx, partition, start)?;
+        let start = resolve(partition, start);
         insert.execute((
             partition.id,
             group.as_str(),
@@ -51,14 +51,11 @@ pub(super) fn find_or_create(
     Ok(())
 }
 
-fn resolve(tx: &Tx<'_>, partition: &PartitionRow, start: Start) -> Result<Position, Failed> {
-    Ok(match start {
-        Start::Latest => {
-            let tail = partition.tail(tx)?;
-            Position { offset: Offset::first_of(tail.slot.next()), time: tail.time }
-        }
+fn resolve(partition: &PartitionRow, start: Start) -> Position {
+    match start {
+        Start::Latest => Position { offset: Offset::first_of(partition.tail.slot.next()), time: partition.tail.time },
         _ => Position { offset: Offset::first_of(partition.floor.max(Slot::FIRST)), time: partition.floor_time },
-    })
+    }
 }
 
 /// Removes the group from all partitions.

@@ -11,7 +11,7 @@ use crate::{
     clock::{Wall, stamp},
     error::Failed,
     keys::{record_id, to_i64},
-    partition::PartitionRow,
+    partition::{PartitionRow, Tail},
     tails::End,
     writer::Tx,
 };
@@ -24,10 +24,9 @@ pub(super) fn append(tx: &Tx<'_>, partition: Partition, chunk: &NewChunk, wall: 
         Verdict::Trimmed => return Ok(row.floor.previous()),
         Verdict::New => {}
     }
-    let tail = row.tail(tx)?;
-    let slot = Slot::new(tail.slot.get() + 1)?;
+    let slot = Slot::new(row.tail.slot.get() + 1)?;
     // the running maximum is stored: each record then bears its append time
-    let time = clamp_time(chunk.time, stamp(tx.now, tail.time)).max(tail.time);
+    let time = clamp_time(chunk.time, stamp(tx.now, row.tail.time)).max(row.tail.time);
     let payload = &chunk.payload;
     tx.prepare_cached(
         "INSERT INTO chunks (id, kind, n, producer, pe, ps, ts, codec, crc, data)
@@ -45,6 +44,7 @@ pub(super) fn append(tx: &Tx<'_>, partition: Partition, chunk: &NewChunk, wall: 
         payload.crc(),
         &payload.bytes()[..],
     ))?;
+    row.advance(tx, Tail { slot, time, messages: payload.count() })?;
     wall.saw(time);
     tx.tell(|news| news.push(partition, End::At(slot)));
     Ok(slot)

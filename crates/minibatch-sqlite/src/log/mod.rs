@@ -51,8 +51,7 @@ impl ChunkLog for SqliteStorage {
         self.readers()
             .run("bounds", move |view| {
                 let row = PartitionRow::find(view, &partition)?;
-                let tail = row.tail(view)?.slot;
-                Ok(LogBounds { floor: row.floor, floor_time: row.floor_time, tail })
+                Ok(LogBounds { floor: row.floor, floor_time: row.floor_time, tail: row.tail.slot })
             })
             .await
     }

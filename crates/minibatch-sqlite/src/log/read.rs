@@ -8,11 +8,7 @@ use minibatch_core::{
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::{
-    error::Failed,
-    keys::{record_id, slot_of},
-    partition::PartitionRow,
-};
+use crate::{error::Failed, keys::record_id, partition::PartitionRow};
 
 pub(super) fn read(
     view: &Connection,
@@ -48,13 +44,15 @@ impl Reading<'_> {
             "SELECT id, kind, n, producer, pe, ps, ts, codec, crc, data FROM chunks
              WHERE id >= ?1 AND id <= ?2 ORDER BY id",
         )?;
-        let mut rows = select.query((record_id(partition.id, from), record_id(partition.id, Slot::MAX)))?;
+        let tail = partition.tail.slot;
+        let mut rows = select.query((record_id(partition.id, from), record_id(partition.id, tail)))?;
         let (mut messages, mut bytes) = (0, 0);
         let mut slot = from;
-        while let Some(row) = rows.next()? {
-            if slot_of(row.get(0)?)? != slot {
+        while slot <= tail {
+            let row = rows.next()?.filter(|row| row.get(0).is_ok_and(|id: i64| id == record_id(partition.id, slot)));
+            let Some(row) = row else {
                 return Err(Cause::corrupt_record(slot, "it is missing, was it deleted?").into());
-            }
+            };
             let record = self.record(slot, row)?;
             messages += record.payload.count() as usize;
             bytes += record.payload.bytes().len();
@@ -68,11 +66,10 @@ impl Reading<'_> {
     }
 
     fn record(&mut self, slot: Slot, row: &Row<'_>) -> Result<Record, Failed> {
-        let number = |column| {
+        let count = |column| -> Result<u64, Failed> {
             let number: i64 = row.get(column)?;
             u64::try_from(number).map_err(|_| Cause::corrupt_record(slot, "one of its counts is negative").into())
         };
-        let sequence = |column| -> Result<u64, Failed> { number(column) };
         let kind = RecordKind::from_name(text(slot, row, 1)?);
         let bytes = row
             .get_ref(9)?
@@ -82,11 +79,7 @@ impl Reading<'_> {
         Ok(Record {
             slot,
             kind,
-            producer: ProducerStamp {
-                id: self.producer(slot, row.get(3)?)?,
-                epoch: sequence(4)?,
-                sequence: sequence(5)?,
-            },
+            producer: ProducerStamp { id: self.producer(slot, row.get(3)?)?, epoch: count(4)?, sequence: count(5)? },
             time: Timestamp::from_millis(row.get(6)?),
             payload: Payload::stored(slot, text(slot, row, 7)?, row.get(2)?, row.get(8)?, bytes)?,
         })

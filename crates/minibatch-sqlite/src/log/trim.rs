@@ -23,7 +23,7 @@ pub(super) fn step(tx: &Tx<'_>, partition: &Partition) -> Result<Trimmed, Failed
     let row = PartitionRow::find(tx, partition)?;
     let Some(needed) = needed_from(tx, &row)? else { return Ok(Trimmed { floor: row.floor, deleted: 0 }) };
     // the last record stays: the next slot follows it
-    let target = needed.slot().min(row.tail(tx)?.slot);
+    let target = needed.slot().min(row.tail.slot);
     if target <= row.floor.max(Slot::FIRST) {
         let floor = raise(tx, &row, target.max(row.floor), 0)?;
         return Ok(Trimmed { floor, deleted: 0 });

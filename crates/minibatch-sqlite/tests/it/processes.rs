@@ -39,7 +39,7 @@ async fn what_a_killed_process_was_told_is_there() {
     let place = Place::new();
     let mut acknowledged = Vec::new();
     for lines in [1, 40, 7, 120, 23, 3, 64, 11, 90, 35] {
-        let mut child = Child::start("append", &place.file());
+        let mut child = Child::start("append-a", &place.file());
         let mut acks: Vec<Ack> = (0..lines).map(|_| child.ack()).collect();
         acks.extend(child.kill());
         place.assert_intact();
@@ -71,12 +71,12 @@ async fn processes_that_append_at_once_make_one_order() {
     let place = Place::new();
     let storage = place.open().await;
     let mut producer = Producer::register(&storage, "here").await;
-    let mut children: Vec<_> = (0..2).map(|_| Child::start("append", &place.file())).collect();
+    let children = ["append-a", "append-b"].map(|role| Child::start(role, &place.file()));
     for n in 0..EACH {
         producer.append(&format!("here {n}")).await;
     }
     let mut acknowledged = Vec::new();
-    for mut child in children.drain(..) {
+    for mut child in children {
         acknowledged.extend((0..EACH).map(|_| child.ack()));
         acknowledged.extend(child.kill());
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use minibatch_core::{
     GroupName, MemberId, Offset, Slot,
-    storage::{Acquired, ChunkLog, Commit, Counters, Fence, GroupStore, Partition, Start, StreamStore},
+    storage::{Acquired, ChunkLog, Commit, Counters, Fence, GroupStore, Partition, ReadLimit, Start, StreamStore},
 };
 use minibatch_sqlite::SqliteStorage;
 use std::time::Duration;
@@ -104,7 +104,7 @@ async fn the_log_stays_short_while_others_read_all_the_time() {
         let (storage, partition) = (storage.clone(), partition.clone());
         readers.spawn(async move {
             loop {
-                storage.read(&partition, Slot::ZERO, EVERYTHING).await.unwrap();
+                storage.read(&partition, Slot::ZERO, ReadLimit { messages: 20, bytes: usize::MAX }).await.unwrap();
             }
         });
     }

@@ -96,7 +96,7 @@ impl Law {
                 }
                 Ok(())
             }
-            Self::AskedMoreOften => same(&first, &run(AskedOften(fresh()), &layout)?, "asked often"),
+            Self::AskedMoreOften => same(&first, &run(AskedOften::new(fresh()), &layout)?, "asked often"),
             Self::Backlog => {
                 let live = case.script.punctual();
                 let backlog = Layout::as_written(&live.backlog(), terms.encode)?;

@@ -49,6 +49,13 @@ impl Producer {
         Ok(slot)
     }
 
+    /// Appends the next chunk with a time of the producer's own.
+    pub(crate) async fn append_at(&mut self, time: Timestamp, payload: Payload) -> Verdict<Slot> {
+        let slot = self.storage.append(&self.partition, self.chunk_at(self.next, time, payload)).await?;
+        self.next += 1;
+        Ok(slot)
+    }
+
     /// Appends `count` chunks of one message each, which says its number from 1 on.
     pub(crate) async fn append_many(&mut self, count: u64) -> Verdict<Slot> {
         let mut last = Slot::ZERO;

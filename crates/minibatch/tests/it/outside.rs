@@ -10,7 +10,9 @@ fn check(project: &str) {
     fs::copy(facade.join("../../Cargo.lock"), project.join("Cargo.lock")).unwrap();
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // what the workspace has built already serves here as well
-    cargo.args(["test", "--offline", "--quiet", "--tests", "--target-dir"]).arg(concat!(env!("CARGO_TARGET_TMPDIR"), "/.."));
+    cargo
+        .args(["test", "--offline", "--quiet", "--tests", "--target-dir"])
+        .arg(concat!(env!("CARGO_TARGET_TMPDIR"), "/.."));
     let output = cargo.current_dir(project).output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{out}\n{err}");

@@ -1,4 +1,4 @@
-use std::time::Duration;
+#![allow(unused)]
 
 use minibatch::prelude::*;
 
@@ -37,8 +37,5 @@ async fn nothing(window: Window<u32>) {}
 
 #[streaming("numbers", interval = "1500us")]
 async fn too_fine(window: Window<u32>) {}
-
-#[streaming("numbers", interval = Duration::from_secs)]
-async fn no_duration(window: Window<u32>) {}
 
 fn main() {}

@@ -1,3 +1,5 @@
+#![allow(unused)]
+
 use minibatch::prelude::*;
 
 #[streaming("numbers", size = 50)]

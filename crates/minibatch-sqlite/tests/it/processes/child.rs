@@ -12,7 +12,7 @@ use crate::support::{Producer, open, partition};
 
 const ROLE: &str = "MINIBATCH_SQLITE_TEST_ROLE";
 const FILE: &str = "MINIBATCH_SQLITE_TEST_FILE";
-/// Begins the lines that are meant for the parent: the test harness writes some of its own.
+/// Before what is meant for the parent: the test harness writes some text of its own.
 const MARK: &str = "ack ";
 const ERROR: &str = "error ";
 
@@ -32,7 +32,7 @@ impl Ack {
     }
 
     fn parse(line: &str) -> Option<Self> {
-        let mut words = line.trim().strip_prefix(MARK)?.split(' ');
+        let mut words = line.trim().split_once(MARK)?.1.split(' ');
         let producer = words.next()?.to_owned();
         let mut number = || words.next()?.parse().ok();
         Some(Self { producer, epoch: number()?, sequence: number()?, slot: number()? })
@@ -71,7 +71,6 @@ impl Child {
             .env(FILE, file)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let stdin = process.stdin.take().unwrap();
@@ -100,7 +99,7 @@ impl Child {
         let mut acks = Vec::new();
         loop {
             let line = self.line();
-            if let Some(error) = line.trim().strip_prefix(ERROR) {
+            if let Some((_, error)) = line.trim().split_once(ERROR) {
                 return (acks, error.to_owned());
             }
             acks.extend(Ack::parse(&line));
@@ -135,7 +134,8 @@ fn be_a_child() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         match role.as_str() {
-            "append" => append(&file).await,
+            "append-a" => append(&file, "a").await,
+            "append-b" => append(&file, "b").await,
             "append-when-told" => append_when_told(&file).await,
             "append-until-error" => append_until_error(&file).await,
             "wait" => {
@@ -160,12 +160,12 @@ async fn append_once(producer: &mut Producer) {
     producer.stamp.sequence += 1;
 }
 
-/// Four producers at once, for ever.
-async fn append(file: &Path) {
+/// Four producers of one family at once, for ever.
+async fn append(file: &Path, family: &str) {
     let storage = open(file).await.unwrap();
     let mut tasks = tokio::task::JoinSet::new();
     for n in 0..4 {
-        let mut producer = Producer::register(&storage, &format!("p{n}")).await;
+        let mut producer = Producer::register(&storage, &format!("{family}{n}")).await;
         tasks.spawn(async move {
             loop {
                 append_once(&mut producer).await;
@@ -189,16 +189,19 @@ async fn append_until_error(file: &Path) {
     let storage = open(file).await.unwrap();
     let mut small = Producer::register(&storage, "small").await;
     let mut big = Producer::register(&storage, "big").await;
-    loop {
-        append_once(&mut small).await;
+    let error = loop {
+        let text = text("small", small.stamp.epoch, small.stamp.sequence);
+        match small.try_append(&text).await {
+            Ok(slot) => say(&small, slot),
+            Err(error) => break error,
+        }
+        small.stamp.sequence += 1;
         match big.try_append(&"x".repeat(50_000)).await {
             Ok(_) => big.stamp.sequence += 1,
-            Err(error) => {
-                println!("{ERROR}{:?}", error.kind());
-                break;
-            }
+            Err(error) => break error,
         }
-    }
+    };
+    println!("{ERROR}{:?}", error.kind());
     // until it is killed
     std::io::stdin().lines().for_each(drop);
 }

@@ -165,23 +165,20 @@ async fn group_13_owner_of_a_removed_group_is_fenced(cx: Cx) -> Verdict {
     let owned = own(&a, &partition, &readers, &former).await?;
     let later = a.commit(&partition, &readers, owned.fence, commit_at(offset(2)?, b"1")).await?;
     b.remove_group(&stream_of(&partition), &readers).await?;
-    let commits = [(owned.fence, b"1"), (later, b"2"), (Fence { version: 0, ..later }, b"3")];
-    for (fence, checkpoint) in commits {
-        let result = a.commit(&partition, &readers, fence, commit_at(offset(3)?, checkpoint)).await;
-        ensure_cause!(result, Cause::Fenced { .. }, "commit on {fence:?} of a group that was removed");
-    }
+    let all_fenced = async |what: &str| {
+        for (fence, checkpoint) in [(owned.fence, b"1"), (later, b"2"), (Fence { version: 0, ..later }, b"3")] {
+            let result = a.commit(&partition, &readers, fence, commit_at(offset(3)?, checkpoint)).await;
+            ensure_cause!(result, Cause::Fenced { .. }, "commit on {fence:?} of a group that was removed{what}");
+        }
+        Verdict::Ok(())
+    };
+    all_fenced("").await?;
     // the next life of the group is none of the former owner's business
     open_group(&b, &partition, "readers").await?;
+    all_fenced(" and created again").await?;
     let next = own(&b, &partition, &readers, &heir).await?;
     ensure!(next.fence.epoch > later.epoch, "epoch {} of the next life was used before", next.fence.epoch);
-    for (fence, checkpoint) in commits {
-        let result = a.commit(&partition, &readers, fence, commit_at(offset(3)?, checkpoint)).await;
-        ensure_cause!(
-            result,
-            Cause::Fenced { .. },
-            "commit on {fence:?} of a group that was removed and created again"
-        );
-    }
+    all_fenced(", created again and acquired by another").await?;
     ensure_eq!(state(&a, &partition, &readers).await?, next, "the group created again");
     b.commit(&partition, &readers, next.fence, commit_at(offset(2)?, b"next")).await?;
     Ok(())

@@ -1,0 +1,436 @@
+//! The driver and the window former: deadlines, decisions, restarts, and strategies that changed meanwhile.
+//!
+//! That every strategy keeps the laws is what the emitter suite of `minibatch-testkit` checks; here is what a strategy
+//! cannot do wrong.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use proptest::{collection::vec, prelude::*};
+
+use super::*;
+use crate::{
+    Buffer, Cause, EmitterState, Error, Message, Observed, Offset, Readiness, Slot, Timestamp, WindowEmitter,
+    buffer::tests::chunk,
+    checkpoint::{Checkpoint, DecisionKind},
+    chunk::Chunk,
+    storage::Position,
+    window::{FormedWindow, Leaves, Reason, Selection},
+};
+
+/// Windows of so many messages, or what has gathered so many milliseconds after the first.
+#[derive(Clone, Copy)]
+struct Limits {
+    size: usize,
+    wait: u64,
+}
+
+impl Limits {
+    fn deadline(self, buffer: &Buffer) -> Option<Timestamp> {
+        buffer.first().map(|first| first.time().plus(Duration::from_millis(self.wait)))
+    }
+}
+
+impl WindowEmitter for Limits {
+    fn window_ready(&mut self, buffer: &Buffer, now: Timestamp) -> Readiness {
+        match self.deadline(buffer) {
+            None => Readiness::wait(),
+            Some(deadline) if buffer.len() >= self.size || deadline <= now => Readiness::Ready,
+            Some(deadline) => Readiness::wait_for(self.size - buffer.len()).until(deadline),
+        }
+    }
+
+    fn query(&mut self, buffer: &Buffer) -> Selection {
+        let reason = if buffer.len() < self.size { Reason::MaxWait } else { Reason::Count };
+        Selection::first(self.size, reason)
+    }
+}
+
+/// So many messages, and no timer.
+fn count(size: usize) -> Limits {
+    Limits { size, wait: u64::MAX }
+}
+
+fn former(emitter: impl WindowEmitter + 'static, checkpoint: Checkpoint) -> (WindowFormer, Vec<FormedWindow>) {
+    let mut out = Vec::new();
+    let driver = Box::new(Driver::new(emitter, Position::START));
+    (WindowFormer::new(driver, checkpoint, &[], &mut out).unwrap(), out)
+}
+
+fn fresh(emitter: impl WindowEmitter + 'static) -> WindowFormer {
+    let (former, out) = former(emitter, Checkpoint::start(Position::START));
+    assert!(out.is_empty());
+    former
+}
+
+/// One chunk for each word, its letters the messages, a second apart.
+fn log(words: &str) -> Vec<LogEntry> {
+    (1..).zip(words.split(' ')).map(|(slot, word)| LogEntry::Messages(letters(slot, word))).collect()
+}
+
+fn letters(slot: u64, word: &str) -> Arc<Chunk> {
+    let letters: Vec<String> = word.chars().map(String::from).collect();
+    chunk(slot, slot.cast_signed() * 1_000, &letters)
+}
+
+/// The members of windows, a word each.
+fn words(windows: &[FormedWindow]) -> Vec<String> {
+    windows
+        .iter()
+        .map(|window| window.members.iter().map(|message| message.decode::<String>().unwrap()).collect())
+        .collect()
+}
+
+#[track_caller]
+fn feed(former: &mut WindowFormer, entries: &[LogEntry], expected: &[&str]) -> Vec<FormedWindow> {
+    let mut out = Vec::new();
+    for entry in entries {
+        former.feed(entry, &mut out).unwrap();
+    }
+    assert_eq!(words(&out), expected);
+    out
+}
+
+#[track_caller]
+fn decide(former: &mut WindowFormer, kind: DecisionKind, expected: &[&str]) -> Vec<FormedWindow> {
+    let mut out = Vec::new();
+    former.decide(kind, &mut out).unwrap();
+    assert_eq!(words(&out), expected);
+    out
+}
+
+fn seconds(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(seconds * 1_000)
+}
+
+#[test]
+fn windows_not_done_come_again() {
+    let log = log("abc defg h");
+    let mut live = fresh(count(2));
+    let windows = feed(&mut live, &log, &["ab", "cd", "ef", "gh"]);
+    for ordinal in [2, 4] {
+        live.settle(&windows[ordinal - 1]);
+    }
+    assert_eq!(live.done_ranges(), 2);
+    let (mut again, out) = former(count(2), live.checkpoint().unwrap());
+    assert!(out.is_empty() && !again.is_caught_up());
+    let redelivered = feed(&mut again, &log, &["ab", "ef"]);
+    assert!(again.is_caught_up());
+    for (window, expected) in redelivered.iter().zip([&windows[0], &windows[2]]) {
+        assert_eq!((window.ordinal, window.chain, window.bounds), (expected.ordinal, expected.chain, expected.bounds));
+        again.settle(window);
+    }
+    // all is done: the next checkpoint begins after the last window
+    let checkpoint = again.checkpoint().unwrap();
+    assert_eq!((checkpoint.base.ordinal, checkpoint.done.len()), (5, 0));
+    assert_eq!(again.keep_from(), Offset::first_of(Slot::new(4).unwrap()));
+}
+
+#[test]
+fn what_is_buffered_is_kept_until_it_is_done() {
+    let log = log("abc d ef");
+    let mut live = fresh(count(2));
+    let windows = feed(&mut live, &log[..1], &["ab"]);
+    live.settle(&windows[0]);
+    let checkpoint = live.checkpoint().unwrap();
+    assert_eq!(live.keep_from(), Offset::new(Slot::FIRST, 2).unwrap());
+    assert_eq!(WindowFormer::slots_needed(&checkpoint).collect::<Vec<_>>(), [(Slot::FIRST, seconds(1))]);
+
+    let driver = || Box::new(Driver::new(count(2), Position::START));
+    let mut out = Vec::new();
+    let mut again = WindowFormer::new(driver(), checkpoint.clone(), &[letters(1, "abc")], &mut out).unwrap();
+    feed(&mut again, &log[1..], &["cd", "ef"]);
+    let error = WindowFormer::new(driver(), checkpoint, &[], &mut out).unwrap_err();
+    assert!(matches!(error.cause(), Cause::CorruptState { .. }), "{error}");
+}
+
+#[test]
+fn entries_read_again_are_left_out() {
+    let log = log("abc de");
+    let mut live = fresh(count(2));
+    feed(&mut live, &log, &["ab", "cd"]);
+    feed(&mut live, &log, &[]);
+    feed(&mut live, &[LogEntry::Control { slot: Slot::FIRST, time: seconds(1) }], &[]);
+    assert_eq!(live.position().offset.slot(), Slot::new(3).unwrap());
+}
+
+/// A group that begins in the middle of a chunk, or past its end.
+#[test]
+fn messages_before_the_start_are_left_out() {
+    for (index, expected) in [(0, vec!["ab", "cd"]), (1, vec!["bc"]), (4, vec![]), (9, vec![])] {
+        let position = Position { offset: Offset::new(Slot::FIRST, index).unwrap(), time: Timestamp::MIN };
+        let (mut live, _) = former(count(2), Checkpoint::start(position));
+        feed(&mut live, &log("abcd"), &expected);
+        assert_eq!(live.position().offset.slot(), Slot::new(2).unwrap());
+    }
+}
+
+#[test]
+fn decisions_are_taken_again_at_their_places() {
+    let timed = Limits { size: 3, wait: 1_500 };
+    let log = log("a bc d ef");
+    let mut live = fresh(timed);
+    feed(&mut live, &log[..1], &[]);
+    decide(&mut live, DecisionKind::Grant(seconds(2)), &[]);
+    assert_eq!(live.deadline(), Some(Timestamp::from_millis(2_500)));
+    let mut windows = decide(&mut live, DecisionKind::Grant(Timestamp::from_millis(2_500)), &["a"]);
+    windows.extend(feed(&mut live, &log[1..2], &[]));
+    windows.extend(decide(&mut live, DecisionKind::Shutdown, &["bc"]));
+    windows.extend(feed(&mut live, &log[2..3], &[]));
+    windows.extend(decide(&mut live, DecisionKind::Drain, &["d"]));
+    windows.extend(decide(&mut live, DecisionKind::BufferFull, &[]));
+    live.settle(&windows[2]);
+    let checkpoint = live.checkpoint().unwrap();
+    assert_eq!(checkpoint.decisions.len(), 5);
+
+    let (mut again, _) = former(timed, checkpoint);
+    let redelivered = feed(&mut again, &log[..3], &["a", "bc"]);
+    let reasons: Vec<Reason> = redelivered.iter().map(|window| window.reason).collect();
+    assert_eq!(reasons, [Reason::MaxWait, Reason::Shutdown]);
+    assert!(again.is_caught_up());
+    // both go on alike
+    feed(&mut live, &log[3..], &[]);
+    feed(&mut again, &log[3..], &[]);
+    assert_eq!((live.deadline(), live.position()), (again.deadline(), again.position()));
+
+    // a base after them takes their place
+    for window in &redelivered {
+        again.settle(window);
+    }
+    assert!(again.checkpoint().unwrap().decisions.is_empty());
+}
+
+#[test]
+fn a_deadline_comes_before_a_message_of_that_very_time() {
+    let timed = Limits { size: 9, wait: 1_000 };
+    let mut live = fresh(timed);
+    let windows = feed(&mut live, &log("ab c d"), &["ab", "c"]);
+    assert!(windows.iter().all(|window| window.reason == Reason::MaxWait));
+    // log time stands where the newest message is, not at a deadline to come
+    assert_eq!((live.position().time, live.deadline()), (seconds(3), Some(seconds(4))));
+}
+
+#[test]
+fn a_record_without_messages_passes_the_time() {
+    let mut live = fresh(Limits { size: 9, wait: 1_000 });
+    feed(&mut live, &log("ab"), &[]);
+    let control = |time| [LogEntry::Control { slot: Slot::new(2).unwrap(), time }];
+    feed(&mut live, &control(Timestamp::from_millis(1_999)), &[]);
+    let mut live = fresh(Limits { size: 9, wait: 1_000 });
+    feed(&mut live, &log("ab"), &[]);
+    feed(&mut live, &control(seconds(2)), &["ab"]);
+    assert_eq!(live.position(), Position { offset: Offset::first_of(Slot::new(3).unwrap()), time: seconds(2) });
+}
+
+#[test]
+fn another_strategy_is_found_by_what_is_done() {
+    let log = log("abc defg h");
+    let mut live = fresh(count(2));
+    let windows = feed(&mut live, &log, &["ab", "cd", "ef", "gh"]);
+    live.settle(&windows[1]);
+    let checkpoint = live.checkpoint().unwrap();
+    let (mut changed, _) = former(count(3), checkpoint.clone());
+    let mut out = Vec::new();
+    let error = log.iter().find_map(|entry| changed.feed(entry, &mut out).err()).unwrap();
+    assert!(matches!(error.cause(), Cause::WindowsDiffer { ordinal: 2, .. }), "{error}");
+
+    // from the same place with nothing done, under numbers that no window had
+    let (mut anew, _) = former(count(3), checkpoint.without_done());
+    let windows = feed(&mut anew, &log, &["abc", "def"]);
+    assert_eq!(windows.iter().map(|window| window.ordinal).collect::<Vec<_>>(), [3, 4]);
+}
+
+/// Windows of other sizes under the same fingerprint, as of a closure that was changed.
+#[derive(Debug)]
+struct Changed {
+    size: usize,
+    then: usize,
+    done: BTreeSet<usize>,
+}
+
+fn changed() -> impl Strategy<Value = Changed> {
+    (1usize..5, 1usize..5, prop::collection::btree_set(0usize..12, 1..6))
+        .prop_filter("the sizes differ", |(size, then, _)| size != then)
+        .prop_map(|(size, then, done)| Changed { size, then, done })
+}
+
+proptest! {
+    /// Whatever is done, a strategy that forms other windows never skips one of them.
+    #[test]
+    fn other_windows_are_never_skipped(changed in changed(), cuts in vec(1usize..6, 12)) {
+        let mut next = 'a'..='z';
+        let texts: Vec<String> = cuts.iter().map(|&cut| next.by_ref().take(cut).collect()).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).filter(|text| !text.is_empty()).collect();
+        let log = log(&texts.join(" "));
+        let mut live = fresh(count(changed.size));
+        let mut windows = Vec::new();
+        for entry in &log {
+            live.feed(entry, &mut windows).unwrap();
+        }
+        let mut any = false;
+        for window in windows.iter().enumerate().filter(|(number, _)| changed.done.contains(number)).map(|(_, window)| window) {
+            live.settle(window);
+            any = true;
+        }
+        let (mut again, mut out) = former(count(changed.then), live.checkpoint().unwrap());
+        let error = log.iter().find_map(|entry| again.feed(entry, &mut out).err());
+        prop_assert_eq!(error.is_some(), any, "{:?}", error);
+    }
+
+    /// However the messages of chunks are fed, and whichever are left out.
+    #[test]
+    fn pieces_of_chunks_make_the_same_windows(size in 1usize..6, bytes in 1usize..40, cuts in vec(1u32..9, 1..20), left_out in any::<u8>()) {
+        let log = log("abcdefgh ijk lmnopq rstuvwxyz");
+        let mut whole = Driver::new(ByBytes { size, bytes, left_out }, Position::START);
+        let mut pieces = Driver::new(ByBytes { size, bytes, left_out }, Position::START);
+        let (mut expected, mut found) = (Vec::new(), Vec::new());
+        let mut cuts = cuts.into_iter().cycle();
+        for entry in &log {
+            let LogEntry::Messages(chunk) = entry else { unreachable!() };
+            whole.feed(chunk, 0, chunk.len(), &mut expected).unwrap();
+            let mut from = 0;
+            while from < chunk.len() {
+                let to = from + cuts.next().unwrap();
+                pieces.feed(chunk, from, to, &mut found).unwrap();
+                from = to;
+            }
+        }
+        prop_assert_eq!(words(&found), words(&expected));
+        prop_assert_eq!(found.last().map(|window| window.chain), expected.last().map(|window| window.chain));
+        prop_assert_eq!((pieces.position(), pieces.dropped()), (whole.position(), whole.dropped()));
+    }
+}
+
+/// Waits for messages and bytes at once, and leaves letters out.
+struct ByBytes {
+    size: usize,
+    bytes: usize,
+    left_out: u8,
+}
+
+impl WindowEmitter for ByBytes {
+    fn window_ready(&mut self, buffer: &Buffer, _now: Timestamp) -> Readiness {
+        if buffer.len() >= self.size || buffer.bytes() >= self.bytes {
+            return Readiness::Ready;
+        }
+        Readiness::wait_for(self.size - buffer.len()).or_bytes(self.bytes - buffer.bytes())
+    }
+
+    fn query(&mut self, buffer: &Buffer) -> Selection {
+        Selection::first(buffer.len(), Reason::Bytes)
+    }
+
+    fn observe(&mut self, message: &Message<'_>) -> Observed {
+        let letter: String = message.decode().unwrap();
+        let bit = letter.as_bytes()[0] % 8;
+        if self.left_out >> bit & 1 == 1 { Observed::Drop } else { Observed::Keep }
+    }
+}
+
+/// What a strategy may ask for that would never end.
+#[derive(Clone, Copy)]
+struct Endless(Where);
+
+#[derive(Clone, Copy, PartialEq)]
+enum Where {
+    Ready,
+    Drain,
+}
+
+impl WindowEmitter for Endless {
+    fn window_ready(&mut self, buffer: &Buffer, _now: Timestamp) -> Readiness {
+        if self.0 == Where::Ready && !buffer.is_empty() { Readiness::Ready } else { Readiness::wait() }
+    }
+
+    fn query(&mut self, _buffer: &Buffer) -> Selection {
+        Selection::first(1, Reason::Early).leaving(Leaves::Nothing)
+    }
+
+    fn drain(&mut self, _buffer: &Buffer, reason: Reason) -> Option<Selection> {
+        Some(Selection::first(1, reason).leaving(Leaves::Nothing))
+    }
+}
+
+#[test]
+fn windows_without_end_are_an_error() {
+    let mut out = Vec::new();
+    let error = fresh(Endless(Where::Ready)).feed(&log("a")[0], &mut out).unwrap_err();
+    assert!(matches!(error.cause(), Cause::InvalidWindow { .. }), "{error}");
+    let mut drains = fresh(Endless(Where::Drain));
+    feed(&mut drains, &log("a"), &[]);
+    let error = drains.decide(DecisionKind::Drain, &mut out).unwrap_err();
+    assert!(matches!(error.cause(), Cause::InvalidWindow { .. }), "{error}");
+}
+
+/// Remembers how many messages it saw.
+struct Counting(u64);
+
+impl WindowEmitter for Counting {
+    fn window_ready(&mut self, _buffer: &Buffer, _now: Timestamp) -> Readiness {
+        Readiness::wait()
+    }
+    fn query(&mut self, buffer: &Buffer) -> Selection {
+        Selection::first(buffer.len(), Reason::Count)
+    }
+    fn observe(&mut self, _message: &Message<'_>) -> Observed {
+        self.0 += 1;
+        Observed::Drop
+    }
+    fn snapshot(&self) -> Result<EmitterState, Error> {
+        EmitterState::encode(&self.0)
+    }
+    fn restore(&mut self, state: &EmitterState, _buffer: &Buffer) -> Result<(), Error> {
+        self.0 = state.decode()?.unwrap_or_default();
+        Ok(())
+    }
+}
+
+#[test]
+fn what_is_left_out_is_counted_and_not_kept() {
+    let mut live = fresh(Counting(0));
+    feed(&mut live, &log("abc de"), &[]);
+    assert_eq!((live.dropped(), live.buffer().len()), (5, 0));
+    let checkpoint = live.checkpoint().unwrap();
+    assert_eq!(live.keep_from(), live.position().offset);
+    assert_eq!(checkpoint.base.state.decode::<u64>().unwrap(), Some(5));
+    let (mut again, _) = former(Counting(0), checkpoint);
+    assert_eq!(again.dropped(), 5);
+    feed(&mut again, &log("abc de fgh"), &[]);
+    assert_eq!(again.checkpoint().unwrap().base.state.decode::<u64>().unwrap(), Some(8));
+}
+
+#[test]
+fn a_state_of_another_strategy_is_refused() {
+    let mut checkpoint = Checkpoint::start(Position::START);
+    checkpoint.base.state = EmitterState::encode("words").unwrap();
+    let driver = Box::new(Driver::new(Counting(0), Position::START));
+    let error = WindowFormer::new(driver, checkpoint, &[], &mut Vec::new()).unwrap_err();
+    assert!(matches!(error.cause(), Cause::CorruptState { .. }), "{error}");
+}
+
+/// A window as strategies may choose it: which of the buffer's messages, in which order, and which leave.
+#[test]
+fn members_and_leavers_are_as_selected() {
+    struct Pick(fn(&[Offset]) -> Selection);
+    impl WindowEmitter for Pick {
+        fn window_ready(&mut self, buffer: &Buffer, _now: Timestamp) -> Readiness {
+            if buffer.len() == 4 { Readiness::Ready } else { Readiness::wait() }
+        }
+        fn query(&mut self, buffer: &Buffer) -> Selection {
+            self.0(&buffer.iter().map(|message| message.offset()).collect::<Vec<_>>())
+        }
+    }
+    let check = |select, window: &str, left: &str| {
+        let mut live = fresh(Pick(select));
+        let windows = feed(&mut live, &log("ab cd"), &[window]);
+        let buffered: String = live.buffer().iter().map(|message| message.decode::<String>().unwrap()).collect();
+        assert_eq!(buffered, left);
+        windows
+    };
+    check(|_| Selection::first(3, Reason::Count), "abc", "d");
+    check(|all| Selection::of(vec![all[3], all[0]], Reason::Count), "da", "bc");
+    check(|all| Selection::first(3, Reason::Count).leaving(Leaves::Before(all[1])), "abc", "bcd");
+    check(|all| Selection::first(2, Reason::Count).leaving(Leaves::Offsets(vec![all[2]])), "ab", "abd");
+    check(|all| Selection::of(vec![all[1], Offset::ZERO], Reason::Count), "b", "acd");
+    let windows = check(|_| Selection::first(9, Reason::Count), "abcd", "");
+    assert_eq!((windows[0].bounds.start, windows[0].bounds.end), (seconds(1), Timestamp::from_millis(2_001)));
+}
