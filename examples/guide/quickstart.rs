@@ -22,7 +22,7 @@ async fn strongest(window: Window<Quake>) {
     let (number, times, reason, size) =
         (window.ordinal, guide::times(window.bounds), window.reason.name(), window.len());
     if let Some(Quake { mag, place, .. }) = window.data.iter().max_by(|a, b| a.mag.total_cmp(&b.mag)) {
-        println!("{number:>2}  {times}  {reason}  {size} quakes, strongest {mag} {place}");
+        println!("{number:>2}  {times}  {reason}  {size} quakes, strongest {mag:.1} {place}");
     }
 }
 

@@ -184,7 +184,7 @@ impl EmitterState {
     ///
     /// # Errors
     /// [`Cause::Encode`] for what BSON cannot say.
-    pub fn encode<T: Serialize>(state: &T) -> Result<Self, Error> {
+    pub fn encode<T: Serialize + ?Sized>(state: &T) -> Result<Self, Error> {
         let bytes = bson::serialize_to_vec(&StateDocument { s: state }).map_err(|_| Cause::Encode)?;
         Ok(Self(bytes.into()))
     }

@@ -1,14 +1,19 @@
 //! Messages per second through a strategy: a driver fed whole chunks, its windows dropped as they come.
 //!
-//! Chunks are prepared before, as the runtime's prefetch does; nothing is decoded.
+//! Chunks are prepared before, as the runtime's prefetch does; nothing is decoded. `messages/…/n` has windows of n;
+//! `buffered/…/n` has windows of 100 while n older messages stay in the buffer.
+
+#![expect(clippy::unwrap_used, reason = "what is prepared here is valid")]
 
 use std::{hint::black_box, sync::Arc, time::Duration};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use minibatch_core::{
-    ProducerId, Slot, Strategy, Timestamp,
+    Buffer, Message, Observed, Offset, ProducerId, Readiness, Slot, Strategy, Timestamp, WindowEmitter,
     chunk::{CHUNK_MAX_MESSAGES, Chunk, ChunkBuilder, Encoded, ProducerStamp, Record, RecordKind},
+    driver::{Driver, WindowDriver},
     storage::Position,
+    window::{Reason, Selection},
 };
 use minibatch_emitters::{BatchWindow, CountWindow, FixedTimeWindow, RelaxedTimeWindow};
 
@@ -32,9 +37,8 @@ fn chunks(count: usize) -> Vec<Arc<Chunk>> {
         .collect()
 }
 
-/// Feeds all chunks to a fresh driver and says how many windows came.
-fn feed(strategy: &impl Strategy, chunks: &[Arc<Chunk>]) -> usize {
-    let mut driver = strategy.driver(Position::START).unwrap();
+/// Feeds chunks and says how many windows came.
+fn feed(driver: &mut dyn WindowDriver, chunks: &[Arc<Chunk>]) -> usize {
     let mut windows = Vec::new();
     let mut count = 0;
     for chunk in chunks {
@@ -45,30 +49,72 @@ fn feed(strategy: &impl Strategy, chunks: &[Arc<Chunk>]) -> usize {
     count
 }
 
-fn throughput(c: &mut Criterion) {
-    let chunks = chunks(64);
-    let messages = (chunks.len() * CHUNK_MAX_MESSAGES) as u64;
+fn messages(c: &mut Criterion) {
+    let chunks = chunks(256);
     let mut group = c.benchmark_group("messages");
-    group.throughput(Throughput::Elements(messages));
-    for size in [2, 100, 10_000] {
-        let mut bench = |name: &str, strategy: &dyn Fn() -> usize| {
-            group.bench_function(BenchmarkId::new(name, size), |b| b.iter(|| black_box(strategy())));
-        };
-        let batch = BatchWindow::new().size(size);
-        let timed = batch.clone().max_wait(Duration::from_secs(2));
-        let bounded = timed.clone().bytes(1 << 20);
-        let by_bytes = BatchWindow::new().bytes(size * 15);
-        bench("count", &|| feed(&CountWindow::new(size), &chunks));
-        bench("batch_size", &|| feed(&batch, &chunks));
-        bench("batch_size_wait", &|| feed(&timed, &chunks));
-        bench("batch_size_wait_bytes", &|| feed(&bounded, &chunks));
-        bench("batch_bytes", &|| feed(&by_bytes, &chunks));
+    group.throughput(Throughput::Elements((chunks.len() * CHUNK_MAX_MESSAGES) as u64));
+    let mut bench = |name: &str, size: usize, strategy: &dyn Strategy| {
+        let run = || feed(&mut *strategy.driver(Position::START).unwrap(), &chunks);
+        group.bench_function(BenchmarkId::new(name, size), |b| b.iter(|| black_box(run())));
+    };
+    // the messages have 10 bytes each
+    for size in [2, 100, 1_000, 1_000_000] {
+        let batch = BatchWindow::new().size(size).max_wait(Duration::from_secs(2));
+        bench("count", size, &CountWindow::new(size));
+        bench("batch_size_wait", size, &batch);
+        bench("batch_size_wait_bytes", size, &batch.clone().bytes(1 << 30));
+        bench("batch_bytes", size, &BatchWindow::new().bytes(size * 10));
     }
+    bench("batch_until", 100, &BatchWindow::new().size(100).until(|message| message.size() == 0));
+    // a second is 100 chunks
     let second = Duration::from_secs(1);
-    group.bench_function("fixed_time/1s", |b| b.iter(|| black_box(feed(&FixedTimeWindow::new(second), &chunks))));
-    group.bench_function("relaxed_time/1s", |b| b.iter(|| black_box(feed(&RelaxedTimeWindow::new(second), &chunks))));
+    bench("fixed_time", 100 * CHUNK_MAX_MESSAGES, &FixedTimeWindow::new(second));
+    bench("relaxed_time", 100 * CHUNK_MAX_MESSAGES, &RelaxedTimeWindow::new(second));
     group.finish();
 }
 
-criterion_group!(benches, throughput);
+/// Windows of 100 of the newest messages; the oldest, which came first, stay for ever.
+#[derive(Default)]
+struct Newest {
+    stays: usize,
+    next: Vec<Offset>,
+}
+
+impl WindowEmitter for Newest {
+    fn observe(&mut self, message: &Message<'_>) -> Observed {
+        match self.stays.checked_sub(1) {
+            Some(stays) => self.stays = stays,
+            None => self.next.push(message.offset()),
+        }
+        Observed::Keep
+    }
+
+    fn window_ready(&mut self, _buffer: &Buffer, _now: Timestamp) -> Readiness {
+        if self.next.len() < 100 { Readiness::wait_for(100 - self.next.len()) } else { Readiness::Ready }
+    }
+
+    fn query(&mut self, _buffer: &Buffer) -> Selection {
+        Selection::of(std::mem::take(&mut self.next), Reason::Count)
+    }
+}
+
+/// The buffer's cost does not grow with what is in it.
+fn buffered(c: &mut Criterion) {
+    let mut group = c.benchmark_group("buffered");
+    for stays in [1_000, 10_000, 100_000, 1_000_000] {
+        let mut old = chunks(stays / CHUNK_MAX_MESSAGES + 2);
+        // 4,096 times 25 make whole windows
+        let newest = old.pop().map(|newest| vec![newest; 25]).unwrap();
+        group.throughput(Throughput::Elements((newest.len() * CHUNK_MAX_MESSAGES) as u64));
+        let stays = old.len() * CHUNK_MAX_MESSAGES;
+        let mut driver = Driver::new(Newest { stays, next: Vec::new() }, Position::START);
+        feed(&mut driver, &old);
+        assert_eq!(driver.buffer().len(), stays);
+        group.bench_function(BenchmarkId::new("newest", stays), |b| b.iter(|| black_box(feed(&mut driver, &newest))));
+        assert_eq!(driver.buffer().len(), stays);
+    }
+    group.finish();
+}
+
+criterion_group!(benches, messages, buffered);
 criterion_main!(benches);

@@ -1,5 +1,7 @@
 //! What stands in the parentheses of `#[streaming(…)]`.
 
+#![expect(clippy::unreachable, reason = "darling's derive writes it")]
+
 use darling::{Error, FromMeta, Result, ast::NestedMeta, util::SpannedValue};
 use proc_macro2::{Span, TokenStream};
 use syn::{Ident, Lit, LitStr};

@@ -24,16 +24,15 @@ pub(crate) struct Function {
 }
 
 impl Function {
-    pub(crate) fn parse(item: TokenStream) -> Result<Self> {
+    pub(crate) fn parse(item: &TokenStream) -> Result<Self> {
         let hint = "#[streaming] stands on a function, as async fn strongest(window: Window<Quake>)";
-        let mut inner = match syn::parse2(item.clone())? {
-            Item::Fn(function) => function,
-            _ => return Err(Error::custom(hint).with_span(&item)),
+        let Item::Fn(mut inner) = syn::parse2(item.clone())? else {
+            return Err(Error::custom(hint).with_span(item));
         };
         check_signature(&inner.sig)?;
         let (window, state) = parameters(&inner.sig)?;
         let message = message(&window)?;
-        let (outer, own) = inner.attrs.into_iter().partition(|attribute| is_outer(attribute));
+        let (outer, own) = inner.attrs.into_iter().partition(is_outer);
         inner.attrs = own;
         let (name, output) = (inner.sig.ident.clone(), inner.sig.output.clone());
         let visibility = std::mem::replace(&mut inner.vis, Visibility::Inherited);

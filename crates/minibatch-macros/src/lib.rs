@@ -35,13 +35,13 @@ use crate::{arguments::Arguments, function::Function};
 /// an error is a failed attempt.
 #[proc_macro_attribute]
 pub fn streaming(arguments: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    rewrite(arguments.into(), item.into()).into()
+    rewrite(arguments.into(), &item.into()).into()
 }
 
-fn rewrite(arguments: TokenStream, item: TokenStream) -> TokenStream {
+fn rewrite(arguments: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = darling::Error::accumulator();
     let arguments = errors.handle(Arguments::parse(arguments));
-    let function = errors.handle_in(|| Function::parse(item.clone()));
+    let function = errors.handle_in(|| Function::parse(item));
     let expanded = arguments.zip(function).and_then(|(arguments, function)| {
         let group = errors.handle(arguments.group(&function.name))?;
         Some(expand::expand(&arguments, &group, &function))

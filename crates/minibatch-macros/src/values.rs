@@ -7,7 +7,7 @@ use syn::{Expr, ExprLit, Lit};
 
 /// A number from 1 up: a literal that is checked, or an expression.
 #[derive(Debug)]
-pub(crate) struct Positive(Expr);
+pub(crate) struct Positive(TokenStream);
 
 /// A duration: a text that is checked, or an expression.
 #[derive(Debug)]
@@ -19,11 +19,11 @@ impl FromMeta for Positive {
         match expr {
             Expr::Group(group) => Self::from_expr(&group.expr),
             Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => match number.base10_parse() {
-                Ok(1_u64..) => Ok(Self(expr.clone())),
+                Ok(1_u64..) => Ok(Self(expr.to_token_stream())),
                 _ => needed(),
             },
             Expr::Lit(_) => needed(),
-            _ => Ok(Self(expr.clone())),
+            _ => Ok(Self(expr.to_token_stream())),
         }
     }
 

@@ -6,13 +6,13 @@
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use minibatch_core::{
-    Error, Slot,
+    Cause, Error, Slot,
     storage::{Partition, Storage},
 };
 use minibatch_mongo::{MongoOptions, MongoStorage};
 use minibatch_testkit::storage::Suite;
 use mongodb::{
-    Client,
+    Client, Database,
     bson::{Document, doc},
 };
 
@@ -27,29 +27,39 @@ async fn open(namespace: String) -> Result<Arc<dyn Storage>, Error> {
     Ok(Arc::new(MongoStorage::connect(&url(), options).await?))
 }
 
+/// The database as any other program sees it.
+async fn database(namespace: &str) -> Result<Database, Error> {
+    let client = Client::with_uri_str(url()).await.map_err(failed)?;
+    Ok(client.database(namespace))
+}
+
+fn failed(error: mongodb::error::Error) -> Error {
+    Error::new(Cause::unavailable("the suite's own access failed")).with_source(error)
+}
+
 async fn remove(namespace: String) -> Result<(), Error> {
-    let client = Client::with_uri_str(url()).await.unwrap();
-    client.database(&namespace).drop().await.unwrap();
-    Ok(())
+    database(&namespace).await?.drop().await.map_err(failed)
 }
 
 async fn damage(namespace: String, partition: Partition, slot: Slot) -> Result<(), Error> {
-    let client = Client::with_uri_str(url()).await.unwrap();
-    let chunks = client.database(&namespace).collection::<Document>("minibatch_chunks");
+    let chunks = database(&namespace).await?.collection::<Document>("minibatch_chunks");
     let this = doc! {
         "s": partition.stream.as_str(),
         "p": i64::from(partition.index),
         "inc": partition.incarnation.get(),
         "slot": slot.to_i64(),
     };
-    let changed = chunks.update_one(this, doc! { "$set": { "data": ["changed"] } }).await.unwrap();
-    assert_eq!(changed.matched_count, 1);
-    Ok(())
+    let changed = chunks.update_one(this, doc! { "$set": { "data": ["changed"] } }).await.map_err(failed)?;
+    match changed.matched_count {
+        1 => Ok(()),
+        _ => Err(Cause::bug("there is no such record").into()),
+    }
 }
 
+#[expect(clippy::print_stderr, reason = "the reader of the test's output is told why nothing runs")]
 fn main() -> ExitCode {
     if url().is_empty() {
-        println!("skipped: set {VARIABLE} to the url of a replica set to run these tests on it");
+        eprintln!("skipped: set {VARIABLE} to the url of a replica set to run these tests on it");
     }
     Suite::new(open)
         .with_remove(remove)

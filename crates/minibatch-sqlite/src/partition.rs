@@ -15,8 +15,9 @@ pub(crate) struct PartitionRow {
     pub(crate) tail: Tail,
     pub(crate) floor: Slot,
     pub(crate) floor_time: Timestamp,
-    /// The greatest epoch of a removed group.
-    pub(crate) removed_epoch: i64,
+    /// Greater than every epoch of a group that was removed: a new one of its name begins here, and so the former's owners
+    /// stay fenced.
+    pub(crate) least_epoch: i64,
 }
 
 /// The last record of a partition. Kept beside the records, so that damage that hides the last of them is found.
@@ -33,7 +34,7 @@ impl PartitionRow {
     /// Finds the partition.
     pub(crate) fn find(conn: &Connection, partition: &Partition) -> Result<Self, Failed> {
         let mut select = conn.prepare_cached(
-            "SELECT id, head_slot, head_time, head_messages, floor_slot, floor_time, removed_epoch FROM partitions
+            "SELECT id, head_slot, head_time, head_messages, floor_slot, floor_time, least_epoch FROM partitions
              WHERE stream = ?1 AND incarnation = ?2 AND number = ?3 AND dropped = 0",
         )?;
         let mut rows = select.query((partition.stream.as_str(), partition.incarnation.get(), partition.index))?;
@@ -48,7 +49,7 @@ impl PartitionRow {
             tail,
             floor: Slot::from_i64(row.get(4)?)?,
             floor_time: Timestamp::from_millis(row.get(5)?),
-            removed_epoch: row.get(6)?,
+            least_epoch: row.get(6)?,
         })
     }
 

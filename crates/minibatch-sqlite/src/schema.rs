@@ -8,9 +8,11 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::error::Failed;
 
 /// Says in the header of the file that it is minibatch's: `mbat` in ASCII.
-pub(crate) const APPLICATION_ID: i64 = 0x6d62_6174;
+const APPLICATION_ID: i64 = 0x6d62_6174;
 /// The newest format of the tables that is known here.
-pub(crate) const FORMAT: i64 = 1;
+const FORMAT: i64 = 1;
+/// Free pages are given back to the file system when asked.
+const INCREMENTAL: i64 = 2;
 
 /// Readable with any SQLite shell of version 3.51.3 or newer; the view is for that.
 ///
@@ -35,7 +37,7 @@ CREATE TABLE partitions (
     floor_slot INTEGER NOT NULL,
     floor_time INTEGER NOT NULL,
     floor_messages INTEGER NOT NULL,
-    removed_epoch INTEGER NOT NULL,
+    least_epoch INTEGER NOT NULL,
     dropped INTEGER NOT NULL,
     UNIQUE (stream, incarnation, number)
 ) STRICT;
@@ -110,12 +112,12 @@ FROM chunks c JOIN partitions p ON p.id = c.id >> 44 JOIN producers r ON r.id = 
 
 /// Makes sure that the file is minibatch's and of a format known here; creates the tables in an empty file only.
 pub(crate) fn ensure(conn: &mut Connection) -> Result<(), Failed> {
-    if is_empty(conn)? {
-        // both lie in the header, so they must be set before there is anything
-        conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    if is_blank(conn)? {
+        // it lies in the header, so it must be there before everything else; sqlite writes it at once
+        conn.pragma_update(None, "auto_vacuum", INCREMENTAL)?;
         let tx = conn.transaction_with_behavior(TransactionBehavior::Exclusive)?;
         // another process may have been quicker
-        if number(&tx, "application_id")? == 0 && count_tables(&tx)? == 0 {
+        if is_blank(&tx)? {
             tx.execute_batch(TABLES)?;
             tx.pragma_update(None, "application_id", APPLICATION_ID)?;
             tx.pragma_update(None, "user_version", FORMAT)?;
@@ -136,8 +138,18 @@ fn check(conn: &Connection) -> Result<(), Failed> {
     }
 }
 
-fn is_empty(conn: &Connection) -> Result<bool, Failed> {
-    Ok(number(conn, "page_count")? == 0)
+/// True for a file that holds nothing: an empty one, or one that another process is creating or was killed at.
+fn is_blank(conn: &Connection) -> Result<bool, Failed> {
+    Ok(match number(conn, "page_count")? {
+        0 => true,
+        1 => {
+            number(conn, "application_id")? == 0
+                && number(conn, "user_version")? == 0
+                && number(conn, "auto_vacuum")? == INCREMENTAL
+                && count_tables(conn)? == 0
+        }
+        _ => false,
+    })
 }
 
 fn number(conn: &Connection, pragma: &str) -> Result<i64, Failed> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use minibatch_emitters::{BatchWindow, FixedTimeWindow, RelaxedTimeWindow};
-use minibatch_runtime::{NoWindow, Streaming};
+use minibatch_runtime::Streaming;
 
 /// When a window is ready, said in the builder: `stream.streaming().size(50).max_wait(…)`.
 ///

@@ -1,5 +1,7 @@
 //! From a URL to the storage that it names.
 
+#[cfg(not(all(feature = "mongodb", feature = "sqlite")))]
+use std::future::{Ready, ready};
 use std::sync::Arc;
 
 use minibatch_core::{Cause, Error, storage::Storage};
@@ -29,8 +31,8 @@ async fn sqlite(url: &str) -> Result<Arc<dyn Storage>, Error> {
 }
 
 #[cfg(not(feature = "sqlite"))]
-async fn sqlite(_url: &str) -> Result<Arc<dyn Storage>, Error> {
-    invalid("this program was built without SQLite, turn on the feature `sqlite` of the crate minibatch")
+fn sqlite(_url: &str) -> Ready<Result<Arc<dyn Storage>, Error>> {
+    ready(invalid("this program was built without SQLite, turn on the feature `sqlite` of the crate minibatch"))
 }
 
 #[cfg(feature = "mongodb")]
@@ -40,11 +42,11 @@ async fn mongodb(url: &str) -> Result<Arc<dyn Storage>, Error> {
 }
 
 #[cfg(not(feature = "mongodb"))]
-async fn mongodb(_url: &str) -> Result<Arc<dyn Storage>, Error> {
-    invalid(
+fn mongodb(_url: &str) -> Ready<Result<Arc<dyn Storage>, Error>> {
+    ready(invalid(
         "this program was built without MongoDB, turn on the feature `mongodb` of the crate minibatch: \
          cargo add minibatch --features mongodb, or cargo run --features mongodb",
-    )
+    ))
 }
 
 fn invalid(reason: &'static str) -> Result<Arc<dyn Storage>, Error> {

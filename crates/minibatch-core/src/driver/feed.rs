@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// How many windows in a row may take nothing out of the buffer before the strategy is taken to be stuck.
-const STUCK_AFTER: usize = 1 << 20;
+const STUCK_AFTER: usize = 1 << 16;
 
 /// A [`Driver`] of whatever strategy: one dynamic call a chunk.
 pub trait WindowDriver: fmt::Debug + Send {

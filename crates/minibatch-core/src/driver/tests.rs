@@ -285,7 +285,7 @@ proptest! {
         let (mut expected, mut found) = (Vec::new(), Vec::new());
         let mut cuts = cuts.into_iter().cycle();
         for entry in &log {
-            let LogEntry::Messages(chunk) = entry else { unreachable!() };
+            let LogEntry::Messages(chunk) = entry else { panic!("no messages") };
             whole.feed(chunk, 0, chunk.len(), &mut expected).unwrap();
             let mut from = 0;
             while from < chunk.len() {

@@ -8,7 +8,7 @@ use minibatch_testkit::{
 };
 use proptest::prelude::*;
 
-use crate::{LOG, SEC, bad_durations, check_fingerprint, check_refused};
+use crate::tools::{LOG, SEC, bad_durations, check_fingerprint, check_refused};
 
 /// The bytes of a one-letter text in the log: two, its length, the letter, a NUL.
 const LETTER: usize = 2 + 4 + 1 + 1;

@@ -3,7 +3,7 @@
 use minibatch_emitters::CountWindow;
 use minibatch_testkit::emitter::{Suite, check};
 
-use crate::{LOG, check_fingerprint, check_refused};
+use crate::tools::{LOG, check_fingerprint, check_refused};
 
 #[test]
 fn exactly_so_many_in_order() {

@@ -7,7 +7,7 @@ use minibatch_testkit::{
     log,
 };
 
-use crate::{LOG, SEC, bad_durations, check_fingerprint, check_refused};
+use crate::tools::{LOG, SEC, bad_durations, check_fingerprint, check_refused};
 
 #[test]
 fn each_interval_once() {

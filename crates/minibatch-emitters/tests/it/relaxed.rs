@@ -3,7 +3,7 @@
 use minibatch_emitters::RelaxedTimeWindow;
 use minibatch_testkit::emitter::{Suite, check};
 
-use crate::{LOG, SEC, bad_durations, check_fingerprint, check_refused};
+use crate::tools::{LOG, SEC, bad_durations, check_fingerprint, check_refused};
 
 #[test]
 fn the_time_runs_from_the_first_message() {

@@ -18,7 +18,7 @@ pub(crate) use faults::{Faults, Random};
 use futures::stream::BoxStream;
 use minibatch_core::{Cause, Timestamp};
 use store::Store;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use self::faults::Fate;
 use super::{Collection, Database, Failure, Filter, Find, Found, Hint, Update};
@@ -72,6 +72,12 @@ impl Server {
     }
 }
 
+/// Lets virtual time pass.
+#[expect(clippy::disallowed_methods, reason = "virtual time")]
+async fn pass(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}
+
 impl Connection {
     /// From now on nothing goes wrong any more.
     pub(crate) fn heal(&self) {
@@ -100,7 +106,7 @@ impl Connection {
     ) -> Result<T, Failure> {
         let fate = self.fate();
         let held = std::mem::take(&mut *self.held.lock().unwrap());
-        sleep(fate.before + held).await;
+        pass(fate.before + held).await;
         let lost = || Err(Failure::Indeterminate("connection lost".to_owned()));
         if fate.refused {
             return Err(Failure::NotApplied("no primary".to_owned()));
@@ -112,13 +118,13 @@ impl Connection {
             // it is still under way when the client has long given up
             let server = Arc::clone(&self.server);
             tokio::spawn(async move {
-                sleep(delay).await;
+                pass(delay).await;
                 server.with_store(apply).ok();
             });
             return lost();
         }
         let (result, version) = self.server.with_store(|store, now| (apply(store, now), store.version()));
-        sleep(fate.after).await;
+        pass(fate.after).await;
         if fate.reply_lost {
             return lost();
         }
@@ -131,7 +137,7 @@ impl Connection {
 impl Database for Connection {
     async fn find(&self, find: Find) -> Result<Found, Failure> {
         let fate = self.fate();
-        sleep(fate.before).await;
+        pass(fate.before).await;
         if fate.refused || fate.dropped || fate.reply_lost {
             return Err(Failure::NotApplied("connection lost".to_owned()));
         }
@@ -143,7 +149,7 @@ impl Database for Connection {
             };
             (store.find(version, &find, now), version)
         });
-        sleep(fate.after).await;
+        pass(fate.after).await;
         self.told(version);
         Ok(found)
     }

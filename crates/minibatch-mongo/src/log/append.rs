@@ -2,12 +2,7 @@
 
 use minibatch_core::{Cause, Error, Slot, chunk::NewChunk, storage::Partition};
 
-use super::{
-    chunk,
-    producers::{Producers, Verdict},
-    resolve::Resolved,
-    tail::Tail,
-};
+use super::{chunk, numbers::Producers, producers::Verdict, resolve::Resolved, tail::Tail};
 use crate::{
     client::Client,
     database::{Collection, Failure, PRODUCER_KEY, SLOT_KEY},

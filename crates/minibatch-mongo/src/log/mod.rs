@@ -2,9 +2,11 @@
 
 mod append;
 mod chunk;
+mod numbers;
 mod producers;
 mod read;
 mod resolve;
+mod stored;
 mod tail;
 mod times;
 mod trim;

@@ -1,61 +1,24 @@
 //! Producers: who may append what next.
-//!
-//! A producer's own sequence and the stored one are the same but for one case: an append of a former registration that
-//! came in after the heir's registration and before its first append took the heir's number. From then on the heir's
-//! are stored under numbers that are higher by the difference.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
-use bson::{RawDocument, rawdoc};
+use bson::rawdoc;
 use minibatch_core::{
     Cause, Error, ProducerId, Slot,
-    chunk::{NewChunk, Payload, ProducerStamp},
+    chunk::NewChunk,
     storage::{Partition, ProducerGrant},
 };
 
-use super::chunk::{self, signed};
+use super::{
+    chunk::signed,
+    numbers::{Producer, Producers},
+    stored::ProducerRow,
+};
 use crate::{
     client::Client,
-    database::{Change, Collection, Failure, Filter, Find, Order, Test, Update},
-    error::corrupt,
+    database::{Change, Collection, Failure, Filter, Test, Update},
     random,
 };
-
-/// The producers of this client in one partition.
-#[derive(Default)]
-pub(super) struct Producers(HashMap<ProducerId, Producer>);
-
-/// A registration as this client knows it.
-#[derive(Clone, Debug)]
-struct Producer {
-    epoch: u64,
-    /// The sequence that the registration began with.
-    first: u64,
-    /// The sequence of the next append, and when that was so; `None` until it was looked up.
-    next: Option<(u64, Duration)>,
-    /// True while an attempt of the next append may be under way that nobody waits for any more.
-    in_doubt: bool,
-    /// From which sequence on the stored number is how much higher, in order.
-    shifts: Vec<(u64, u64)>,
-}
-
-impl Producer {
-    fn new(epoch: u64, first: u64) -> Self {
-        Self { epoch, first, next: None, in_doubt: false, shifts: Vec::new() }
-    }
-
-    /// The number that a sequence is stored under.
-    fn stored(&self, sequence: u64) -> u64 {
-        let shift = self.shifts.iter().rev().find(|(from, _)| *from <= sequence).map_or(0, |(_, shift)| *shift);
-        sequence.saturating_add(shift)
-    }
-
-    /// The last sequence that is stored under the number or a lower one.
-    fn sequence(&self, stored: u64) -> u64 {
-        let shift = self.shifts.iter().rev().find(|(from, _)| *from <= stored);
-        shift.map_or(stored, |(from, shift)| stored.saturating_sub(*shift).max(from.saturating_sub(1)))
-    }
-}
 
 /// What an append comes to before anything is written.
 pub(super) enum Verdict {
@@ -63,97 +26,6 @@ pub(super) enum Verdict {
     New(u64),
     /// It was appended before.
     Known(Slot),
-}
-
-/// What is stored of a producer.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct ProducerRow {
-    /// Of its newest registration.
-    pub(super) epoch: u64,
-    /// Of the last chunk that was trimmed.
-    pub(super) last_epoch: u64,
-    pub(super) last_sequence: u64,
-}
-
-impl ProducerRow {
-    fn decode(document: &RawDocument) -> Result<Self, Error> {
-        let number = |field| {
-            let number = document.get_i64(field).ok().and_then(|number| u64::try_from(number).ok());
-            number.ok_or_else(|| corrupt("producer"))
-        };
-        Ok(Self { epoch: number("epoch")?, last_epoch: number("last_pe")?, last_sequence: number("last_ps")? })
-    }
-}
-
-/// A chunk in the log, without its messages.
-pub(super) struct Written {
-    pub(super) slot: Slot,
-    pub(super) epoch: u64,
-    pub(super) sequence: u64,
-    count: i64,
-    crc: i64,
-    codec: String,
-}
-
-impl Written {
-    fn decode(document: &RawDocument) -> Result<Self, Error> {
-        let slot = chunk::slot(document).ok_or_else(|| corrupt("record"))?;
-        let damaged = || Cause::corrupt_record(slot, "a field is missing or has another type, was it changed by hand?");
-        let number = |field| document.get_i64(field).map_err(|_| damaged());
-        let unsigned = |field| u64::try_from(number(field)?).map_err(|_| damaged());
-        let codec = document.get_str("codec").map_err(|_| damaged())?.to_owned();
-        Ok(Self {
-            slot,
-            epoch: unsigned("pe")?,
-            sequence: unsigned("ps")?,
-            count: number("n")?,
-            crc: number("crc")?,
-            codec,
-        })
-    }
-
-    /// True when it holds this payload, by count and checksum.
-    pub(super) fn holds(&self, payload: &Payload) -> bool {
-        self.count == i64::from(payload.count())
-            && self.crc == i64::from(payload.crc())
-            && self.codec == payload.codec().name()
-    }
-}
-
-const WRITTEN: &[&str] = &["slot", "pe", "ps", "n", "crc", "codec"];
-
-impl Producers {
-    fn registered(&mut self, id: &ProducerId, grant: ProducerGrant) {
-        self.0.insert(id.clone(), Producer::new(grant.epoch, grant.next_sequence));
-    }
-
-    /// The append of this sequence has a slot, by a request sent then.
-    pub(super) fn appended(&mut self, stamp: &ProducerStamp, sent: Duration) {
-        if let Some(producer) = self.0.get_mut(&stamp.id) {
-            producer.next = Some((stamp.sequence + 1, sent));
-            producer.in_doubt = false;
-        }
-    }
-
-    /// Says whether an attempt may be under way, and returns whether one may have been before.
-    pub(super) fn doubt(&mut self, stamp: &ProducerStamp, in_doubt: bool) -> bool {
-        self.0.get_mut(&stamp.id).is_some_and(|producer| std::mem::replace(&mut producer.in_doubt, in_doubt))
-    }
-
-    /// From this sequence on the stored number is another.
-    pub(super) fn renumber(&mut self, stamp: &ProducerStamp, stored: u64) {
-        if let Some(producer) = self.0.get_mut(&stamp.id) {
-            producer.shifts.push((stamp.sequence, stored.saturating_sub(stamp.sequence)));
-        }
-    }
-
-    /// The number of the producer's next append when it is known, and when that was so.
-    fn known_next(&self, stamp: &ProducerStamp) -> Option<(u64, Duration)> {
-        let known = |producer: &&Producer| producer.epoch == stamp.epoch && !producer.in_doubt;
-        let producer = self.0.get(&stamp.id).filter(known)?;
-        let (next, since) = producer.next?;
-        (next == stamp.sequence).then(|| (producer.stored(next), since))
-    }
 }
 
 impl Client {
@@ -216,7 +88,7 @@ impl Client {
         }
         if let Some((stored, _)) = known {
             // no heir, so nobody else uses the number
-            producers.0.entry(stamp.id.clone()).and_modify(|producer| producer.next = Some((stamp.sequence, now)));
+            producers.is_next(stamp, now);
             return Ok(Verdict::New(stored));
         }
         let (last_epoch, last_sequence) = match last {
@@ -224,7 +96,7 @@ impl Client {
             _ => (row.last_epoch, row.last_sequence),
         };
         let unknown = || Producer::new(stamp.epoch, last_sequence + 1);
-        let producer = producers.0.entry(stamp.id.clone()).or_insert_with(unknown);
+        let producer = producers.get_or_insert_with(&stamp.id, unknown);
         if producer.epoch != stamp.epoch {
             *producer = unknown();
         }
@@ -261,39 +133,6 @@ impl Client {
         }
     }
 
-    /// What a producer wrote under that number.
-    pub(super) async fn written(
-        &self,
-        partition: &Partition,
-        producer: &ProducerId,
-        stored: u64,
-    ) -> Result<Option<Written>, Error> {
-        let filter = Filter::of(partition).eq("pid", producer.as_str()).eq("ps", signed(stored)?);
-        let found = self.find_one(Find::one(Collection::Chunks, filter).only(WRITTEN)).await?;
-        found.map(|document| Written::decode(&document)).transpose()
-    }
-
-    /// The producer's chunk of the highest number in the log.
-    pub(super) async fn last_written(
-        &self,
-        partition: &Partition,
-        producer: &ProducerId,
-    ) -> Result<Option<Written>, Error> {
-        let filter = Filter::of(partition).eq("pid", producer.as_str());
-        let find = Find::one(Collection::Chunks, filter).sorted("ps", Order::Down).only(WRITTEN);
-        self.find_one(find).await?.map(|document| Written::decode(&document)).transpose()
-    }
-
-    pub(super) async fn producer_row(
-        &self,
-        partition: &Partition,
-        producer: &ProducerId,
-    ) -> Result<Option<ProducerRow>, Error> {
-        let filter = Filter::of(partition).eq("pid", producer.as_str());
-        let found = self.find_one(Find::one(Collection::Producers, filter)).await?;
-        found.map(|document| ProducerRow::decode(&document)).transpose()
-    }
-
     /// Notes the last number of a producer whose chunk is about to be trimmed.
     pub(super) async fn fold(
         &self,
@@ -321,22 +160,5 @@ impl Client {
             "last_ps": sequence,
         };
         self.insert_once(Collection::Producers, row).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_that_were_skipped_belong_to_no_sequence() {
-        let mut producer = Producer::new(1, 1);
-        assert_eq!((producer.stored(5), producer.sequence(5)), (5, 5));
-        // 5 was taken, and 9
-        producer.shifts = vec![(5, 1), (8, 3)];
-        let stored: Vec<u64> = (4..=9).map(|sequence| producer.stored(sequence)).collect();
-        assert_eq!(stored, [4, 6, 7, 8, 11, 12]);
-        let sequences: Vec<u64> = (4..=12).map(|stored| producer.sequence(stored)).collect();
-        assert_eq!(sequences, [4, 4, 5, 6, 7, 7, 7, 8, 9]);
     }
 }

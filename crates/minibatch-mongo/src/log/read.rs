@@ -31,11 +31,12 @@ pub(crate) struct ChunkSize {
 impl ChunkSize {
     /// Follows what was read, half new and half old.
     fn saw(&mut self, documents: usize, bytes: usize, messages: usize) {
-        if documents > 0 {
-            let half = |old: usize, new: usize| if old == 0 { new } else { (old + new) / 2 };
-            self.bytes = half(self.bytes, bytes / documents).max(1);
-            self.messages = half(self.messages, messages / documents).max(1);
-        }
+        let (Some(bytes), Some(messages)) = (bytes.checked_div(documents), messages.checked_div(documents)) else {
+            return;
+        };
+        let half = |old: usize, new: usize| if old == 0 { new } else { (old + new) / 2 };
+        self.bytes = half(self.bytes, bytes).max(1);
+        self.messages = half(self.messages, messages).max(1);
     }
 
     /// How many documents reach the limit, likely.

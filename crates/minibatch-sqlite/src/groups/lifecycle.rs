@@ -40,8 +40,7 @@ pub(super) fn find_or_create(
         insert.execute((
             partition.id,
             group.as_str(),
-            // the owners of a removed group of this name stay fenced
-            partition.removed_epoch,
+            partition.least_epoch,
             generation.get(),
             fingerprint,
             to_i64(start.offset.to_u64())?,
@@ -63,8 +62,8 @@ pub(super) fn remove(tx: &Tx<'_>, stream: &StreamInfo, group: &GroupName) -> Res
     let mut removed = false;
     for partition in partition::all(tx, stream)? {
         let Some((id, state)) = row::find(tx, &partition, group)? else { continue };
-        tx.prepare_cached("UPDATE partitions SET removed_epoch = max(removed_epoch, ?2) WHERE id = ?1")?
-            .execute((partition.id, to_i64(state.fence.epoch)?))?;
+        tx.prepare_cached("UPDATE partitions SET least_epoch = max(least_epoch, ?2) WHERE id = ?1")?
+            .execute((partition.id, to_i64(state.fence.epoch + 1)?))?;
         tx.prepare_cached("DELETE FROM snapshots WHERE group_id = ?1")?.execute([id])?;
         tx.prepare_cached("DELETE FROM groups WHERE id = ?1")?.execute([id])?;
         removed = true;

@@ -90,7 +90,7 @@ fn find_or_create(tx: &Tx<'_>, name: &StreamName, partitions: u32) -> Result<Str
     let mut insert = tx.prepare_cached(
         "INSERT INTO partitions
          (id, stream, incarnation, number, head_slot, head_time, head_messages, floor_slot, floor_time, floor_messages,
-          removed_epoch, dropped)
+          least_epoch, dropped)
          VALUES (?1, ?2, ?3, ?4, 0, ?5, 0, 0, ?5, 0, 0, 0)",
     )?;
     for (number, id) in (0..partitions).zip(free_ids(tx, partitions)?) {

@@ -2,10 +2,10 @@
 
 use std::{fs, time::Duration};
 
-use minibatch_core::{ErrorKind, storage::ChunkLog};
+use minibatch_core::{ErrorKind, Slot, storage::ChunkLog};
 use minibatch_sqlite::{SqliteOptions, SqliteStorage};
 
-use crate::support::{Place, Producer, read_all};
+use crate::support::{EVERYTHING, Place, Producer, read_all};
 
 #[tokio::test]
 async fn a_file_locked_for_too_long_says_retry_and_works_again() {
@@ -73,5 +73,6 @@ async fn a_table_that_was_dropped_is_damage() {
     let producer = Producer::register(&storage, "p").await;
     rusqlite::Connection::open(place.file()).unwrap().execute_batch("DROP VIEW records; DROP TABLE chunks").unwrap();
     assert_eq!(producer.try_append("one").await.unwrap_err().kind(), ErrorKind::Corrupt);
-    assert_eq!(storage.bounds(&producer.partition).await.unwrap_err().kind(), ErrorKind::Corrupt);
+    let read = storage.read(&producer.partition, Slot::ZERO, EVERYTHING).await;
+    assert_eq!(read.unwrap_err().kind(), ErrorKind::Corrupt);
 }

@@ -44,6 +44,14 @@ async fn an_empty_file_is_a_new_one() {
 }
 
 #[tokio::test]
+async fn a_file_whose_creator_was_killed_is_created_again() {
+    let place = Place::new();
+    rusqlite::Connection::open(place.file()).unwrap().pragma_update(None, "auto_vacuum", "INCREMENTAL").unwrap();
+    assert_ne!(fs::metadata(place.file()).unwrap().len(), 0);
+    partition(&place.open().await).await;
+}
+
+#[tokio::test]
 async fn many_that_create_at_once_share_one_file() {
     let place = Place::new();
     let mut tasks = tokio::task::JoinSet::new();

@@ -61,6 +61,7 @@ use super::{
 /// When the windows are others, or the line is not understood.
 #[track_caller]
 #[expect(clippy::panic, reason = "a failed check is a failed test")]
+#[expect(clippy::needless_pass_by_value, reason = "a check makes its strategy where it stands")]
 pub fn check(strategy: impl Strategy, line: &str, expected: &[&str]) {
     match windows(&strategy, line) {
         Ok(windows) => {
@@ -97,7 +98,7 @@ fn windows(strategy: &dyn Strategy, line: &str) -> Result<Vec<Described>, Error>
         match action {
             Action::Idle(until) => grant(&mut *driver, *until, &mut described)?,
             Action::Decide(kind) => {
-                note(&mut *driver, &mut described, |driver, out| driver.decide(*kind, out).map(drop))?
+                note(&mut *driver, &mut described, |driver, out| driver.decide(*kind, out).map(drop))?;
             }
             Action::Read(LogEntry::Control { slot, time }) => {
                 grant(&mut *driver, *time, &mut described)?;

@@ -41,8 +41,8 @@ impl Layout {
         let mut reader = EntryReader::new(Timestamp::MIN);
         let mut steps = script.0.iter().peekable();
         while let Some(step) = steps.next() {
-            match step {
-                &Step::Message { seed, time, .. } => {
+            match *step {
+                Step::Message { seed, time, .. } => {
                     let mut encoded = Encoded::new();
                     encode(seed, &mut encoded)?;
                     let number = layout.messages;
@@ -59,9 +59,9 @@ impl Layout {
                     builder.fill(&encoded, 0);
                     layout.read(&mut reader, RecordKind::Data, time, builder.finish())?;
                 }
-                &Step::Control { kind, time } => layout.read(&mut reader, kind, time, Payload::empty())?,
-                &Step::Idle { until } => layout.actions.push(Action::Idle(until)),
-                &Step::Decide(kind) => layout.actions.push(Action::Decide(kind)),
+                Step::Control { kind, time } => layout.read(&mut reader, kind, time, Payload::empty())?,
+                Step::Idle { until } => layout.actions.push(Action::Idle(until)),
+                Step::Decide(kind) => layout.actions.push(Action::Decide(kind)),
             }
         }
         Ok(layout)

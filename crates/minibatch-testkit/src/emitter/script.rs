@@ -85,7 +85,10 @@ impl fmt::Display for Script {
                     now = now.max(*time);
                 }
                 Step::Idle { until } => write!(f, "@{}", seconds(*until))?,
-                Step::Decide(kind) => write!(f, "!{kind:?}")?,
+                Step::Decide(DecisionKind::Drain) => f.write_str("!drain")?,
+                Step::Decide(DecisionKind::Shutdown) => f.write_str("!shutdown")?,
+                Step::Decide(DecisionKind::BufferFull) => f.write_str("!full")?,
+                Step::Decide(other) => write!(f, "!{other:?}")?,
             }
         }
         Ok(())

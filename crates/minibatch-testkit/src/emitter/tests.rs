@@ -111,7 +111,7 @@ fn counting_how_often_one_is_asked_is_found() {
     impl Fault for Nervous {
         fn ready(&mut self, size: usize, buffer: &Buffer, _now: Timestamp) -> Readiness {
             self.0 += 1;
-            if buffer.len() >= size || self.0 % 5 == 0 && !buffer.is_empty() {
+            if buffer.len() >= size || self.0.is_multiple_of(5) && !buffer.is_empty() {
                 Readiness::Ready
             } else {
                 Readiness::wait()
@@ -176,7 +176,7 @@ fn what_is_forgotten_over_a_restart_is_found() {
     impl Fault for EverySecond {
         fn observe(&mut self) -> Observed {
             self.0 += 1;
-            if self.0 % 2 == 0 { Observed::Drop } else { Observed::Keep }
+            if self.0.is_multiple_of(2) { Observed::Drop } else { Observed::Keep }
         }
     }
     check_found(|| EverySecond(0), Law::Restore);
@@ -218,7 +218,8 @@ fn windows_without_end_are_found() {
 
 #[test]
 fn scripts_are_shown_as_they_are_read() {
-    for line in ["a", "0 1@1 | 2 !punct@2.5 3@3 @4.001 5@4.001", "0@1 !tomb@1 !unknown@2 @7"] {
+    for line in ["a", "0 1@1 | 2 !punct@2.5 3@3 @4.001 5@4.001", "0@1 !tomb@1 !unknown@2 @7", "!drain !shutdown !full"]
+    {
         let (script, _) = parse(line).unwrap();
         let shown = script.to_string();
         assert_eq!(parse(&shown).unwrap().0, script, "{line}: {shown}");

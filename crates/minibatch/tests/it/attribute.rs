@@ -64,7 +64,7 @@ mod nested {
 
     /// Seen from the module above.
     #[streaming("numbers", bytes = 1 << 20, max_wait = super::SOON, size = super::SIZE)]
-    #[must_use]
+    #[cfg(not(any()))]
     pub(super) async fn r#yield(
         Window { data, .. }: Window<u32>,
         (seen, factor): (mpsc::UnboundedSender<u32>, u32),

@@ -1,5 +1,7 @@
 //! URLs, good and bad.
 
+use std::sync::Arc;
+
 use minibatch::{Cause, ClientOptions, ErrorKind, Minibatch};
 
 async fn check_refused(url: &str) {
@@ -71,8 +73,8 @@ async fn a_file_is_shared() {
 
 #[tokio::test]
 async fn a_storage_can_be_handed_over() {
-    let storage = std::sync::Arc::new(minibatch::memory::MemoryStorage::new());
-    let one = Minibatch::new(storage.clone());
+    let storage = Arc::new(minibatch::memory::MemoryStorage::new());
+    let one = Minibatch::new(Arc::clone(&storage) as _);
     one.stream::<u32>("numbers").await.unwrap();
     assert_eq!(Minibatch::new(storage).streams().await.unwrap().len(), 1);
 }

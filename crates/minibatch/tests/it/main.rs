@@ -1,9 +1,16 @@
 //! The façade as its users have it, over memory and over a file.
 
+#[cfg(test)]
 mod attribute;
+#[cfg(test)]
 mod blocking;
+#[cfg(test)]
 mod compile;
+#[cfg(test)]
 mod connect;
+#[cfg(test)]
 mod outside;
+#[cfg(test)]
 mod settings;
+#[cfg(test)]
 mod stores;

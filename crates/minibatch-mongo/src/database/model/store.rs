@@ -38,7 +38,7 @@ impl Store {
             .collect();
         match versions.len() as u64 {
             0 => self.version,
-            count => versions[(which % count) as usize],
+            count => versions[usize::try_from(which % count).unwrap()],
         }
     }
 

@@ -1,10 +1,10 @@
-//! Appending: whole, once, in one order, and timed.
+//! Appending: whole, once, and in one order.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use minibatch_core::{
-    Cause, Slot, StreamName, Timestamp,
-    chunk::{Payload, RecordKind, clamp_time},
+    Cause, Slot, StreamName,
+    chunk::{Payload, RecordKind},
     storage::{Partition, ReadLimit},
 };
 use tokio::sync::Barrier;
@@ -12,7 +12,7 @@ use tokio::sync::Barrier;
 use crate::storage::{
     case::{Case, Client, Cx, cases},
     failure::{Failure, Verdict, ensure, ensure_cause, ensure_eq},
-    tools::{Identity, Producer, at_once, check_run, identity, payload, read_all, read_from, slot, turns},
+    tools::{Identity, Producer, at_once, check_run, identity, payload, read_all, slot, turns},
 };
 
 pub(super) const CASES: &[Case] = cases![
@@ -29,8 +29,6 @@ pub(super) const CASES: &[Case] = cases![
     log_05_sequence_that_skips_is_refused,
     log_05_sequence_never_given_is_refused,
     log_05_sequence_used_for_other_content_is_refused,
-    log_11_clock_of_the_producer_is_kept,
-    log_11_clock_far_off_is_clamped,
     log_14_empty_payload_is_a_chunk,
 ];
 
@@ -295,52 +293,6 @@ async fn log_05_sequence_used_for_other_content_is_refused(cx: Cx) -> Verdict {
         ensure_eq!(record.payload, payload(&[number])?, "payload in slot {number} after that");
     }
     ensure_eq!(records.len(), 3, "records after that");
-    Ok(())
-}
-
-async fn log_11_clock_of_the_producer_is_kept(cx: Cx) -> Verdict {
-    let (a, b, partition) = cx.partition().await?;
-    let producer = Producer::register(&a, &partition, "p").await?;
-    let mut times = Vec::new();
-    for sequence in 1..=3 {
-        let time = a.now().await?;
-        a.append(&partition, producer.chunk_at(sequence, time, payload(&[sequence])?)).await?;
-        times.push(time);
-    }
-    let read: Vec<_> = read_all(&b, &partition).await?.iter().map(|record| record.time).collect();
-    ensure_eq!(read, times, "times of records whose producer's clock is the storage's");
-    Ok(())
-}
-
-async fn log_11_clock_far_off_is_clamped(cx: Cx) -> Verdict {
-    // storages whose stamps are whole seconds, or another server's, may be so far from `now`
-    const COARSE: Duration = Duration::from_secs(2);
-    let (a, b, partition) = cx.partition().await?;
-    let producer = Producer::register(&a, &partition, "p").await?;
-    let hour = Duration::from_secs(3_600);
-    let mut append_time = Timestamp::MIN;
-    for (sequence, far) in (1..).zip(["lowest", "hour before", "hour after", "highest", "epoch"]) {
-        let before = a.now().await?;
-        let time = match far {
-            "lowest" => Timestamp::MIN,
-            "hour before" => before.minus(hour),
-            "hour after" => before.plus(hour),
-            "highest" => Timestamp::MAX,
-            _ => Timestamp::EPOCH,
-        };
-        let slot = a.append(&partition, producer.chunk_at(sequence, time, payload(&[sequence])?)).await?;
-        let after = b.now().await?;
-        let records = read_from(&b, &partition, slot, ReadLimit { messages: 1, bytes: 1 }).await?;
-        let [record] = records.as_slice() else { return Err(Failure::new("the record appended is not the last")) };
-        // append time is the running maximum: a storage may as well keep that
-        let earliest = clamp_time(time, before.minus(COARSE)).max(append_time);
-        let latest = clamp_time(time, after.plus(COARSE)).max(append_time);
-        append_time = append_time.max(record.time);
-        ensure!(
-            (earliest..=latest).contains(&append_time),
-            "a clock ({far}) at {time} got append time {append_time}, not within {earliest} and {latest}"
-        );
-    }
     Ok(())
 }
 

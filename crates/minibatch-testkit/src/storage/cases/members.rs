@@ -2,14 +2,17 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use minibatch_core::{Cause, MemberId, storage::Acquired};
+use minibatch_core::{
+    Cause, MemberId,
+    storage::{Acquired, Partition},
+};
 
 use crate::{
     pause::Pauses,
     storage::{
-        case::{Case, Cx, cases},
-        failure::{Failure, Verdict, ensure, ensure_cause, ensure_eq},
-        tools::{LONG_LIFE, SHORT_LIFE, member, open_group, own, take_over},
+        case::{Case, Client, Cx, cases},
+        failure::{Verdict, ensure, ensure_cause, ensure_eq},
+        tools::{LONG_LIFE, die_owning, member, open_group, own, take_over},
     },
 };
 
@@ -46,13 +49,7 @@ async fn group_01_member_lives_until_its_ttl(cx: Cx) -> Verdict {
         ensure_eq!(held, Acquired::Held(living.clone()), "what another finds while the owner is alive");
     }
     let workers = open_group(&a, &partition, "workers").await?;
-    let dying = a.join(SHORT_LIFE).await?;
-    // the id may be dead before it has acquired; then there is nothing to take over
-    match a.acquire(&partition, &workers, &dying).await {
-        Ok(_) => {}
-        Err(error) if matches!(error.cause(), Cause::MemberDead) => {}
-        Err(error) => return Err(error.into()),
-    }
+    die_owning(&a, &partition, &[&workers], cx.patience()).await?;
     take_over(&b, &partition, &workers, &other, cx.patience()).await?;
     Ok(())
 }
@@ -139,28 +136,9 @@ async fn group_07_member_found_dead_cannot_acquire(cx: Cx) -> Verdict {
 }
 
 /// A member that owned something, died, and was taken over.
-async fn found_dead(
-    cx: &Cx,
-    a: &crate::storage::case::Client,
-    b: &crate::storage::case::Client,
-    partition: &minibatch_core::storage::Partition,
-) -> Verdict<MemberId> {
+async fn found_dead(cx: &Cx, a: &Client, b: &Client, partition: &Partition) -> Verdict<MemberId> {
     let readers = open_group(a, partition, "found-dead").await?;
-    let heir = member(b).await?;
-    let mut pauses = Pauses::within(cx.patience());
-    let mut life = SHORT_LIFE;
-    loop {
-        // so short that it ends soon, and long enough to acquire first
-        let dying = a.join(life).await?;
-        match a.acquire(partition, &readers, &dying).await {
-            Ok(Acquired::Owner(_)) => {
-                take_over(b, partition, &readers, &heir, cx.patience()).await?;
-                return Ok(dying);
-            }
-            Err(error) if matches!(error.cause(), Cause::MemberDead) => life *= 2,
-            Err(error) => return Err(error.into()),
-            Ok(Acquired::Held(by)) => return Err(Failure::new(format!("a free partition is held by {by}"))),
-        }
-        ensure!(pauses.again().await, "no member lived long enough to acquire");
-    }
+    let (dead, _) = die_owning(a, partition, &[&readers], cx.patience()).await?;
+    take_over(b, partition, &readers, &member(b).await?, cx.patience()).await?;
+    Ok(dead)
 }

@@ -1,11 +1,14 @@
 //! The cases, in the order of the clauses.
 
+mod absent;
 mod commits;
+mod dropped;
 mod general;
 mod groups;
 mod log_append;
 mod log_producers;
 mod log_read;
+mod log_time;
 mod log_trim;
 mod log_wait;
 mod members;
@@ -24,6 +27,7 @@ pub(crate) fn all() -> impl Iterator<Item = Case> {
         log_producers::CASES,
         values::CASES,
         log_read::CASES,
+        log_time::CASES,
         log_wait::CASES,
         log_trim::CASES,
         members::CASES,
@@ -32,6 +36,8 @@ pub(crate) fn all() -> impl Iterator<Item = Case> {
         commits::CASES,
         pieces::CASES,
         general::CASES,
+        dropped::CASES,
+        absent::CASES,
     ]
     .into_iter()
     .flatten()

@@ -1,6 +1,6 @@
 //! Ownership: one owner at a time, greater epochs, takeovers counted.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use minibatch_core::{
     Cause, StreamName,
@@ -14,7 +14,7 @@ use crate::{
         case::{Case, Cx, cases},
         failure::{Failure, Verdict, ensure, ensure_cause, ensure_eq},
         tools::{
-            SHORT_LIFE, STRATEGY, at_once, commit_at, group, member, offset, open_group, own, state, take_over, turns,
+            STRATEGY, at_once, commit_at, die_owning, group, member, offset, open_group, own, state, take_over, turns,
         },
     },
 };
@@ -100,7 +100,7 @@ async fn group_05_dead_owner_is_taken_over(cx: Cx) -> Verdict {
     let readers = open_group(&a, &partition, "readers").await?;
     let heir = member(&b).await?;
     for expected in 1..=2 {
-        let dead = die_owning(&cx, &a, &partition, &readers).await?;
+        let (_, dead) = die_owning(&a, &partition, &[&readers], cx.patience()).await?;
         let taken = take_over(&b, &partition, &readers, &heir, cx.patience()).await?;
         ensure!(taken.fence.epoch > dead.fence.epoch, "the epoch of a takeover is not greater");
         ensure_eq!(taken.owner, Some(heir.clone()), "owner after the takeover");
@@ -117,46 +117,17 @@ async fn group_05_dead_owner_is_dead_everywhere(cx: Cx) -> Verdict {
     let (a, b, partition) = cx.partition().await?;
     let readers = open_group(&a, &partition, "readers").await?;
     let workers = open_group(&a, &partition, "workers").await?;
-    let mut ttl = Duration::from_millis(100);
-    let dies = loop {
-        let dies = a.join(ttl).await?;
-        own(&a, &partition, &readers, &dies).await?;
-        match a.acquire(&partition, &workers, &dies).await {
-            Ok(_) => break dies,
-            // this machine is slow: it died before it had both
-            Err(error) if matches!(error.cause(), Cause::MemberDead) && ttl < cx.patience() => ttl *= 2,
-            Err(error) => return Err(error.into()),
-        }
-        a.leave(&dies).await?;
-    };
+    let (dies, _) = die_owning(&a, &partition, &[&readers, &workers], cx.patience()).await?;
+    let before = [state(&a, &partition, &readers).await?.unclean, state(&a, &partition, &workers).await?.unclean];
     let heir = member(&b).await?;
     let taken = take_over(&b, &partition, &readers, &heir, cx.patience()).await?;
-    ensure_eq!(taken.unclean, 1, "unclean of the group that {dies} was found dead in");
-    let taken = own(&b, &partition, &workers, &heir).await?;
-    ensure_eq!(taken.unclean, 1, "unclean of the other group that {dies} owned");
+    let other = own(&b, &partition, &workers, &heir).await?;
+    ensure_eq!(
+        [taken.unclean, other.unclean],
+        before.map(|count| count + 1),
+        "unclean of both groups that {dies} owned"
+    );
     Ok(())
-}
-
-/// Makes a member the owner that dies at once or is dead already.
-async fn die_owning(
-    cx: &Cx,
-    client: &crate::storage::case::Client,
-    partition: &minibatch_core::storage::Partition,
-    group: &minibatch_core::GroupName,
-) -> Verdict<minibatch_core::storage::GroupState> {
-    let mut pauses = Pauses::within(cx.patience());
-    let mut life = SHORT_LIFE;
-    loop {
-        let dying = client.join(life).await?;
-        match client.acquire(partition, group, &dying).await {
-            Ok(Acquired::Owner(state)) => return Ok(state),
-            Ok(Acquired::Held(by)) => return Err(Failure::new(format!("a free partition is held by {by}"))),
-            // it was dead before it could acquire
-            Err(error) if matches!(error.cause(), Cause::MemberDead) => life *= 2,
-            Err(error) => return Err(error.into()),
-        }
-        ensure!(pauses.again().await, "no member lived long enough to acquire");
-    }
 }
 
 async fn group_05_epochs_only_grow(cx: Cx) -> Verdict {
@@ -225,7 +196,7 @@ async fn group_06_partitions_and_groups_are_apart(cx: Cx) -> Verdict {
 async fn group_11_commit_clears_unclean(cx: Cx) -> Verdict {
     let (a, b, partition) = cx.partition().await?;
     let readers = open_group(&a, &partition, "readers").await?;
-    die_owning(&cx, &a, &partition, &readers).await?;
+    die_owning(&a, &partition, &[&readers], cx.patience()).await?;
     let heir = member(&b).await?;
     let taken = take_over(&b, &partition, &readers, &heir, cx.patience()).await?;
     ensure_eq!(taken.unclean, 1, "unclean after the owner died");

@@ -1,0 +1,133 @@
+//! Calls that are dropped half way.
+
+use minibatch_core::{
+    Cause, Slot, StreamName,
+    storage::{Fence, Start},
+};
+
+use crate::{
+    pause::Pauses,
+    storage::{
+        case::{Case, Cx, cases},
+        failure::{Verdict, ensure, ensure_eq},
+        tools::{
+            ALL, Producer, STRATEGY, commit_at, dropped_after, group, member, offset, open_group, own, payload,
+            read_all, slot, state,
+        },
+    },
+};
+
+pub(super) const CASES: &[Case] = cases![
+    general_c_dropped_append_breaks_nothing,
+    general_c_dropped_commit_breaks_nothing,
+    general_c_dropped_opens_break_nothing,
+    general_c_dropped_acquire_breaks_nothing,
+    general_c_dropped_removals_break_nothing,
+];
+
+async fn general_c_dropped_append_breaks_nothing(cx: Cx) -> Verdict {
+    const ROUNDS: usize = 12;
+    let (a, b, partition) = cx.partition().await?;
+    let mut producer = Producer::register(&a, &partition, "p").await?;
+    for (polls, number) in (0..ROUNDS).zip(1_u64..) {
+        let chunk = producer.chunk(number, payload(&[number])?).await?;
+        dropped_after(polls, a.append(&partition, chunk)).await;
+        ensure_eq!(
+            producer.append(payload(&[number])?).await?,
+            slot(number)?,
+            "slot of a chunk whose append was dropped"
+        );
+    }
+    let records = read_all(&b, &partition).await?;
+    ensure_eq!(records.len(), ROUNDS, "records");
+    for (record, number) in records.iter().zip(1_u64..) {
+        ensure_eq!(record.payload, payload(&[number])?, "payload in slot {number}");
+    }
+    Ok(())
+}
+
+async fn general_c_dropped_commit_breaks_nothing(cx: Cx) -> Verdict {
+    let (a, b, partition) = cx.partition().await?;
+    Producer::register(&a, &partition, "p").await?.append_many(12).await?;
+    let readers = open_group(&a, &partition, "readers").await?;
+    let mut fence = own(&a, &partition, &readers, &member(&a).await?).await?.fence;
+    for (polls, keep_from) in (0..12).zip(1..) {
+        let commit = commit_at(offset(keep_from)?, b"dropped");
+        dropped_after(polls, a.commit(&partition, &readers, fence, commit.clone())).await;
+        let next = a.commit(&partition, &readers, fence, commit).await?;
+        ensure_eq!(next, Fence { version: keep_from, ..fence }, "fence of a commit whose first call was dropped");
+        ensure_eq!(state(&b, &partition, &readers).await?.keep_from, offset(keep_from)?, "keep_from after that");
+        fence = next;
+    }
+    Ok(())
+}
+
+async fn general_c_dropped_opens_break_nothing(cx: Cx) -> Verdict {
+    let (a, b) = cx.clients().await?;
+    let readers = group("readers")?;
+    for polls in 0..8 {
+        let name = StreamName::new(&format!("events-{polls}"))?;
+        dropped_after(polls, a.open_stream(&name, 2)).await;
+        let stream = b.open_stream(&name, 2).await?;
+        dropped_after(polls, a.open_group(&stream, &readers, STRATEGY, Start::Earliest)).await;
+        b.open_group(&stream, &readers, STRATEGY, Start::Earliest).await?;
+        let first = state(&a, &stream.partition(0), &readers).await?;
+        let second = state(&b, &stream.partition(1), &readers).await?;
+        ensure_eq!(second.generation, first.generation, "generations of two partitions");
+        dropped_after(polls, a.read(&stream.partition(0), Slot::ZERO, ALL)).await;
+        dropped_after(polls, a.trim(&stream.partition(0))).await;
+        let mut producer = Producer::register(&a, &stream.partition(0), "p").await?;
+        ensure_eq!(producer.append_many(1).await?, Slot::FIRST, "first slot");
+        ensure_eq!(a.open_stream(&name, 2).await?, stream, "the stream after all that");
+    }
+    ensure_eq!(a.list_streams().await?.len(), 8, "streams");
+    Ok(())
+}
+
+async fn general_c_dropped_acquire_breaks_nothing(cx: Cx) -> Verdict {
+    let (a, b, partition) = cx.partition().await?;
+    let readers = open_group(&a, &partition, "readers").await?;
+    let me = member(&a).await?;
+    let mut last = state(&a, &partition, &readers).await?;
+    for polls in 0..8 {
+        dropped_after(polls, a.acquire(&partition, &readers, &me)).await;
+        // what was dropped may take effect later than what follows, and fence it: then follow that
+        let mut pauses = Pauses::within(cx.patience());
+        let done = loop {
+            let owned = own(&b, &partition, &readers, &me).await?;
+            ensure!(owned.fence.epoch > last.fence.epoch, "epoch {} was used before", owned.fence.epoch);
+            match b.commit(&partition, &readers, owned.fence, commit_at(owned.keep_from, b"on")).await {
+                Ok(fence) => break fence,
+                Err(error) if matches!(error.cause(), Cause::Fenced { .. }) && pauses.again().await => {}
+                Err(error) => return Err(error.into()),
+            }
+        };
+        ensure_eq!(done.version, last.fence.version + 1, "version after one commit");
+        last = state(&a, &partition, &readers).await?;
+        ensure_eq!((last.owner.as_ref(), last.unclean), (Some(&me), 0), "owner and unclean");
+    }
+    Ok(())
+}
+
+async fn general_c_dropped_removals_break_nothing(cx: Cx) -> Verdict {
+    let (a, b) = cx.clients().await?;
+    let (readers, workers) = (group("readers")?, group("workers")?);
+    for polls in 0..8 {
+        let stream = a.open_stream(&StreamName::new(&format!("events-{polls}"))?, 2).await?;
+        for group in [&readers, &workers] {
+            a.open_group(&stream, group, STRATEGY, Start::Earliest).await?;
+        }
+        dropped_after(polls, a.remove_group(&stream, &readers)).await;
+        b.remove_group(&stream, &readers).await?;
+        for index in 0..2 {
+            let listed = a.groups(&stream.partition(index)).await?;
+            let names: Vec<_> = listed.iter().map(|(name, _)| name).collect();
+            ensure_eq!(names, [&workers], "groups of partition {index} after one was removed");
+        }
+        dropped_after(polls, a.drop_stream(&stream.name)).await;
+        b.drop_stream(&stream.name).await?;
+        ensure_eq!(a.find_stream(&stream.name).await?, None, "a dropped stream");
+    }
+    ensure!(a.list_streams().await?.is_empty(), "streams are left");
+    Ok(())
+}
