@@ -10,7 +10,7 @@ use std::{
 
 use rusqlite::{Connection, MAIN_DB, hooks::Wal, wal::CheckpointMode};
 
-use crate::{connection::patience, error::Failed};
+use crate::connection::patience;
 
 /// The length of the log, in pages of 4 KiB, at which it is brought home, and after how many more again.
 const PAGES: i32 = 4_000;
@@ -60,19 +60,18 @@ impl Checkpoints {
         let done = if pages < TOO_LONG { passive(conn) } else { waiting_for_readers(conn, busy_timeout) };
         match done {
             Ok((log, home)) => tracing::debug!(log, home, "checkpoint"),
-            Err(Failed::Sql(error)) => tracing::warn!(%error, pages, "the write-ahead log could not be brought home"),
-            Err(Failed::Said(error)) => tracing::warn!(%error, pages, "the write-ahead log could not be brought home"),
+            Err(error) => tracing::warn!(%error, pages, "the write-ahead log could not be brought home"),
         }
     }
 }
 
-fn passive(conn: &Connection) -> Result<(i32, i32), Failed> {
-    Ok(conn.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE)?)
+fn passive(conn: &Connection) -> rusqlite::Result<(i32, i32)> {
+    conn.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE)
 }
 
-fn waiting_for_readers(conn: &mut Connection, busy_timeout: Duration) -> Result<(i32, i32), Failed> {
+fn waiting_for_readers(conn: &mut Connection, busy_timeout: Duration) -> rusqlite::Result<(i32, i32)> {
     conn.busy_handler(Some(patience(busy_timeout.min(WAIT_FOR_READERS))))?;
     let done = conn.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::RESTART);
     conn.busy_handler(Some(patience(busy_timeout)))?;
-    Ok(done?)
+    done
 }

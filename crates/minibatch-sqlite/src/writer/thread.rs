@@ -73,7 +73,7 @@ impl Thread {
     }
 
     fn commit(&mut self, batch: &mut [Box<dyn Work>]) -> Result<News, Failure> {
-        let mut conn = match self.conn.take() {
+        let conn = match self.conn.take() {
             Some(conn) => conn,
             None => {
                 let mut conn = self.opener.writer().map_err(|failed| Failure::before(&failed))?;
@@ -81,8 +81,9 @@ impl Thread {
                 conn
             }
         };
-        if let Err(failed) = begin(&mut conn) {
-            if failed.is_busy() {
+        if let Err(failed) = begin(&conn) {
+            if failed.is_busy() || matches!(failed, Failed::Said(_)) {
+                // kept also when the file was moved: another connection would go to whatever has its name now
                 self.conn = Some(conn);
             }
             return Err(Failure::before(&failed));
@@ -95,7 +96,7 @@ impl Thread {
     }
 }
 
-fn begin(conn: &mut Connection) -> Result<(), Failed> {
+fn begin(conn: &Connection) -> Result<(), Failed> {
     if !is_in_place(conn)? {
         let reason = "it was moved or deleted while it was open, put it back and open it again";
         return Err(Cause::corrupt_state("database file", reason).into());

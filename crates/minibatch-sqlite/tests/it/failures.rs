@@ -57,13 +57,18 @@ async fn a_file_moved_away_takes_no_more() {
     let storage = place.open().await;
     let mut producer = Producer::register(&storage, "p").await;
     producer.append("one").await;
-    fs::rename(place.file(), place.directory().join("elsewhere.db")).unwrap();
+    let elsewhere = place.directory().join("elsewhere.db");
+    fs::rename(place.file(), &elsewhere).unwrap();
     let error = producer.try_append("two").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
     assert!(error.to_string().contains("moved"), "{error}");
-    // nor does it begin anew
-    assert!(producer.try_append("two").await.is_err());
+    // it neither begins anew nor goes on in another file of that name
     assert!(!place.file().exists());
+    place.open().await.close().await;
+    assert_eq!(producer.try_append("two").await.unwrap_err().kind(), ErrorKind::Corrupt);
+    fs::rename(&elsewhere, place.file()).unwrap();
+    producer.append("two").await;
+    assert_eq!(read_all(&storage, &producer.partition).await.len(), 2);
 }
 
 #[tokio::test]
