@@ -1,5 +1,7 @@
 //! Producers and consumers over the storage in memory, with faults and a manual clock where time matters.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod dead_letters;
 mod faults;
 mod ownership;

@@ -1,6 +1,9 @@
 //! A consumer killed in the middle of a window, and started again, has handed every message to its function at least
 //! once, in the same windows as without the kill. Real processes, a real file, a real server.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![cfg_attr(feature = "mongodb", expect(clippy::print_stdout, reason = "a skipped test says so"))]
+
 mod child;
 mod consumer;
 

@@ -8,14 +8,11 @@ use minibatch_core::{
 };
 use tokio::sync::Barrier;
 
-use crate::{
-    pause::Pauses,
-    storage::{
-        case::{Case, Cx, cases},
-        failure::{Failure, Verdict, ensure, ensure_cause, ensure_eq},
-        tools::{
-            STRATEGY, at_once, commit_at, die_owning, group, member, offset, open_group, own, state, take_over, turns,
-        },
+use crate::storage::{
+    case::{Case, Cx, cases},
+    failure::{Failure, Verdict, ensure, ensure_cause, ensure_eq},
+    tools::{
+        STRATEGY, at_once, commit_at, die_owning, group, member, offset, open_group, own, state, take_over, turns,
     },
 };
 
