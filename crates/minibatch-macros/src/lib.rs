@@ -1,7 +1,7 @@
 //! The attribute `#[streaming]` of minibatch.
 //!
 //! It is used through the façade crate `minibatch`, whose paths it writes, and documented there with examples. Here it is
-//! taken apart: [`arguments`] reads what stands in its parentheses, [`function`] what it stands on, and [`expand`]
+//! taken apart: `arguments` reads what stands in its parentheses, `function` what it stands on, and `expand`
 //! writes what becomes of it.
 
 mod arguments;

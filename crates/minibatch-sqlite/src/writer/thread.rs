@@ -22,6 +22,8 @@ pub(super) struct Thread {
     desk: Desk,
     /// `None` after a failure that leaves a connection in doubt.
     conn: Option<Connection>,
+    /// The file's name has meant another file, or none. For good: its write-ahead log may be gone by now.
+    lost: bool,
     checkpoints: Checkpoints,
 }
 
@@ -29,7 +31,7 @@ impl Thread {
     pub(super) fn new(opener: Opener, desk: Desk, mut conn: Connection) -> Self {
         let checkpoints = Checkpoints::default();
         checkpoints.count_pages(&mut conn);
-        Self { opener, desk, conn: Some(conn), checkpoints }
+        Self { opener, desk, conn: Some(conn), lost: false, checkpoints }
     }
 
     pub(super) fn serve(mut self, mut waiting: Queue) {
@@ -81,9 +83,17 @@ impl Thread {
                 conn
             }
         };
-        if let Err(failed) = begin(&conn) {
-            if failed.is_busy() || matches!(failed, Failed::Said(_)) {
-                // kept also when the file was moved: another connection would go to whatever has its name now
+        match is_in_place(&conn) {
+            Ok(in_place) => self.lost |= !in_place,
+            Err(failed) => return Err(Failure::before(&failed)),
+        }
+        if self.lost {
+            // kept: another connection would go to whatever has the file's name now
+            self.conn = Some(conn);
+            return Err(Failure::before(&lost()));
+        }
+        if let Err(failed) = execute(&conn, "BEGIN IMMEDIATE") {
+            if failed.is_busy() {
                 self.conn = Some(conn);
             }
             return Err(Failure::before(&failed));
@@ -96,12 +106,9 @@ impl Thread {
     }
 }
 
-fn begin(conn: &Connection) -> Result<(), Failed> {
-    if !is_in_place(conn)? {
-        let reason = "it was moved or deleted while it was open, put it back and open it again";
-        return Err(Cause::corrupt_state("database file", reason).into());
-    }
-    execute(conn, "BEGIN IMMEDIATE")
+fn lost() -> Failed {
+    let reason = "it was moved, replaced or deleted while it was open, look for it and open it again";
+    Cause::corrupt_state("database file", reason).into()
 }
 
 fn execute(conn: &Connection, sql: &str) -> Result<(), Failed> {

@@ -57,8 +57,7 @@ async fn a_file_moved_away_takes_no_more() {
     let storage = place.open().await;
     let mut producer = Producer::register(&storage, "p").await;
     producer.append("one").await;
-    let elsewhere = place.directory().join("elsewhere.db");
-    fs::rename(place.file(), &elsewhere).unwrap();
+    fs::rename(place.file(), place.directory().join("elsewhere.db")).unwrap();
     let error = producer.try_append("two").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
     assert!(error.to_string().contains("moved"), "{error}");
@@ -66,9 +65,6 @@ async fn a_file_moved_away_takes_no_more() {
     assert!(!place.file().exists());
     place.open().await.close().await;
     assert_eq!(producer.try_append("two").await.unwrap_err().kind(), ErrorKind::Corrupt);
-    fs::rename(&elsewhere, place.file()).unwrap();
-    producer.append("two").await;
-    assert_eq!(read_all(&storage, &producer.partition).await.len(), 2);
 }
 
 #[tokio::test]

@@ -1,4 +1,8 @@
 //! Appends three messages to the storage of this example, and reads them back.
+//!
+//! ```text
+//! cargo run --example custom_storage
+//! ```
 
 use custom_storage::CustomStorage;
 use minibatch_core::{
@@ -21,11 +25,14 @@ async fn main() -> Result<(), Error> {
     let chunk = NewChunk { producer, time: storage.now().await?, payload: chunk.finish() };
     storage.append(&partition, chunk).await?;
 
+    let mut read = 0;
     for record in storage.read(&partition, Slot::ZERO, ReadLimit { messages: 100, bytes: 1 << 20 }).await? {
         let chunk = Chunk::open(&record, record.time)?;
         for message in (0..chunk.len()).filter_map(|index| chunk.message(index)) {
             println!("{} {} {}", message.offset(), message.time(), message.decode::<String>()?);
+            read += 1;
         }
     }
+    println!("{read} messages read back");
     Ok(())
 }
