@@ -15,17 +15,18 @@ use crate::millis::Millis;
 /// A window closes at the first of its limits: messages, bytes, time, or a message that ends it.
 ///
 /// ```text
-/// time                              0 · · · · 5 · · · · 10 · · · · 15
-/// messages                            a b     c   d        e f
-/// BatchWindow::new()                  [a b]   [c  )[d    )[e f]
-///     .size(2).max_wait(3 s)         count  max_wait ×2   count
+/// time                          0 · · · · 5 · · · · 10· · · · 15
+/// messages                        a b     c   d         e f
+///
+/// BatchWindow::new()              a b]    c  |d  |      e f]
+///     .size(2).max_wait(2 s)
 /// ```
 ///
 /// # Behaviour
 /// - `size`: closes with that message. Reason [`Reason::Count`]
 /// - `bytes`: closes before the message that would take it over the limit, or with the one that just fills it. **A window
-///   never has more bytes than this, unless it is one single message that has.** Bytes are those of the messages in the
-///   log. Reason [`Reason::Bytes`]
+///   never has more bytes than this, unless it is one single message that has.** Bytes are counted as in
+///   [`Message::size`]. Reason [`Reason::Bytes`]
 /// - `until`: closes with the message of which the predicate holds. Reason [`Reason::Predicate`]
 /// - `max_wait`: closes when log time reaches the append time of its first message and this much more; a message of that
 ///   very time is in the next window. Reason [`Reason::MaxWait`]. At the end of the log this is a decision, recorded with
@@ -74,7 +75,7 @@ impl BatchWindow {
         self
     }
 
-    /// At most so many bytes of messages as they are in the log, unless a single message has more.
+    /// At most so many bytes, each message's as in [`Message::size`], unless a single message has more.
     pub const fn bytes(mut self, bytes: usize) -> Self {
         self.bytes = Some(bytes);
         self

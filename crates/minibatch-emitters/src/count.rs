@@ -13,8 +13,9 @@ use minibatch_core::{
 /// [`BatchWindow`](crate::BatchWindow), `max_wait` beside `size` bounds that.
 ///
 /// ```text
-/// messages                 a b   c       d e   f g
-/// CountWindow::new(3)     [a b   c]     [d e   f]  g …
+/// messages                a b   c       d e   f g
+///
+/// CountWindow::new(3)     a b   c]      d e   f]g …
 /// ```
 ///
 /// # Behaviour

@@ -15,10 +15,11 @@ use crate::millis::Millis;
 /// The messages whose append time lies in `[k·d, (k+1)·d)`, counted from the Unix epoch: each interval once.
 ///
 /// ```text
-/// time                          0 · · · · 5 · · · · 10 · · · · 15 · · · · 20
-/// messages                        a b     c   d                    e
-/// FixedTimeWindow::new(5 s)    [  a b    )[c   d     )              [e       )
-///       .with_empty(true)      [  a b    )[c   d     )[           )[e       )
+/// time                          0 · · · · 5 · · · · 10· · · · 15· · · · 20
+/// messages                        a b     c   d                   e
+///
+/// FixedTimeWindow::new(5 s)       a b    |c   d    |              e    |
+///     .with_empty(true)           a b    |c   d    |         |    e    |
 /// ```
 ///
 /// # Behaviour

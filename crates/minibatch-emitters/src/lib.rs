@@ -22,16 +22,17 @@
 //! The same log through each, with `·` for a second:
 //!
 //! ```text
-//! time                         0 · · · · 5 · · · · 10 · · · · 15
-//! messages                       a b     c   d        e f
+//! time                          0 · · · · 5 · · · · 10· · · · 15
+//! messages                        a b     c   d         e f
 //!
-//! CountWindow::new(2)           [a b]   [c   d]      [e f]
-//! FixedTimeWindow::new(5 s)    [ a b    )[c   d      )[e f      )
-//! RelaxedTimeWindow::new(5 s)    [a b     c  )[d         e )[f  …
-//! BatchWindow, size 2, 3 s       [a b]   [c  )[d    )[e f]
+//! CountWindow::new(2)             a b]    c   d]        e f]
+//! FixedTimeWindow::new(5 s)       a b    |c   d    |    e f  |
+//! RelaxedTimeWindow::new(5 s)     a b     c|  d        |e f      |
+//! BatchWindow, size 2, 2 s        a b]    c  |d  |      e f]
 //! ```
 //!
-//! (A window ends at `]` with a message, at `)` just before that instant: a message of that very time is in the next.)
+//! A window ends at `]` with a message, at `|` just before the instant that follows: a message of that very time is in the
+//! next window.
 //!
 //! # Use
 //! Give one to a consumer, which checks its parameters when it starts:

@@ -19,9 +19,10 @@ use crate::millis::Millis;
 /// [`FixedTimeWindow`](crate::FixedTimeWindow).
 ///
 /// ```text
-/// time                            0 · · · · 5 · · · · 10 · · · · 15
-/// messages                          a b     c   d        e f
-/// RelaxedTimeWindow::new(5 s)       [a b     c  )[d         e )[f  …
+/// time                          0 · · · · 5 · · · · 10· · · · 15
+/// messages                        a b     c   d         e f
+///
+/// RelaxedTimeWindow::new(5 s)     a b     c|  d        |e f      |
 /// ```
 ///
 /// # Behaviour

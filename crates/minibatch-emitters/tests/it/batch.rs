@@ -21,6 +21,8 @@ fn batch() -> BatchWindow {
 fn by_size_or_time_whichever_is_first() {
     let both = batch().size(2).max_wait(3 * SEC);
     check(both, LOG, &["ab count@2", "cd count@7", "ef count@13"]);
+    let both = batch().size(2).max_wait(2 * SEC);
+    check(both, LOG, &["ab count@2", "c max_wait@7", "d max_wait@9", "ef count@13"]);
     let both = batch().size(3).max_wait(2 * SEC);
     check(both.clone(), "a@0 b@1 @3", &["ab max_wait@2"]);
     check(both.clone(), "a@0 b@1 c@1 d@1 @3", &["abc count@1", "d max_wait@3"]);

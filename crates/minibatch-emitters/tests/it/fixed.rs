@@ -30,6 +30,7 @@ fn intervals_without_messages_have_no_window() {
 fn or_have_one_if_asked_for() {
     let all = FixedTimeWindow::new(5 * SEC).with_empty(true);
     check(all, LOG, &["ab [0,5)", "cd [5,10)"]);
+    check(all, "a@1 b@2 c@5 d@7 e@17 @20", &["ab", "cd", "_ @15 [10,15)", "e @20 [15,20)"]);
     check(all, "@3 a@1 b@21 @25", &["a", "_ @10 [5,10)", "_ @15 [10,15)", "_ boundary@20 [15,20)", "b @25 [20,25)"]);
     check(all, "a !punct@12 @15", &["a @5", "_ @10", "_ @15"]);
 }
