@@ -101,6 +101,12 @@ impl Buffer {
         self.segments.binary_search_by_key(&slot, |segment| segment.chunk.slot()).ok()
     }
 
+    /// The same where the message before was found at `near`: most often it is the same chunk.
+    fn find_near(&self, slot: Slot, near: usize) -> Option<usize> {
+        let is_there = self.segments.get(near).is_some_and(|segment| segment.chunk.slot() == slot);
+        if is_there { Some(near) } else { self.find(slot) }
+    }
+
     /// Adds messages `from..to` of `chunk`, which come after all that are there.
     pub(crate) fn push(&mut self, chunk: &Arc<Chunk>, from: u32, to: u32) {
         if from >= to {
@@ -173,9 +179,11 @@ impl Buffer {
     /// The messages at `offsets`, in that order, left in place; those that are not buffered are left out.
     pub(crate) fn pick(&self, offsets: &[Offset]) -> Members {
         let mut members = Members::new();
+        let mut near = 0;
         for offset in offsets {
-            let segment = self.find(offset.slot()).and_then(|at| self.segments.get(at));
-            if let Some(segment) = segment.filter(|segment| segment.holds(offset.index())) {
+            let Some(at) = self.find_near(offset.slot(), near) else { continue };
+            near = at;
+            if let Some(segment) = self.segments.get(at).filter(|segment| segment.holds(offset.index())) {
                 members.push(&segment.chunk, offset.index());
             }
         }
@@ -185,8 +193,11 @@ impl Buffer {
     /// Takes the messages at `offsets` out; those that are not buffered are left out.
     pub(crate) fn remove(&mut self, offsets: impl IntoIterator<Item = Offset>) {
         let mut touched = SmallVec::<[Slot; 4]>::new();
+        let mut near = 0;
         for offset in offsets {
-            let Some(segment) = self.find(offset.slot()).and_then(|at| self.segments.get_mut(at)) else { continue };
+            let Some(at) = self.find_near(offset.slot(), near) else { continue };
+            near = at;
+            let Some(segment) = self.segments.get_mut(at) else { continue };
             if let Some(bytes) = segment.remove(offset.index()) {
                 self.len -= 1;
                 self.bytes -= bytes;

@@ -17,9 +17,9 @@ use minibatch_core::{
 };
 use minibatch_emitters::{BatchWindow, CountWindow, FixedTimeWindow, RelaxedTimeWindow};
 
-/// Chunks of 4,096 small messages, ten milliseconds apart.
-fn chunks(count: usize) -> Vec<Arc<Chunk>> {
-    let values: Vec<i64> = (0..).take(CHUNK_MAX_MESSAGES).collect();
+/// Chunks of so many small messages, ten milliseconds apart.
+fn chunks(count: usize, messages: usize) -> Vec<Arc<Chunk>> {
+    let values: Vec<i64> = (0..).take(messages).collect();
     let encoded = Encoded::values(&values).unwrap();
     let mut builder = ChunkBuilder::new();
     builder.fill(&encoded, 0);
@@ -50,7 +50,7 @@ fn feed(driver: &mut dyn WindowDriver, chunks: &[Arc<Chunk>]) -> usize {
 }
 
 fn messages(c: &mut Criterion) {
-    let chunks = chunks(256);
+    let chunks = chunks(256, CHUNK_MAX_MESSAGES);
     let mut group = c.benchmark_group("messages");
     group.throughput(Throughput::Elements((chunks.len() * CHUNK_MAX_MESSAGES) as u64));
     let mut bench = |name: &str, size: usize, strategy: &dyn Strategy| {
@@ -102,11 +102,10 @@ impl WindowEmitter for Newest {
 fn buffered(c: &mut Criterion) {
     let mut group = c.benchmark_group("buffered");
     for stays in [1_000, 10_000, 100_000, 1_000_000] {
-        let mut old = chunks(stays / CHUNK_MAX_MESSAGES + 2);
-        // 4,096 times 25 make whole windows
-        let newest = old.pop().map(|newest| vec![newest; 25]).unwrap();
-        group.throughput(Throughput::Elements((newest.len() * CHUNK_MAX_MESSAGES) as u64));
-        let stays = old.len() * CHUNK_MAX_MESSAGES;
+        // whole windows: nothing of the newest chunk is left when it comes again
+        let mut old = chunks(stays / 1_000 + 1, 1_000);
+        let newest = old.pop().map(|newest| vec![newest; 100]).unwrap();
+        group.throughput(Throughput::Elements(newest.len() as u64 * 1_000));
         let mut driver = Driver::new(Newest { stays, next: Vec::new() }, Position::START);
         feed(&mut driver, &old);
         assert_eq!(driver.buffer().len(), stays);

@@ -39,7 +39,8 @@ struct Shared {
     readers: Readers,
     watcher: Watcher,
     wall: Arc<Wall>,
-    threads: Threads,
+    /// The writing thread, which outlives all others.
+    writing: Threads,
 }
 
 impl SqliteStorage {
@@ -90,8 +91,8 @@ impl SqliteStorage {
     async fn start(path: &Path, options: SqliteOptions, wall: Wall) -> Result<Self, Error> {
         let (reply, opened) = oneshot::channel();
         let path = path.to_owned();
-        let threads = Threads::default();
-        threads.spawn("sqlite-open", move || {
+        let (others, writing) = (Threads::default(), Threads::default());
+        others.spawn("sqlite-open", move || {
             // whoever asked may have gone
             let _ = reply.send(Opener::create(&path, options));
         })?;
@@ -101,12 +102,12 @@ impl SqliteStorage {
         let path = opener.path().clone();
         let instance = random::instance();
         let (wall, tails) = (Arc::new(wall), Arc::new(Tails::default()));
-        let readers = Readers::start(&opener, &threads)?;
-        let watcher = Watcher::new(opener.clone(), instance.clone(), Arc::clone(&tails), threads.clone());
+        let readers = Readers::start(&opener, &others)?;
+        let watcher = Watcher::new(opener.clone(), instance.clone(), Arc::clone(&tails), others.clone());
         let ringer = Ringer::new(&path, &instance);
-        let desk = Desk { wall: Arc::clone(&wall), tails, ringer };
-        let writer = Writer::start(opener, conn, desk, &threads)?;
-        Ok(Self { shared: Arc::new(Shared { path, writer, readers, watcher, wall, threads }) })
+        let desk = Desk { wall: Arc::clone(&wall), tails, ringer, others };
+        let writer = Writer::start(opener, conn, desk, &writing)?;
+        Ok(Self { shared: Arc::new(Shared { path, writer, readers, watcher, wall, writing }) })
     }
 
     /// Finishes what was begun, closes the file, and waits for that. All clones are closed: what they are asked later, and
@@ -120,7 +121,7 @@ impl SqliteStorage {
         self.shared.watcher.close();
         self.shared.readers.close().await;
         self.shared.writer.close().await;
-        self.shared.threads.ended().await;
+        self.shared.writing.ended().await;
     }
 
     pub(crate) fn writer(&self) -> &Writer {

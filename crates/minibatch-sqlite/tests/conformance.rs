@@ -22,6 +22,7 @@ fn main() -> io::Result<ExitCode> {
             Ok(client)
         }
     })
+    .durable()
     .with_damage(move |namespace, partition, slot| {
         let damage = damage(&damaged(&namespace), &partition, slot);
         async move { damage.map_err(|error| Error::from(Cause::bug("no damage was done")).with_source(error)) }

@@ -103,7 +103,14 @@ impl Chunk {
 
     /// The smallest end above `from` with which messages `from..end` have `bytes` bytes, at most `to`.
     pub(crate) fn reaching(&self, from: u32, to: u32, bytes: usize) -> u32 {
-        let (mut low, mut high) = (from.saturating_add(1).min(to), to);
+        let mut low = from.saturating_add(1).min(to);
+        // most often it is near
+        let mut step = 1;
+        while low + step < to && self.size_between(from, low + step) < bytes {
+            low += step + 1;
+            step *= 2;
+        }
+        let mut high = (low + step).min(to);
         while low < high {
             let middle = low + (high - low) / 2;
             if self.size_between(from, middle) < bytes {
@@ -228,10 +235,13 @@ mod tests {
             all += size(index);
             assert_eq!(chunk.size_between(0, index + 1), all);
         }
-        for (from, bytes) in [(0, 1), (0, 8), (0, 100), (999, 500), (1_499, 9), (0, all), (0, all + 1)] {
-            let end = chunk.reaching(from, chunk.len(), bytes);
-            assert!(end == chunk.len() || chunk.size_between(from, end) >= bytes);
-            assert!(end == from + 1 || chunk.size_between(from, end - 1) < bytes);
+        for from in (0..chunk.len()).step_by(97) {
+            for bytes in (1..500).step_by(7).chain([all, all + 1]) {
+                for to in [from + 1, from + 20, chunk.len()].map(|to| to.min(chunk.len())) {
+                    let first = (from + 1..=to).find(|&end| chunk.size_between(from, end) >= bytes);
+                    assert_eq!(chunk.reaching(from, to, bytes), first.unwrap_or(to), "{bytes} from {from} to {to}");
+                }
+            }
         }
     }
 }

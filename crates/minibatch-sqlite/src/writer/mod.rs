@@ -29,6 +29,8 @@ pub(crate) struct Desk {
     pub(crate) wall: Arc<Wall>,
     pub(crate) tails: Arc<Tails>,
     pub(crate) ringer: Ringer,
+    /// The threads whose connections are to be closed before the writing one.
+    pub(crate) others: Threads,
 }
 
 impl Writer {

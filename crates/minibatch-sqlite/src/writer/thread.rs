@@ -51,6 +51,8 @@ impl Thread {
                 self.checkpoints.run_if_due(conn, self.opener.options().busy_timeout);
             }
         }
+        // two connections that close at once each take the other for a user of the write-ahead log, and leave it there
+        self.desk.others.wait();
     }
 
     /// Runs all of the batch in one transaction and answers.

@@ -81,18 +81,18 @@ impl<E: WindowEmitter + 'static> Suite<E> {
     /// # Errors
     /// [`Failure`] for the first law that is.
     pub fn run(&self) -> Result<(), Failure> {
+        let config = Config { failure_persistence: None, ..Config::default() };
+        Law::ALL.into_iter().try_for_each(|law| self.run_law(law, config.clone()))
+    }
+
+    pub(super) fn run_law(&self, law: Law, config: Config) -> Result<(), Failure> {
         let terms = Terms {
             fresh: &*self.fresh,
             encode: &*self.encode,
             may_repeat: self.may_repeat,
             may_discard: self.may_discard,
         };
-        Law::ALL.into_iter().try_for_each(|law| self.run_law(law, &terms))
-    }
-
-    fn run_law(&self, law: Law, terms: &Terms<'_, E>) -> Result<(), Failure> {
-        let config = Config { failure_persistence: None, ..Config::default() };
-        let test = |case: Case| law.check(terms, &case).map_err(|broken| TestCaseError::fail(broken.0));
+        let test = |case: Case| law.check(&terms, &case).map_err(|broken| TestCaseError::fail(broken.0));
         TestRunner::new(config).run(&cases(self.unit), test).map_err(|error| match error {
             TestError::Fail(reason, case) => Failure::new(law, reason.to_string(), Some(case.script.to_string())),
             TestError::Abort(reason) => Failure::new(law, reason.to_string(), None),
