@@ -56,14 +56,11 @@ async fn damage(namespace: String, partition: Partition, slot: Slot) -> Result<(
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the reader of the test's output is told why nothing runs")]
 fn main() -> ExitCode {
-    if url().is_empty() {
-        eprintln!("skipped: set {VARIABLE} to the url of a replica set to run these tests on it");
-    }
     Suite::new(open)
         .with_remove(remove)
         .with_damage(damage)
+        .durable()
         .with_patience(Duration::from_secs(30))
         .requires("mongo", !url().is_empty())
         .main()

@@ -86,6 +86,10 @@ impl fmt::Display for Failure {
     }
 }
 
+fn other_schema() -> Cause {
+    Cause::corrupt_state("table", "sqlite refuses a statement, was the schema edited?")
+}
+
 /// What an error of SQLite means.
 fn cause_of(error: &rusqlite::Error) -> Cause {
     let Some(code) = error.sqlite_error_code() else {
@@ -94,6 +98,7 @@ fn cause_of(error: &rusqlite::Error) -> Cause {
             | rusqlite::Error::IntegralValueOutOfRange(..)
             | rusqlite::Error::InvalidColumnType(..)
             | rusqlite::Error::Utf8Error(..) => Cause::corrupt_state("row", "a column holds another type"),
+            rusqlite::Error::SqlInputError { .. } => other_schema(),
             _ => Cause::bug("a statement does not fit the tables"),
         };
     };
@@ -124,7 +129,7 @@ fn cause_of(error: &rusqlite::Error) -> Cause {
         ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch => {
             Cause::corrupt_state("table", "rows break the rules of the tables, were they edited?")
         }
-        ErrorCode::Unknown => Cause::corrupt_state("table", "sqlite refuses a statement, was the schema edited?"),
+        ErrorCode::Unknown => other_schema(),
         _ => Cause::bug("sqlite was used in a wrong way"),
     }
 }

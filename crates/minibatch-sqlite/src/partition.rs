@@ -26,37 +26,34 @@ pub(crate) struct Tail {
     pub(crate) slot: Slot,
     /// The greatest append time so far.
     pub(crate) time: Timestamp,
-    /// How many messages the last record has.
-    pub(crate) messages: u32,
 }
 
 impl PartitionRow {
     /// Finds the partition.
     pub(crate) fn find(conn: &Connection, partition: &Partition) -> Result<Self, Failed> {
         let mut select = conn.prepare_cached(
-            "SELECT id, head_slot, head_time, head_messages, floor_slot, floor_time, least_epoch FROM partitions
+            "SELECT id, head_slot, head_time, floor_slot, floor_time, least_epoch FROM partitions
              WHERE stream = ?1 AND incarnation = ?2 AND number = ?3 AND dropped = 0",
         )?;
         let mut rows = select.query((partition.stream.as_str(), partition.incarnation.get(), partition.index))?;
         let Some(row) = rows.next()? else { return Err(missing(conn, partition)?.into()) };
-        let tail = Tail {
-            slot: Slot::from_i64(row.get(1)?)?,
-            time: Timestamp::from_millis(row.get(2)?),
-            messages: row.get(3)?,
-        };
+        let tail = Tail { slot: Slot::from_i64(row.get(1)?)?, time: Timestamp::from_millis(row.get(2)?) };
         Ok(Self {
             id: row.get(0)?,
             tail,
-            floor: Slot::from_i64(row.get(4)?)?,
-            floor_time: Timestamp::from_millis(row.get(5)?),
-            least_epoch: row.get(6)?,
+            floor: Slot::from_i64(row.get(3)?)?,
+            floor_time: Timestamp::from_millis(row.get(4)?),
+            least_epoch: row.get(5)?,
         })
     }
 
     /// Takes note of a record appended.
     pub(crate) fn advance(&self, conn: &Connection, tail: Tail) -> Result<(), Failed> {
-        conn.prepare_cached("UPDATE partitions SET head_slot = ?2, head_time = ?3, head_messages = ?4 WHERE id = ?1")?
-            .execute((self.id, tail.slot.to_i64(), tail.time.as_millis(), tail.messages))?;
+        conn.prepare_cached("UPDATE partitions SET head_slot = ?2, head_time = ?3 WHERE id = ?1")?.execute((
+            self.id,
+            tail.slot.to_i64(),
+            tail.time.as_millis(),
+        ))?;
         Ok(())
     }
 }

@@ -33,7 +33,6 @@ CREATE TABLE partitions (
     number INTEGER NOT NULL,
     head_slot INTEGER NOT NULL,
     head_time INTEGER NOT NULL,
-    head_messages INTEGER NOT NULL,
     floor_slot INTEGER NOT NULL,
     floor_time INTEGER NOT NULL,
     floor_messages INTEGER NOT NULL,

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use minibatch_core::{
     Cause, Error, GroupName, MemberId, Offset, Slot,
     storage::{
-        Acquired, Commit, Counters, Fence, Generation, GroupState, GroupStore, Partition, PieceId, Position, Start,
-        StreamInfo,
+        Acquired, Commit, CommitVerdict, Counters, Fence, Generation, GroupState, GroupStore, Partition, PieceId,
+        Position, Start, StreamInfo,
     },
 };
 
@@ -161,29 +161,13 @@ impl GroupStore for CustomStorage {
         let log = state.partition(partition)?;
         let tail = log.bounds.tail;
         let stored = &mut log.group(group, fence.epoch)?.state;
-        let known = Commit {
-            checkpoint: stored.checkpoint.clone().unwrap_or_default(),
-            keep_from: stored.keep_from,
-            counters: stored.counters,
-        };
-        if fence.epoch != stored.fence.epoch {
-            return Err(Cause::fenced(fence.epoch).into());
+        match stored.judge(fence, &commit, tail)? {
+            CommitVerdict::Known(next) => Ok(next),
+            CommitVerdict::New(next) => {
+                stored.apply(next, commit);
+                Ok(next)
+            }
         }
-        if fence.version.checked_add(1) == Some(stored.fence.version) && known == commit {
-            return Ok(stored.fence);
-        }
-        if fence.version != stored.fence.version || commit.keep_from < stored.keep_from {
-            return Err(Cause::stale_commit(fence.version).into());
-        }
-        if commit.keep_from.slot() > tail && commit.keep_from != Offset::first_of(tail.next()) {
-            return Err(Cause::out_of_range("keep_from lies past the end of the log").into());
-        }
-        stored.fence.version += 1;
-        stored.checkpoint = Some(commit.checkpoint);
-        stored.keep_from = commit.keep_from;
-        stored.counters = commit.counters;
-        stored.unclean = 0;
-        Ok(stored.fence)
     }
 
     async fn write_piece(
@@ -206,9 +190,15 @@ impl GroupStore for CustomStorage {
         Ok(self.state().partition(partition)?.groups.get(group).and_then(|group| group.pieces.get(&piece)).cloned())
     }
 
-    async fn retain_pieces(&self, partition: &Partition, group: &GroupName, keep: &[PieceId]) -> Result<(), Error> {
+    async fn retain_pieces(
+        &self,
+        partition: &Partition,
+        group: &GroupName,
+        keep: &[PieceId],
+        before: PieceId,
+    ) -> Result<(), Error> {
         if let Some(group) = self.state().partition(partition)?.groups.get_mut(group) {
-            group.pieces.retain(|piece, _| keep.contains(piece));
+            group.pieces.retain(|piece, _| *piece >= before || keep.contains(piece));
         }
         Ok(())
     }

@@ -93,6 +93,12 @@ impl PieceWriter {
         Self { epoch, next: 1, last: None }
     }
 
+    /// The piece that will be written next.
+    #[must_use]
+    pub fn next(&self) -> PieceId {
+        PieceId { epoch: self.epoch, number: self.next }
+    }
+
     fn known(&self, base: &Base) -> Option<&[PieceId]> {
         let (decision, offset, pieces) = self.last.as_ref()?;
         (*decision == base.decision && *offset == base.position.offset).then_some(pieces)

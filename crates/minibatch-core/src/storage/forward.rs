@@ -132,8 +132,9 @@ macro_rules! forward {
                 partition: &Partition,
                 group: &GroupName,
                 keep: &[PieceId],
+                before: PieceId,
             ) -> Result<(), Error> {
-                (**self).retain_pieces(partition, group, keep).await
+                (**self).retain_pieces(partition, group, keep, before).await
             }
         }
     };

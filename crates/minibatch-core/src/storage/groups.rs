@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{Generation, Partition, StreamInfo};
+use super::{Commit, Counters, Fence, Generation, Partition, StreamInfo};
 use crate::{Error, GroupName, MemberId, Offset, Timestamp};
 
 /// Where a new group begins.
@@ -33,26 +33,6 @@ impl Position {
     pub const START: Self = Self { offset: Offset::FIRST, time: Timestamp::MIN };
 }
 
-/// What a commit is based on: who owns the partition, and the version it saw last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Fence {
-    /// The owner's epoch.
-    pub epoch: u64,
-    /// How often the group's state of this partition was committed.
-    pub version: u64,
-}
-
-/// How many messages ended how, since the group was created.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// The function and the sink succeeded.
-    pub finished: u64,
-    /// Given up on and kept in the dead-letter stream.
-    pub dead: u64,
-    /// Left out by the strategy itself.
-    pub dropped: u64,
-}
-
 /// A group's state of one partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupState {
@@ -76,17 +56,6 @@ pub struct GroupState {
     pub checkpoint: Option<Bytes>,
 }
 
-/// What a commit stores.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Commit {
-    /// From where, and with what, the group's windows can be formed again: opaque to the storage.
-    pub checkpoint: Bytes,
-    /// The smallest offset still needed; never goes back.
-    pub keep_from: Offset,
-    /// How many messages ended how.
-    pub counters: Counters,
-}
-
 /// The answer to [`GroupStore::acquire`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Acquired {
@@ -96,7 +65,7 @@ pub enum Acquired {
     Held(MemberId),
 }
 
-/// Names a piece of a checkpoint that is too big to be committed inline.
+/// Names a piece of a checkpoint that is too big to be committed inline. Later pieces are greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PieceId {
     /// The epoch of the owner that wrote it.
@@ -122,14 +91,15 @@ pub struct PieceId {
 ///    Another epoch gives [`Fenced`](crate::Cause::Fenced), another version [`StaleCommit`](crate::Cause::StaleCommit).
 /// 9. Repeating a commit whose verdict was lost, with the same bytes and fence, succeeds with the same version.
 /// 10. `commit` with a `keep_from` below the stored one gives [`StaleCommit`](crate::Cause::StaleCommit), with one past
-///     the tail's last message [`OutOfRange`](crate::Cause::OutOfRange) (a `keep_from` at the slot after the tail is the
-///     end of the log, and fine).
+///     the end of the log [`OutOfRange`](crate::Cause::OutOfRange): the end is the first offset of the slot after the tail.
 /// 11. A successful commit sets `unclean` to 0.
 /// 12. `release` frees the partition if the epoch is still the owner's, and otherwise does nothing.
 /// 13. `remove_group` frees what the group held; commits of its owner give [`Fenced`](crate::Cause::Fenced).
 /// 14. `groups` lists the groups of a partition by name.
-/// 15. A piece written is read back whole; writing it again with the same bytes is fine. `retain_pieces` deletes every
-///     other piece of the group's partition.
+/// 15. A piece written is read back whole; writing it again with the same bytes is fine. `retain_pieces` deletes the
+///     pieces before `before` that are not among `keep`, and no others: pieces are ordered by epoch, then number, and an
+///     owner names as `before` the next one that it will write. So neither a former owner nor an attempt that arrives
+///     late takes away what a later commit needs.
 ///
 /// # Errors
 /// Besides those named, [`Retry`](crate::ErrorKind::Retry) without a verdict, and
@@ -195,6 +165,12 @@ pub trait GroupStore: fmt::Debug + Send + Sync + 'static {
         piece: PieceId,
     ) -> Result<Option<Bytes>, Error>;
 
-    /// Deletes all pieces of the group's partition but these.
-    async fn retain_pieces(&self, partition: &Partition, group: &GroupName, keep: &[PieceId]) -> Result<(), Error>;
+    /// Deletes the pieces of the group's partition before `before`, but for those to keep.
+    async fn retain_pieces(
+        &self,
+        partition: &Partition,
+        group: &GroupName,
+        keep: &[PieceId],
+        before: PieceId,
+    ) -> Result<(), Error>;
 }

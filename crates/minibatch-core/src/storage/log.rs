@@ -65,7 +65,8 @@ pub struct Trimmed {
 /// 7. `read` returns records from `from` on, contiguous, in slot order, whole, and at least one when there is one; an
 ///    empty answer means that `from` is past the tail. `from` [`Slot::ZERO`] reads from the first slot.
 /// 8. `read` stops after the record that reaches a limit.
-/// 9. Reading below the floor what was deleted gives [`OffsetTrimmed`](crate::Cause::OffsetTrimmed), never a silent skip.
+/// 9. Reading from below the floor gives [`OffsetTrimmed`](crate::Cause::OffsetTrimmed), or the records from there on
+///    while they are not deleted: never a silent skip.
 /// 10. A record that is damaged gives [`CorruptRecord`](crate::Cause::CorruptRecord); records before it in the same
 ///     answer are returned first.
 /// 11. A record's time is the producer's clock within the bounds of [`clamp_time`](crate::chunk::clamp_time).

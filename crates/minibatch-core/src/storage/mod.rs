@@ -14,6 +14,7 @@
 //!   [`StreamDropped`](crate::Cause::StreamDropped), one whose index is not below the stream's number of partitions
 //!   [`InvalidPartition`](crate::Cause::InvalidPartition).
 
+mod commit;
 mod forward;
 mod groups;
 mod log;
@@ -21,7 +22,8 @@ mod streams;
 
 use std::fmt;
 
-pub use groups::{Acquired, Commit, Counters, Fence, GroupState, GroupStore, PieceId, Position, Start};
+pub use commit::{Commit, CommitVerdict, Counters, Fence};
+pub use groups::{Acquired, GroupState, GroupStore, PieceId, Position, Start};
 pub use log::{ChunkLog, LogBounds, ProducerGrant, ReadLimit, Trimmed};
 pub use streams::{Generation, Incarnation, Partition, StreamInfo, StreamStore};
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use minibatch_core::{
-    Cause, Error, MemberId, Offset,
-    storage::{Commit, Counters, Fence, Generation, GroupState, LogBounds, PieceId, Position},
+    Error, MemberId, Offset,
+    storage::{Commit, CommitVerdict, Counters, Fence, Generation, GroupState, LogBounds, PieceId, Position},
 };
 
 pub(crate) struct Group {
@@ -57,31 +57,12 @@ impl Group {
     }
 
     pub(super) fn commit(&mut self, fence: Fence, commit: Commit, log: LogBounds) -> Result<Fence, Error> {
-        let stored = self.state.fence;
-        if fence.epoch != stored.epoch {
-            return Err(Cause::fenced(fence.epoch).into());
+        match self.state.judge(fence, &commit, log.tail)? {
+            CommitVerdict::Known(next) => Ok(next),
+            CommitVerdict::New(next) => {
+                self.state.apply(next, commit);
+                Ok(next)
+            }
         }
-        if fence.version.checked_add(1) == Some(stored.version) && self.holds(&commit) {
-            return Ok(stored);
-        }
-        if fence.version != stored.version || commit.keep_from < self.state.keep_from {
-            return Err(Cause::stale_commit(fence.version).into());
-        }
-        if commit.keep_from.slot() > log.tail && commit.keep_from != Offset::first_of(log.tail.next()) {
-            return Err(Cause::out_of_range("keep_from lies past the end of the log").into());
-        }
-        self.state.fence.version += 1;
-        self.state.keep_from = commit.keep_from;
-        self.state.counters = commit.counters;
-        self.state.unclean = 0;
-        self.state.checkpoint = Some(commit.checkpoint);
-        Ok(self.state.fence)
-    }
-
-    /// True when the last commit was this one.
-    fn holds(&self, commit: &Commit) -> bool {
-        self.state.checkpoint.as_ref() == Some(&commit.checkpoint)
-            && self.state.keep_from == commit.keep_from
-            && self.state.counters == commit.counters
     }
 }

@@ -195,11 +195,17 @@ impl GroupStore for MemoryStorage {
         Ok(partition.groups.by_name.get(group).and_then(|group| group.pieces.get(&piece)).cloned())
     }
 
-    async fn retain_pieces(&self, partition: &Partition, group: &GroupName, keep: &[PieceId]) -> Result<(), Error> {
+    async fn retain_pieces(
+        &self,
+        partition: &Partition,
+        group: &GroupName,
+        keep: &[PieceId],
+        before: PieceId,
+    ) -> Result<(), Error> {
         let mut state = self.state();
         let partition = state.streams.partition(partition).map_err(|error| error.during("retain_pieces"))?;
         if let Some(group) = partition.groups.by_name.get_mut(group) {
-            group.pieces.retain(|piece, _| keep.contains(piece));
+            group.pieces.retain(|piece, _| *piece >= before || keep.contains(piece));
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use bson::Bson;
 use minibatch_core::{
     Cause, Error, GroupName, Offset, Slot,
-    storage::{Commit, Fence, GroupState, Partition},
+    storage::{Commit, CommitVerdict, Fence, Partition},
 };
 
 use super::{
@@ -29,9 +29,9 @@ impl Client {
         if past_end(state.tail()) {
             state.saw_tail(self.read_tail(partition, document.floor).await?);
         }
-        let ahead = past_end(state.tail());
+        let tail = state.tail();
         let next = Fence { epoch: fence.epoch, version: fence.version.saturating_add(1) };
-        if !ahead {
+        if !past_end(tail) {
             let keep_from = encode_offset(commit.keep_from)?;
             let unchanged = filter(partition, group)
                 .eq("epoch", comparable(fence.epoch))
@@ -48,24 +48,10 @@ impl Client {
             }
         }
         let stored = self.find_group(partition, group).await?;
-        let stored = stored.filter(|stored| stored.fence.epoch == fence.epoch);
-        let Some(stored) = stored else { return Err(Cause::fenced(fence.epoch).into()) };
-        if stored.fence == next && holds(&stored, &commit) {
-            return Ok(next);
-        }
-        if stored.fence.version != fence.version || commit.keep_from < stored.keep_from {
-            return Err(Cause::stale_commit(fence.version).into());
-        }
-        match ahead {
-            true => Err(Cause::out_of_range("keep_from lies past the end of the log").into()),
-            false => Err(Cause::bug("a commit on the stored version that matched nothing").into()),
+        let stored = stored.ok_or_else(|| Cause::fenced(fence.epoch))?;
+        match stored.judge(fence, &commit, tail)? {
+            CommitVerdict::Known(next) => Ok(next),
+            CommitVerdict::New(_) => Err(Cause::bug("a commit on the stored version that matched nothing").into()),
         }
     }
-}
-
-/// True when the last commit was this one.
-fn holds(stored: &GroupState, commit: &Commit) -> bool {
-    stored.checkpoint.as_ref() == Some(&commit.checkpoint)
-        && stored.keep_from == commit.keep_from
-        && stored.counters == commit.counters
 }

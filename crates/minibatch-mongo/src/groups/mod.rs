@@ -90,8 +90,14 @@ impl GroupStore for MongoStorage {
         self.client.read_piece(partition, group, piece).await.map_err(|error| error.during("read_piece"))
     }
 
-    async fn retain_pieces(&self, partition: &Partition, group: &GroupName, keep: &[PieceId]) -> Result<(), Error> {
-        let retained = self.client.retain_pieces(partition, group, keep).await;
+    async fn retain_pieces(
+        &self,
+        partition: &Partition,
+        group: &GroupName,
+        keep: &[PieceId],
+        before: PieceId,
+    ) -> Result<(), Error> {
+        let retained = self.client.retain_pieces(partition, group, keep, before).await;
         retained.map_err(|error| error.during("retain_pieces"))
     }
 }

@@ -82,12 +82,13 @@ impl Client {
         partition: &Partition,
         group: &GroupName,
         keep: &[PieceId],
+        before: PieceId,
     ) -> Result<(), Error> {
         self.check(partition).await?;
         let pieces = Find::one(Collection::Snapshots, filter(partition, group)).only(&["epoch", "number"]);
         for document in self.find(pieces.at_most(PAGE)).await?.documents {
             let piece = piece_id(&document).ok_or_else(|| corrupt("checkpoint piece"))?;
-            if !keep.contains(&piece) {
+            if piece < before && !keep.contains(&piece) {
                 self.delete(Collection::Snapshots, piece_filter(partition, group, piece)).await?;
             }
         }

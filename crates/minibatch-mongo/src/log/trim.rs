@@ -19,7 +19,7 @@ use super::chunk;
 use crate::{
     client::Client,
     database::{Change, Collection, Filter, Find, Order, Test, Update},
-    partition::{PartitionDocument, SEEN_BY_ALL},
+    partition::PartitionDocument,
 };
 
 /// How many records are folded or deleted at a time.
@@ -133,10 +133,7 @@ impl Client {
             .and("floor_counts.messages", Change::Add(fold.messages));
         let raise = || self.database().update(Collection::Partitions, unchanged.clone(), update.clone());
         self.settle(raise).await.map_err(Error::from)?;
-        let floor = self.read_partition(partition).await?.floor;
-        // what is reported is seen by everybody
-        self.clock().sleep(SEEN_BY_ALL).await;
-        Ok(floor)
+        Ok(self.read_partition(partition).await?.floor)
     }
 
     /// Reads all records from the old floor up to `target` without their messages; `None` when one is missing, because

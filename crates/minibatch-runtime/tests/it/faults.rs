@@ -129,8 +129,14 @@ impl GroupStore for Lossy {
     async fn read_piece(&self, partition: &Partition, group: &GroupName, piece: PieceId) -> Result<Option<Bytes>> {
         self.lose(self.storage.read_piece(partition, group, piece)).await
     }
-    async fn retain_pieces(&self, partition: &Partition, group: &GroupName, keep: &[PieceId]) -> Result<()> {
-        self.lose(self.storage.retain_pieces(partition, group, keep)).await
+    async fn retain_pieces(
+        &self,
+        partition: &Partition,
+        group: &GroupName,
+        keep: &[PieceId],
+        before: PieceId,
+    ) -> Result<()> {
+        self.lose(self.storage.retain_pieces(partition, group, keep, before)).await
     }
 }
 

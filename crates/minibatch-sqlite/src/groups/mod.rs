@@ -108,8 +108,14 @@ impl GroupStore for SqliteStorage {
         self.readers().run("read_piece", move |view| pieces::read(view, &partition, &group, piece)).await
     }
 
-    async fn retain_pieces(&self, partition: &Partition, group: &GroupName, keep: &[PieceId]) -> Result<(), Error> {
+    async fn retain_pieces(
+        &self,
+        partition: &Partition,
+        group: &GroupName,
+        keep: &[PieceId],
+        before: PieceId,
+    ) -> Result<(), Error> {
         let (partition, group, keep) = (partition.clone(), group.clone(), keep.to_vec());
-        self.writer().run("retain_pieces", move |tx| pieces::retain(tx, &partition, &group, &keep)).await
+        self.writer().run("retain_pieces", move |tx| pieces::retain(tx, &partition, &group, &keep, before)).await
     }
 }

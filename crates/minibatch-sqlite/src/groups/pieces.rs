@@ -47,7 +47,13 @@ pub(super) fn read(
         .map(Bytes::from))
 }
 
-pub(super) fn retain(tx: &Tx<'_>, partition: &Partition, group: &GroupName, keep: &[PieceId]) -> Result<(), Failed> {
+pub(super) fn retain(
+    tx: &Tx<'_>,
+    partition: &Partition,
+    group: &GroupName,
+    keep: &[PieceId],
+    before: PieceId,
+) -> Result<(), Failed> {
     let partition = PartitionRow::find(tx, partition)?;
     let Some(group) = row::id(tx, &partition, group)? else { return Ok(()) };
     let mut select = tx.prepare_cached("SELECT rowid, epoch, number FROM snapshots WHERE group_id = ?1")?;
@@ -56,7 +62,7 @@ pub(super) fn retain(tx: &Tx<'_>, partition: &Partition, group: &GroupName, keep
     let mut unneeded = Vec::new();
     while let Some(row) = rows.next()? {
         let piece = PieceId { epoch: to_u64(row.get(1)?, "snapshot")?, number: to_u64(row.get(2)?, "snapshot")? };
-        if !keep.contains(&piece) {
+        if piece < before && !keep.contains(&piece) {
             unneeded.push(row.get::<_, i64>(0)?);
         }
     }

@@ -44,7 +44,7 @@ pub(super) fn append(tx: &Tx<'_>, partition: Partition, chunk: &NewChunk, wall: 
         payload.crc(),
         &payload.bytes()[..],
     ))?;
-    row.advance(tx, Tail { slot, time, messages: payload.count() })?;
+    row.advance(tx, Tail { slot, time })?;
     wall.saw(time);
     tx.tell(|news| news.push(partition, End::At(slot)));
     Ok(slot)

@@ -89,9 +89,9 @@ fn find_or_create(tx: &Tx<'_>, name: &StreamName, partitions: u32) -> Result<Str
         .execute((name.as_str(), info.incarnation.get(), partitions, tx.now.as_millis()))?;
     let mut insert = tx.prepare_cached(
         "INSERT INTO partitions
-         (id, stream, incarnation, number, head_slot, head_time, head_messages, floor_slot, floor_time, floor_messages,
-          least_epoch, dropped)
-         VALUES (?1, ?2, ?3, ?4, 0, ?5, 0, 0, ?5, 0, 0, 0)",
+         (id, stream, incarnation, number, head_slot, head_time, floor_slot, floor_time, floor_messages, least_epoch,
+          dropped)
+         VALUES (?1, ?2, ?3, ?4, 0, ?5, 0, ?5, 0, 0, 0)",
     )?;
     for (number, id) in (0..partitions).zip(free_ids(tx, partitions)?) {
         insert.execute((id, name.as_str(), info.incarnation.get(), number, Timestamp::MIN.as_millis()))?;

@@ -176,7 +176,13 @@ impl GroupStore for Patient {
         self.repeat("read_piece", || self.inner.read_piece(partition, group, piece)).await
     }
 
-    async fn retain_pieces(&self, partition: &Partition, group: &GroupName, keep: &[PieceId]) -> Result<(), Error> {
-        self.repeat("retain_pieces", || self.inner.retain_pieces(partition, group, keep)).await
+    async fn retain_pieces(
+        &self,
+        partition: &Partition,
+        group: &GroupName,
+        keep: &[PieceId],
+        before: PieceId,
+    ) -> Result<(), Error> {
+        self.repeat("retain_pieces", || self.inner.retain_pieces(partition, group, keep, before)).await
     }
 }

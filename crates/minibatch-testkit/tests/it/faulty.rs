@@ -78,6 +78,7 @@ pub(crate) enum Bug {
     RemovedGroupReusesEpochs,
     GroupsUnsorted,
     PiecesStay,
+    PiecesOfHeirsGo,
     PiecesForTheirClientOnly,
     OpenOnce,
     DroppedAppendBlocks,
@@ -554,11 +555,18 @@ impl GroupStore for Faulty {
         Ok(found.filter(|_| own || !self.has(Bug::PiecesForTheirClientOnly)))
     }
 
-    async fn retain_pieces(&self, partition: &Partition, group: &GroupName, keep: &[PieceId]) -> Result<(), Error> {
+    async fn retain_pieces(
+        &self,
+        partition: &Partition,
+        group: &GroupName,
+        keep: &[PieceId],
+        before: PieceId,
+    ) -> Result<(), Error> {
         let partition = &self.mistaken(partition).await?;
         if self.has(Bug::PiecesStay) {
             return self.inner().bounds(partition).await.map(drop);
         }
-        self.inner().retain_pieces(partition, group, keep).await
+        let before = if self.has(Bug::PiecesOfHeirsGo) { PieceId { epoch: u64::MAX, number: 0 } } else { before };
+        self.inner().retain_pieces(partition, group, keep, before).await
     }
 }

@@ -100,6 +100,7 @@ bugs! {
     removed_group_reuses_epochs: RemovedGroupReusesEpochs breaks "GroupStore 13";
     groups_unsorted: GroupsUnsorted breaks "GroupStore 14";
     pieces_stay: PiecesStay breaks "GroupStore 15";
+    pieces_of_heirs_go: PiecesOfHeirsGo breaks "GroupStore 15";
     open_once: OpenOnce breaks "general A";
     pieces_for_their_client_only: PiecesForTheirClientOnly breaks "general B";
     dropped_append_blocks: DroppedAppendBlocks breaks "general C";

@@ -25,8 +25,9 @@ pub(super) struct Committer {
     group: GroupName,
     fence: Fence,
     writer: PieceWriter,
-    /// The pieces that the stored checkpoint needs.
-    pieces: Vec<PieceId>,
+    /// The pieces that the stored checkpoint needs; `None` before the first commit, when there may be some that a former
+    /// owner wrote for nothing.
+    pieces: Option<Vec<PieceId>>,
     in_flight: Option<BoxFuture<'static, Result<Fence, Error>>>,
     /// Who waits for the commit in flight, and for the next one.
     told: Vec<oneshot::Sender<()>>,
@@ -46,7 +47,7 @@ impl Committer {
             group: setup.group.clone(),
             fence: state.fence,
             writer: PieceWriter::new(state.fence.epoch),
-            pieces: Vec::new(),
+            pieces: None,
             in_flight: None,
             told: Vec::new(),
             waiting: Vec::new(),
@@ -73,20 +74,20 @@ impl Committer {
         self.dirty = false;
         self.told = std::mem::take(&mut self.waiting);
         let encoded = former.checkpoint()?.encode(&mut self.writer)?;
-        let obsolete = self.pieces != encoded.pieces;
-        self.pieces.clone_from(&encoded.pieces);
+        let obsolete = self.pieces.replace(encoded.pieces.clone()).is_none_or(|pieces| pieces != encoded.pieces);
+        let obsolete = obsolete.then(|| self.writer.next());
         let commit = Commit { checkpoint: encoded.inline.clone(), keep_from: former.keep_from(), counters };
         self.in_flight = Some(self.send(encoded, commit, obsolete));
         Ok(true)
     }
 
-    /// Writes new pieces, commits, then deletes the pieces that are no longer needed. Each step is repeated unchanged
-    /// until it has a verdict.
+    /// Writes new pieces, commits, then deletes the pieces before `obsolete` that are no longer needed. Each step is
+    /// repeated unchanged until it has a verdict.
     fn send(
         &self,
         encoded: EncodedCheckpoint,
         commit: Commit,
-        obsolete: bool,
+        obsolete: Option<PieceId>,
     ) -> BoxFuture<'static, Result<Fence, Error>> {
         let (storage, clock) = (Arc::clone(&self.storage), Arc::clone(&self.clock));
         let (partition, group, fence) = (self.partition.clone(), self.group.clone(), self.fence);
@@ -97,8 +98,9 @@ impl Committer {
             }
             let next =
                 until_verdict(&*clock, "commit", || storage.commit(&partition, &group, fence, commit.clone())).await?;
-            if obsolete {
-                until_verdict(&*clock, "retain pieces", || storage.retain_pieces(&partition, &group, &encoded.pieces))
+            if let Some(before) = obsolete {
+                let keep = &encoded.pieces;
+                until_verdict(&*clock, "retain pieces", || storage.retain_pieces(&partition, &group, keep, before))
                     .await?;
             }
             Ok(next)

@@ -44,7 +44,7 @@ async fn check_refused(client: &Client, partition: &Partition, is_right: fn(&Cau
     refused("commit", client.commit(partition, &readers, fence, commit).await.map(drop))?;
     refused("write_piece", client.write_piece(partition, &readers, piece, "x".into()).await)?;
     refused("read_piece", client.read_piece(partition, &readers, piece).await.map(drop))?;
-    refused("retain_pieces", client.retain_pieces(partition, &readers, &[]).await)
+    refused("retain_pieces", client.retain_pieces(partition, &readers, &[], piece).await)
 }
 
 /// Asks what is asked of a whole stream.

@@ -43,7 +43,8 @@ async fn general_a_repeated_calls_get_their_verdict(cx: Cx) -> Verdict {
         ensure_eq!(again, fence, "commit, repeated");
         let piece = PieceId { epoch: fence.epoch, number: 1 };
         client.write_piece(&partition, &readers, piece, "piece".into()).await?;
-        client.retain_pieces(&partition, &readers, &[piece]).await?;
+        let next = PieceId { epoch: fence.epoch, number: 2 };
+        client.retain_pieces(&partition, &readers, &[piece], next).await?;
     }
     let (first, second) = (a.trim(&partition).await?, b.trim(&partition).await?);
     ensure_eq!(second.floor, first.floor, "floor of a trim, repeated");

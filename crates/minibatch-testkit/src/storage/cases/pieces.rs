@@ -17,6 +17,7 @@ pub(super) const CASES: &[Case] = cases![
     group_15_piece_may_have_a_mebibyte,
     group_15_piece_is_written_again,
     group_15_pieces_not_retained_are_gone,
+    group_15_later_pieces_stay,
     group_15_pieces_of_others_stay,
 ];
 
@@ -75,8 +76,9 @@ async fn group_15_pieces_not_retained_are_gone(cx: Cx) -> Verdict {
     for piece in numbered(1..=6) {
         a.write_piece(&partition, &readers, piece, piece.number.to_string().into()).await?;
     }
+    let next = PieceId { epoch, number: 7 };
     for keep in [numbered(1..=6), numbered(3..=5), numbered(4..=4), Vec::new()] {
-        b.retain_pieces(&partition, &readers, &keep).await?;
+        b.retain_pieces(&partition, &readers, &keep, next).await?;
         for piece in numbered(1..=6) {
             let expected = keep.contains(&piece).then(|| piece.number.to_string().into());
             let found = a.read_piece(&partition, &readers, piece).await?;
@@ -85,8 +87,32 @@ async fn group_15_pieces_not_retained_are_gone(cx: Cx) -> Verdict {
     }
     // one that is not there is no piece to keep
     let absent = PieceId { epoch, number: 99 };
-    b.retain_pieces(&partition, &readers, &[absent]).await?;
+    b.retain_pieces(&partition, &readers, &[absent], PieceId { epoch, number: 100 }).await?;
     ensure_eq!(a.read_piece(&partition, &readers, absent).await?, None, "a piece retained that nobody wrote");
+    Ok(())
+}
+
+/// What a former owner, or an attempt that was held up on its way, tries to delete when an heir has written its own.
+async fn group_15_later_pieces_stay(cx: Cx) -> Verdict {
+    let (a, b, partition) = cx.partition().await?;
+    let readers = open_group(&a, &partition, "readers").await?;
+    let me = member(&a).await?;
+    let former = own(&a, &partition, &readers, &me).await?.fence.epoch;
+    let heir = own(&b, &partition, &readers, &me).await?.fence.epoch;
+    let pieces = [(former, 1), (former, 2), (former, 3), (heir, 1), (heir, 2)];
+    let pieces = pieces.map(|(epoch, number)| PieceId { epoch, number });
+    for piece in pieces {
+        b.write_piece(&partition, &readers, piece, "whole".into()).await?;
+    }
+    let stages = [vec![0, 1, 2, 3, 4], vec![0, 2, 3, 4], vec![0, 3, 4]];
+    for (before, expected) in pieces.into_iter().skip(1).zip(stages) {
+        a.retain_pieces(&partition, &readers, &pieces[..1], before).await?;
+        let mut kept = Vec::new();
+        for (number, piece) in pieces.into_iter().enumerate() {
+            kept.extend(b.read_piece(&partition, &readers, piece).await?.map(|_| number));
+        }
+        ensure_eq!(kept, expected, "the pieces there, of those before {before:?} only the first retained");
+    }
     Ok(())
 }
 
@@ -111,7 +137,7 @@ async fn group_15_pieces_of_others_stay(cx: Cx) -> Verdict {
         let found = b.read_piece(partition, name, *piece).await?;
         ensure_eq!(found.as_ref(), Some(content), "the piece of {name} in {partition}");
     }
-    b.retain_pieces(&stream.partition(0), &readers, &[]).await?;
+    b.retain_pieces(&stream.partition(0), &readers, &[], PieceId { epoch: 1 << 40, number: 0 }).await?;
     for (number, (partition, name, piece, content)) in written.iter().enumerate() {
         let found = b.read_piece(partition, name, *piece).await?;
         let expected = (number > 0).then_some(content);

@@ -32,7 +32,7 @@ async fn main() -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::env;
+    use std::{env, fs};
 
     use minibatch::ErrorKind;
 
@@ -53,6 +53,10 @@ mod tests {
     #[tokio::test]
     async fn a_file() {
         let file = env::current_exe().unwrap().with_extension("db");
+        for left_over in ["db", "db-wal", "db-shm"] {
+            // none is there at the first run
+            let _ = fs::remove_file(file.with_extension(left_over));
+        }
         check(&format!("sqlite://{}", file.display())).await;
     }
 
