@@ -5,19 +5,18 @@ use std::{fs, process::ExitCode};
 use minibatch::{Cause, Error, Minibatch, Result};
 use tokio::process::Command;
 
-use crate::{
-    Scale, e2e,
-    figure::{self, Output},
-    target::Target,
-};
+use crate::{Scale, e2e, figure::Figures};
 
 /// Runs producer and consumer as processes, and prints the most memory that each had.
-pub(crate) async fn memory(target: &Target, scale: Scale, output: Output) -> Result<()> {
-    let (mb, _) = e2e::fresh(target).await?;
+pub(crate) async fn memory(figures: &Figures<'_>, scale: Scale) -> Result<()> {
+    if !figures.want("backlog") {
+        return Ok(());
+    }
+    let (mb, _) = e2e::fresh(&figures.target).await?;
     mb.shutdown().await;
     for role in ["producer", "consumer"] {
-        let mib = process(role, target.url(), scale.backlog).await?;
-        figure::print(output, target, &format!("backlog/{role}"), "MiB", &mut [mib]);
+        let mib = process(role, figures.target.url(), scale.backlog).await?;
+        figures.print(&format!("backlog/{role}"), "MiB", &mut [mib]);
     }
     Ok(())
 }
@@ -36,7 +35,7 @@ pub(crate) async fn child(role: &str, url: &str, count: usize) -> Result<ExitCod
     let mb = Minibatch::connect(url).await?;
     let stream = mb.stream("bench").await?;
     match role {
-        "producer" => e2e::produce(&stream, count).await?,
+        "producer" => e2e::produce(&stream, count, e2e::AT_ONCE).await?,
         "consumer" => e2e::consume(&stream, count, 100).await?,
         _ => return Ok(ExitCode::from(2)),
     }

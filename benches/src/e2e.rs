@@ -2,52 +2,59 @@
 
 use std::time::{Duration, Instant};
 
+use futures::{StreamExt, TryStreamExt};
 use minibatch::{Cause, Error, Minibatch, Result, Stream, prelude::*};
 
 use crate::{
     Scale,
-    figure::{self, Output},
+    figure::Figures,
     reading::{BATCH, Reading, batch},
     target::Target,
 };
 
 const STREAM: &str = "bench";
-/// How many callers append single messages at once.
-const CALLERS: usize = 16;
+/// How many batches a producer that is in a hurry has under way.
+pub(crate) const AT_ONCE: usize = 4;
 
-/// Messages appended in batches, by one producer.
-pub(crate) async fn append_many(target: &Target, scale: Scale, output: Output) -> Result<()> {
+/// Messages appended in batches, one after the other.
+pub(crate) async fn append_many(figures: &Figures<'_>, scale: Scale) -> Result<()> {
+    let name = format!("append/{BATCH}");
+    if !figures.want(&name) {
+        return Ok(());
+    }
     let mut values = Vec::new();
     for _ in 0..scale.runs {
-        let (mb, stream) = fresh(target).await?;
-        let took = timed(produce(&stream, scale.messages)).await?;
+        let (mb, stream) = fresh(&figures.target).await?;
+        let took = timed(produce(&stream, scale.messages, 1)).await?;
         values.push(rate(scale.messages, took));
         mb.shutdown().await;
     }
-    figure::print(output, target, "append/1000", "messages/s", &mut values);
+    figures.print(&name, "messages/s", &mut values);
     Ok(())
 }
 
-/// Messages appended one by one, by one caller and by several at once.
-pub(crate) async fn append_single(target: &Target, scale: Scale, output: Output) -> Result<()> {
-    for callers in [1, CALLERS] {
-        let mut values = Vec::new();
-        for _ in 0..scale.runs {
-            let (mb, stream) = fresh(target).await?;
-            let each = scale.messages / 300 / callers;
-            let took = timed(async {
-                let calls: Vec<_> = (0..callers).map(|_| tokio::spawn(one_by_one(stream.clone(), each))).collect();
-                for call in calls {
-                    call.await.map_err(|_| Error::from(Cause::Closed))??;
-                }
-                Ok(())
-            })
-            .await?;
-            values.push(rate(each * callers, took));
-            mb.shutdown().await;
-        }
-        figure::print(output, target, &format!("append/1x{callers}"), "messages/s", &mut values);
+/// Messages appended one by one, by so many callers at once.
+pub(crate) async fn append_single(figures: &Figures<'_>, scale: Scale, callers: usize) -> Result<()> {
+    let name = format!("append/1x{callers}");
+    if !figures.want(&name) {
+        return Ok(());
     }
+    let mut values = Vec::new();
+    for _ in 0..scale.runs {
+        let (mb, stream) = fresh(&figures.target).await?;
+        let each = scale.messages / 300 / callers;
+        let took = timed(async {
+            let calls: Vec<_> = (0..callers).map(|_| tokio::spawn(one_by_one(stream.clone(), each))).collect();
+            for call in calls {
+                call.await.map_err(|_| Error::from(Cause::Closed))??;
+            }
+            Ok(())
+        })
+        .await?;
+        values.push(rate(each * callers, took));
+        mb.shutdown().await;
+    }
+    figures.print(&name, "messages/s", &mut values);
     Ok(())
 }
 
@@ -58,14 +65,19 @@ async fn one_by_one(stream: Stream<Reading>, count: usize) -> Result<()> {
     Ok(())
 }
 
-/// Messages appended in batches while a consumer takes them in windows of `size`, up to the last commit.
-pub(crate) async fn windows(target: &Target, scale: Scale, output: Output, size: usize) -> Result<()> {
+/// Messages appended in batches, some at a time, while a consumer takes them in windows of `size`, up to the last commit.
+pub(crate) async fn windows(figures: &Figures<'_>, scale: Scale, size: usize) -> Result<()> {
+    let name = format!("e2e/{size}");
+    if !figures.want(&name) {
+        return Ok(());
+    }
     let mut values = Vec::new();
     for _ in 0..scale.runs {
-        let (mb, stream) = fresh(target).await?;
+        let (mb, stream) = fresh(&figures.target).await?;
         let messages = scale.messages / size * size;
         let took = timed(async {
-            let (produced, consumed) = tokio::join!(produce(&stream, messages), consume(&stream, messages, size));
+            let (produced, consumed) =
+                tokio::join!(produce(&stream, messages, AT_ONCE), consume(&stream, messages, size));
             produced.and(consumed)
         })
         .await?;
@@ -74,18 +86,16 @@ pub(crate) async fn windows(target: &Target, scale: Scale, output: Output, size:
         mb.shutdown().await;
     }
     let unit = if size == 2 { "windows/s" } else { "messages/s" };
-    figure::print(output, target, &format!("e2e/{size}"), unit, &mut values);
+    figures.print(&name, unit, &mut values);
     Ok(())
 }
 
-/// Appends so many messages in batches.
-pub(crate) async fn produce(stream: &Stream<Reading>, messages: usize) -> Result<()> {
-    let batch = batch();
-    for _ in 0..messages / BATCH {
-        stream.append_many(&batch).await?;
-    }
-    stream.append_many(batch.iter().take(messages % BATCH)).await?;
-    Ok(())
+/// Appends so many messages in batches, so many of them at a time.
+pub(crate) async fn produce(stream: &Stream<Reading>, messages: usize, at_once: usize) -> Result<()> {
+    let batch = &batch();
+    let sizes = (0..messages).step_by(BATCH).map(|done| BATCH.min(messages - done));
+    let appends = sizes.map(|size| stream.append_many(batch.iter().take(size)));
+    futures::stream::iter(appends).buffered(at_once).try_for_each(|_| async { Ok(()) }).await
 }
 
 /// Consumes so many messages in windows, with an empty function; returns when all is committed.

@@ -13,20 +13,38 @@ pub(crate) enum Output {
     Json,
 }
 
-/// Prints one figure: the median of `values`.
-pub(crate) fn print(output: Output, target: &Target, name: &str, unit: &str, values: &mut [f64]) {
-    values.sort_by(f64::total_cmp);
-    let (Some(&value), Some(low), Some(high)) = (values.get(values.len() / 2), values.first(), values.last()) else {
-        return;
-    };
-    let name = format!("{}/{name}", target.name());
-    match output {
-        Output::Text => println!("{name:<28} {value:>12.0} {unit:<12} ({low:.0} … {high:.0}, {})", target.durability()),
-        Output::Json => {
-            println!(
-                "{}",
-                json!({"name": name, "value": value.round(), "unit": unit, "durability": target.durability()})
-            );
+/// The figures of one run.
+#[derive(Debug)]
+pub(crate) struct Figures<'a> {
+    pub(crate) target: Target,
+    pub(crate) output: Output,
+    /// What is in the names of those that are wanted.
+    pub(crate) only: &'a str,
+}
+
+impl Figures<'_> {
+    /// Whether this one is to be measured.
+    pub(crate) fn want(&self, name: &str) -> bool {
+        self.full_name(name).contains(self.only)
+    }
+
+    /// Prints one: the median of `values`.
+    pub(crate) fn print(&self, name: &str, unit: &str, values: &mut [f64]) {
+        values.sort_by(f64::total_cmp);
+        let (Some(&value), Some(low), Some(high)) = (values.get(values.len() / 2), values.first(), values.last())
+        else {
+            return;
+        };
+        let (name, durability) = (self.full_name(name), self.target.durability());
+        match self.output {
+            Output::Text => println!("{name:<28} {value:>12.0} {unit:<12} ({low:.0} … {high:.0}, {durability})"),
+            Output::Json => {
+                println!("{}", json!({"name": name, "value": value.round(), "unit": unit, "durability": durability}));
+            }
         }
+    }
+
+    fn full_name(&self, name: &str) -> String {
+        format!("{}/{name}", self.target.name())
     }
 }

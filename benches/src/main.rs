@@ -1,4 +1,4 @@
-//! End-to-end speeds: `cargo xtask bench [--quick] [--json]`.
+//! End-to-end speeds: `cargo xtask bench [--quick] [--json] [NAME]`.
 //!
 //! Each figure is a whole way: appended, read, formed, handed to an empty function, and committed, on the storage that
 //! `MINIBATCH_URL` names, or on a fresh SQLite file. What is measured is said in the name of the figure; a run prints the
@@ -14,7 +14,7 @@ mod target;
 
 use std::process::ExitCode;
 
-use figure::Output;
+use figure::{Figures, Output};
 use minibatch::Result;
 use target::Target;
 
@@ -28,6 +28,9 @@ struct Scale {
     /// Messages that wait when memory is measured.
     backlog: usize,
 }
+
+/// How many callers append single messages at once.
+const CALLERS: usize = 16;
 
 const QUICK: Scale = Scale { messages: 300_000, runs: 3, backlog: 500_000 };
 const FULL: Scale = Scale { messages: 2_000_000, runs: 5, backlog: 5_000_000 };
@@ -50,22 +53,24 @@ async fn run(args: &[&str]) -> Result<ExitCode> {
     {
         return backlog::child(role, url, count).await;
     }
-    let (mut scale, mut output) = (FULL, Output::Text);
+    let (mut scale, mut output, mut only) = (FULL, Output::Text, "");
     for arg in args {
         match *arg {
             "--quick" => scale = QUICK,
             "--json" => output = Output::Json,
+            name if !name.starts_with('-') => only = name,
             _ => {
-                println!("unknown argument, there are --quick and --json");
+                println!("unknown argument, there are --quick, --json, and the name of a figure");
                 return Ok(ExitCode::from(2));
             }
         }
     }
-    let target = Target::from_env()?;
-    e2e::append_many(&target, scale, output).await?;
-    e2e::append_single(&target, scale, output).await?;
-    e2e::windows(&target, scale, output, 100).await?;
-    e2e::windows(&target, scale, output, 2).await?;
-    backlog::memory(&target, scale, output).await?;
+    let figures = Figures { target: Target::from_env()?, output, only };
+    e2e::append_many(&figures, scale).await?;
+    e2e::append_single(&figures, scale, 1).await?;
+    e2e::append_single(&figures, scale, CALLERS).await?;
+    e2e::windows(&figures, scale, 100).await?;
+    e2e::windows(&figures, scale, 2).await?;
+    backlog::memory(&figures, scale).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -17,8 +17,9 @@ Measures messages a second from append to commit, and memory with a backlog, in 
 on a fresh MongoDB where a mongod is to be had (see `cargo xtask setup`). The figures of pure parts come from criterion:
 cargo bench -p minibatch-emitters.
 
-Usage: cargo xtask bench [--quick] [--json] [--sqlite | --mongo]
+Usage: cargo xtask bench [--quick] [--json] [--sqlite | --mongo] [NAME]
 
+  NAME      only figures with this in their name, as in `e2e/100`
   --quick   fewer messages and runs: minutes instead of a quarter of an hour
   --json    one JSON object a line: name, value, unit, durability
   --sqlite  SQLite alone
@@ -34,8 +35,12 @@ fn run(args: &[String]) -> Result<ExitCode> {
             "--quick" | "--json" => passed.push(arg.as_str()),
             "--sqlite" => mongo = false,
             "--mongo" => sqlite = false,
+            name if !name.starts_with('-') => passed.push(name),
             _ => {
-                return Err(Usage(format!("`{arg}`? cargo xtask bench [--quick] [--json] [--sqlite | --mongo]")).into());
+                return Err(Usage(format!(
+                    "`{arg}`? cargo xtask bench [--quick] [--json] [--sqlite | --mongo] [NAME]"
+                ))
+                .into());
             }
         }
     }

@@ -121,7 +121,7 @@ pub use connection::Minibatch;
 pub use minibatch_core::{
     Buffer, BufferedSlot, Cause, Clock, EmitterState, Error, ErrorKind, Fingerprint, GroupName, Message, Observed,
     Offset, Readiness, Result, Slot, Strategy, StreamName, Timestamp, WindowEmitter,
-    chunk::Extras,
+    chunk::{Extras, MESSAGE_MAX_BYTES},
     storage,
     window::{Bounds, Leaves, Picks, Reason, Selection, WindowId},
 };

@@ -6,6 +6,11 @@ use futures::FutureExt;
 use tokio::task::spawn_blocking;
 
 /// What a function of windows may return: nothing, or a result.
+#[diagnostic::on_unimplemented(
+    message = "a function of windows returns nothing or a `Result` whose error can be displayed, not `{Self}`",
+    label = "this function returns `{Self}`",
+    note = "end it with `Ok(())`, or with a semicolon"
+)]
 pub trait Outcome {
     /// Whether the window is done; otherwise why not.
     ///

@@ -9,5 +9,6 @@ mod producing;
 mod pulling;
 mod restarts;
 mod running;
+mod stored;
 mod tail;
 mod tools;

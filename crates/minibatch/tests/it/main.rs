@@ -5,6 +5,8 @@ mod attribute;
 #[cfg(test)]
 mod blocking;
 #[cfg(test)]
+mod canary;
+#[cfg(test)]
 mod compile;
 #[cfg(test)]
 mod connect;
