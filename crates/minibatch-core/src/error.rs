@@ -154,6 +154,9 @@ pub enum Cause {
     /// The stream was dropped, or dropped and created again, since it was opened.
     #[error("stream was dropped or recreated, open it again")]
     StreamDropped,
+    /// The group was removed, or never opened.
+    #[error("group was removed or never opened, open it again")]
+    GroupRemoved,
     /// The stream exists with other options.
     #[error("stream exists with another number of partitions: stored=`{stored}` asked=`{asked}`")]
     #[non_exhaustive]
@@ -357,6 +360,7 @@ impl Cause {
             | Self::OffsetTrimmed { .. }
             | Self::PositionAheadOfLog { .. }
             | Self::StreamDropped
+            | Self::GroupRemoved
             | Self::CorruptRecord { .. }
             | Self::CorruptState { .. } => ErrorKind::Corrupt,
             Self::Bug { .. } => ErrorKind::Bug,

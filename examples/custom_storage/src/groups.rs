@@ -120,7 +120,8 @@ impl GroupStore for CustomStorage {
 
     async fn acquire(&self, partition: &Partition, group: &GroupName, member: &MemberId) -> Result<Acquired, Error> {
         let mut state = self.state();
-        let before = state.partition(partition)?.group(group, 0)?.state.owner.clone();
+        let known = state.partition(partition)?.groups.get(group).ok_or(Cause::GroupRemoved)?;
+        let before = known.state.owner.clone();
         if !state.is_alive(member) {
             return Err(Cause::MemberDead.into());
         }

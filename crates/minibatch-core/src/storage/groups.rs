@@ -94,7 +94,8 @@ pub struct PieceId {
 ///     the end of the log [`OutOfRange`](crate::Cause::OutOfRange): the end is the first offset of the slot after the tail.
 /// 11. A successful commit sets `unclean` to 0.
 /// 12. `release` frees the partition if the epoch is still the owner's, and otherwise does nothing.
-/// 13. `remove_group` frees what the group held; commits of its owner give [`Fenced`](crate::Cause::Fenced).
+/// 13. `remove_group` frees what the group held; commits of its owner give [`Fenced`](crate::Cause::Fenced), and to acquire
+///     it (or a group that was never opened) gives [`GroupRemoved`](crate::Cause::GroupRemoved).
 /// 14. `groups` lists the groups of a partition by name.
 /// 15. A piece written is read back whole; writing it again with the same bytes is fine. `retain_pieces` deletes the
 ///     pieces before `before` that are not among `keep`, and no others: pieces are ordered by epoch, then number, and an
@@ -133,7 +134,7 @@ pub trait GroupStore: fmt::Debug + Send + Sync + 'static {
     /// The groups of a partition, with their state there.
     async fn groups(&self, partition: &Partition) -> Result<Vec<(GroupName, GroupState)>, Error>;
 
-    /// Takes the partition for `member` if it is free. The group must have been opened.
+    /// Takes the partition for `member` if it is free.
     async fn acquire(&self, partition: &Partition, group: &GroupName, member: &MemberId) -> Result<Acquired, Error>;
 
     /// Gives the partition back.

@@ -33,7 +33,7 @@ pub struct ReadLimit {
 pub struct LogBounds {
     /// The lowest slot still promised: 0 in a new partition.
     pub floor: Slot,
-    /// The append time at the floor: no kept record's append time is before it.
+    /// The append time of the floor's own record: no kept record's append time is before it.
     pub floor_time: Timestamp,
     /// The highest slot that is filled; 0 when none ever was.
     pub tail: Slot,
@@ -61,7 +61,7 @@ pub struct Trimmed {
 ///    [`SequenceConflict`](crate::Cause::SequenceConflict), where the record is still there to compare.
 /// 6. *Fencing*: registering a producer id again fences the earlier registration: its next append gives
 ///    [`Fenced`](crate::Cause::Fenced), from its heir's first append on at the latest. The heir's `next_sequence` follows
-///    the last one appended.
+///    the last one appended. An epoch that was never given gives [`OutOfRange`](crate::Cause::OutOfRange).
 /// 7. `read` returns records from `from` on, contiguous, in slot order, whole, and at least one when there is one; an
 ///    empty answer means that `from` is past the tail. `from` [`Slot::ZERO`] reads from the first slot.
 /// 8. `read` stops after the record that reaches a limit.
@@ -71,7 +71,8 @@ pub struct Trimmed {
 ///     answer are returned first.
 /// 11. A record's time is the producer's clock within the bounds of [`clamp_time`](crate::chunk::clamp_time).
 /// 12. `wait` returns once a record above `after` can be read, within a second of its append by whatever client, at once
-///     when there is one. It may return for no reason.
+///     when there is one. It may return for no reason. When the stream is dropped it returns too, or gives
+///     [`StreamDropped`](crate::Cause::StreamDropped).
 /// 13. `trim` deletes nothing that a group still needs (records from its `keep_from` on), never the last record, and
 ///     nothing when there is no group. The floor is raised before anything is deleted. It may leave deleting to a later
 ///     call, so that a slow client comes to no harm.

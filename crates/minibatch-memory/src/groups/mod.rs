@@ -131,7 +131,8 @@ impl GroupStore for MemoryStorage {
         let mut state = self.state();
         let state = &mut *state;
         let now = self.time().elapsed();
-        let group = state.streams.partition(partition).and_then(|known| known.groups.find(group, 0)).map_err(during)?;
+        let groups = &mut state.streams.partition(partition).map_err(during)?.groups.by_name;
+        let group = groups.get_mut(group).ok_or_else(|| during(Cause::GroupRemoved.into()))?;
         if !state.members.is_alive(member, now) {
             return Err(during(Cause::MemberDead.into()));
         }

@@ -23,7 +23,7 @@ impl Client {
         self.check(partition).await?;
         let mut attempts = self.attempts();
         loop {
-            let state = self.find_group(partition, group).await?.ok_or_else(|| Error::new(Cause::fenced(0)))?;
+            let state = self.find_group(partition, group).await?.ok_or(Cause::GroupRemoved)?;
             if !self.is_alive(member).await? {
                 return Err(Cause::MemberDead.into());
             }

@@ -129,3 +129,18 @@ async fn a_stream_dropped_under_its_users_says_so() {
     let summary = again.streaming().window(CountWindow::new(2)).drain(|_: Window<u32>| async {}).await.unwrap();
     assert_eq!(summary.messages, 1);
 }
+
+#[tokio::test]
+async fn a_group_removed_under_its_consumer_ends_it() {
+    let stored = Stored::new().await;
+    let mut consumer = stored.stream.streaming().window(CountWindow::new(2)).open().await.unwrap();
+    let window = consumer.next().await.unwrap().unwrap();
+    assert!(stored.stream.remove_group("default").await.unwrap());
+    window.ack().await.unwrap_err();
+    let end = loop {
+        if let Err(error) = consumer.next().await {
+            break error;
+        }
+    };
+    assert!(matches!(end.cause(), Cause::GroupRemoved), "{end:?}");
+}

@@ -16,7 +16,7 @@ pub(super) fn acquire(
     member: &MemberId,
 ) -> Result<Option<Acquired>, Failed> {
     let partition = PartitionRow::find(tx, partition)?;
-    let Some((id, mut state)) = row::find(tx, &partition, group)? else { return Err(Cause::fenced(0).into()) };
+    let Some((id, mut state)) = row::find(tx, &partition, group)? else { return Err(Cause::GroupRemoved.into()) };
     if !members::is_alive(tx, member)? {
         return Ok(None);
     }

@@ -146,8 +146,11 @@ async fn group_13_removed_group_is_gone(cx: Cx) -> Verdict {
     for index in 0..2 {
         ensure!(a.groups(&stream.partition(index)).await?.is_empty(), "partition {index} still lists the group");
     }
-    let acquired = a.acquire(&stream.partition(1), &readers, &member(&a).await?).await;
-    ensure!(acquired.is_err(), "a group that was removed can be acquired: {acquired:?}");
+    let me = member(&a).await?;
+    for (name, what) in [(&readers, "that was removed"), (&group("never")?, "that was never opened")] {
+        let acquired = a.acquire(&stream.partition(1), name, &me).await;
+        ensure_cause!(acquired, Cause::GroupRemoved, "acquire a group {what}");
+    }
 
     b.open_group(&stream, &readers, "another strategy", Start::Earliest).await?;
     let next = state(&b, &stream.partition(1), &readers).await?;

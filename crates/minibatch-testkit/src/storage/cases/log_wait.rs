@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use minibatch_core::{Slot, storage::Partition};
+use minibatch_core::{Cause, Slot, storage::Partition};
 use tokio::time::{Instant, timeout};
 
 use crate::storage::{
@@ -19,6 +19,7 @@ pub(super) const CASES: &[Case] = cases![
     log_12_every_waiter_is_woken,
     log_12_dropped_wait_breaks_nothing,
     log_12_wait_without_an_append_does_not_spin,
+    log_12_wait_ends_with_its_stream,
 ];
 
 /// Waits until a record above `after` can be read.
@@ -135,6 +136,25 @@ async fn log_12_dropped_wait_breaks_nothing(cx: Cx) -> Verdict {
     }
     check_woken(&a, &b, &partition, cx.patience()).await?;
     ensure_eq!(b.bounds(&partition).await?.tail, slot(3)?, "tail");
+    Ok(())
+}
+
+async fn log_12_wait_ends_with_its_stream(cx: Cx) -> Verdict {
+    let (a, b, partition) = cx.partition().await?;
+    let waits = async |client: &Client| {
+        timeout(cx.patience(), client.wait(&partition, Slot::ZERO))
+            .await
+            .map_err(|_| Failure::new("a wait goes on though the stream was dropped"))
+    };
+    let dropping = async {
+        tokio::task::yield_now().await;
+        a.drop_stream(&partition.stream).await
+    };
+    let (own, other, dropped) = tokio::join!(waits(&a), waits(&b), dropping);
+    ensure!(dropped?, "there was no stream to drop");
+    for ended in [own?, other?].into_iter().filter_map(Result::err) {
+        ensure!(matches!(ended.cause(), Cause::StreamDropped), "a wait for a dropped stream: {ended}");
+    }
     Ok(())
 }
 
