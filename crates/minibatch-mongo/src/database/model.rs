@@ -46,6 +46,18 @@ pub(crate) struct Connection {
     seen: Mutex<u64>,
     /// How long the next write waits on its way to the server.
     held: Mutex<Duration>,
+    /// How long the next write is under way after its client has given it up.
+    late: Mutex<Option<Duration>>,
+    held_find: Mutex<Option<HeldFind>>,
+}
+
+/// A find that waits on its way to the server.
+#[derive(Debug)]
+struct HeldFind {
+    collection: Collection,
+    /// How many finds on the collection come before it.
+    before: usize,
+    duration: Duration,
 }
 
 impl Server {
@@ -55,7 +67,15 @@ impl Server {
 
     pub(crate) fn connect(self: &Arc<Self>, faults: Faults, seed: u64) -> Arc<Connection> {
         let (faults, random) = (Mutex::new(faults), Mutex::new(Random::new(seed)));
-        Arc::new(Connection { server: Arc::clone(self), faults, random, seen: Mutex::new(0), held: Mutex::default() })
+        Arc::new(Connection {
+            server: Arc::clone(self),
+            faults,
+            random,
+            seen: Mutex::new(0),
+            held: Mutex::default(),
+            late: Mutex::default(),
+            held_find: Mutex::default(),
+        })
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -89,6 +109,28 @@ impl Connection {
         *self.held.lock().unwrap() = duration;
     }
 
+    /// The next write is given up at once, and reaches the server only after so long.
+    pub(crate) fn delay_next_write(&self, duration: Duration) {
+        *self.late.lock().unwrap() = Some(duration);
+    }
+
+    /// A find on the collection, after so many `before` it, reaches the server only after so long.
+    pub(crate) fn hold_find(&self, collection: Collection, before: usize, duration: Duration) {
+        *self.held_find.lock().unwrap() = Some(HeldFind { collection, before, duration });
+    }
+
+    fn held_find(&self, find: &Find) -> Duration {
+        let mut held = self.held_find.lock().unwrap();
+        let Some(next) = held.as_mut().filter(|next| next.collection == find.collection) else { return Duration::ZERO };
+        match next.before.checked_sub(1) {
+            Some(before) => {
+                next.before = before;
+                Duration::ZERO
+            }
+            None => held.take().map_or(Duration::ZERO, |held| held.duration),
+        }
+    }
+
     fn fate(&self) -> Fate {
         let faults = *self.faults.lock().unwrap();
         faults.draw(&mut self.random.lock().unwrap())
@@ -104,7 +146,8 @@ impl Connection {
         &self,
         apply: impl FnOnce(&mut Store, Timestamp) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
-        let fate = self.fate();
+        let mut fate = self.fate();
+        fate.delayed = self.late.lock().unwrap().take().or(fate.delayed);
         let held = std::mem::take(&mut *self.held.lock().unwrap());
         pass(fate.before + held).await;
         let lost = || Err(Failure::Indeterminate("connection lost".to_owned()));
@@ -137,7 +180,8 @@ impl Connection {
 impl Database for Connection {
     async fn find(&self, find: Find) -> Result<Found, Failure> {
         let fate = self.fate();
-        pass(fate.before).await;
+        let held = self.held_find(&find);
+        pass(fate.before + held).await;
         if fate.refused || fate.dropped || fate.reply_lost {
             return Err(Failure::NotApplied("connection lost".to_owned()));
         }

@@ -127,7 +127,7 @@ impl Client {
         match written {
             Some(written) if !written.holds(&chunk.payload) => Err(Cause::sequence_conflict(stamp.sequence).into()),
             Some(written) if written.slot >= floor || trimmed >= stored => Ok(Verdict::Known(written.slot)),
-            None if trimmed >= stored => Ok(Verdict::Known(self.folded(partition, &stamp.id, stored, floor).await?)),
+            None if trimmed >= stored => Ok(Verdict::Known(self.folded(partition, &stamp.id, stored).await?)),
             // in a slot that was trimmed before: it has to be sent again, as its insert finds out
             _ => Ok(Verdict::New(stored)),
         }

@@ -17,16 +17,18 @@ pub(super) enum Resolved {
 }
 
 impl Client {
-    /// Where a number is that the producer's row has: trimmed, or about to be and not there when it was looked for.
+    /// Where a number is that the producer's row has: still there, though it was not when it was looked for before, or
+    /// trimmed, and then below the floor of now: one read earlier may be from before it arrived.
     pub(super) async fn folded(
         &self,
         partition: &Partition,
         producer: &ProducerId,
         stored: u64,
-        floor: Slot,
     ) -> Result<Slot, Error> {
-        let written = self.written(partition, producer, stored).await?;
-        Ok(written.map_or(floor.previous(), |written| written.slot))
+        if let Some(written) = self.written(partition, producer, stored).await? {
+            return Ok(written.slot);
+        }
+        Ok(self.read_partition(partition).await?.floor.previous())
     }
 
     /// Asks for the producer's own number. The order of the three reads, each after the other in the server's time, is
@@ -53,7 +55,7 @@ impl Client {
                 };
             }
         } else if row.last_epoch == stamp.epoch && row.last_sequence >= stored {
-            return Ok(Resolved::Appended(self.folded(partition, &stamp.id, stored, floor).await?));
+            return Ok(Resolved::Appended(self.folded(partition, &stamp.id, stored).await?));
         }
         if row.epoch > stamp.epoch {
             // the heir's numbers may have covered this one's traces

@@ -1,4 +1,4 @@
-//! A client that stood still while the log was trimmed past the slot that it was about to fill.
+//! A client that stood still while the log was trimmed past the slot that it was about to fill, or to ask for.
 
 use std::time::Duration;
 
@@ -89,5 +89,48 @@ async fn tail_of_long_ago_is_forgotten() {
         let slot = other.append(&partition, chunk(&other_id, other_grant.epoch, round, "b")).await.unwrap();
         assert_eq!(slot.get(), 2 * round);
         pass(MINUTE).await;
+    }
+}
+
+/// An append is given up and arrives later, and its client stands still while it looks for it: one of its reads comes
+/// after all was trimmed, those before it before the append arrived.
+async fn looked_for_around_trim(before: usize) {
+    let server = Server::start();
+    let (storage, slow) = client(&server, Faults::NONE, 1);
+    let (quick, _) = client(&server, Faults::NONE, 2);
+    let (stream, group) = stream(&quick).await;
+    let partition = stream.partition(0);
+    let id = ProducerId::new("slow").unwrap();
+    let grant = storage.register_producer(&partition, &id).await.unwrap();
+    for sequence in 1..=2 {
+        storage.append(&partition, chunk(&id, grant.epoch, sequence, &sequence.to_string())).await.unwrap();
+    }
+    slow.delay_next_write(Duration::from_secs(1));
+    slow.hold_find(Collection::Producers, before, 5 * MINUTE);
+    let third = chunk(&id, grant.epoch, 3, "3");
+    let (to, in_background) = (partition.clone(), storage.clone());
+    let held = tokio::spawn(async move { verdict(|| in_background.append(&to, third.clone())).await.unwrap() });
+    pass(Duration::from_secs(2)).await;
+
+    let other = ProducerId::new("quick").unwrap();
+    let grant = quick.register_producer(&partition, &other).await.unwrap();
+    for sequence in 1..=2 {
+        quick.append(&partition, chunk(&other, grant.epoch, sequence, "quick")).await.unwrap();
+    }
+    let mut reader = Reader::new(&quick, &partition, &group).await;
+    while reader.step().await {}
+    quick.trim(&partition).await.unwrap();
+    pass(MINUTE).await;
+    quick.trim(&partition).await.unwrap();
+    let slot = held.await.unwrap();
+    while reader.step().await {}
+    let third: Vec<_> = reader.records.iter().filter(|record| text(record) == "3").map(|record| record.slot).collect();
+    assert!(third.len() == 1 && third[0] <= slot, "it is in {third:?}, and {slot} was said");
+}
+
+#[tokio::test(start_paused = true)]
+async fn append_looked_for_while_all_is_trimmed() {
+    for before in 0..5 {
+        looked_for_around_trim(before).await;
     }
 }

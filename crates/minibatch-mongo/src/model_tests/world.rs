@@ -49,11 +49,13 @@ pub(super) fn client(server: &Arc<Server>, faults: Faults, seed: u64) -> (MongoS
     (MongoStorage::over(database, clock, MongoOptions::default(), seed), connection)
 }
 
-/// Runs a world for each of some seeds; `MINIBATCH_SEEDS` says how many (40 unless set) and `MINIBATCH_SEED` which one.
+/// Runs a world for each of some seeds: 40 from 0 on, or the one that `MINIBATCH_SEED` names, or as many from there on as
+/// `MINIBATCH_SEEDS` says.
 pub(super) fn for_seeds<F: Future<Output = ()>>(world: impl Fn(u64) -> F) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    let seeds = number("MINIBATCH_SEED").map_or(0..number("MINIBATCH_SEEDS").unwrap_or(40), |seed| seed..seed + 1);
-    for seed in seeds {
+    let first = number("MINIBATCH_SEED");
+    let count = number("MINIBATCH_SEEDS").unwrap_or(if first.is_some() { 1 } else { 40 });
+    for seed in (first.unwrap_or(0)..).take(usize::try_from(count).unwrap()) {
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let named = SeedOnPanic(seed);
         runtime.block_on(world(seed));
