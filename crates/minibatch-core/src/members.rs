@@ -1,6 +1,6 @@
 //! The messages of a window, held as runs of chunks: a window of a million messages may be one run.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::Range, sync::Arc};
 
 use smallvec::SmallVec;
 
@@ -109,6 +109,23 @@ impl Members {
         self.runs.iter().map(Run::first).min()
     }
 
+    /// The members at these places alone, in the same order; places past the end are left out.
+    #[must_use]
+    pub fn slice(&self, places: Range<usize>) -> Self {
+        let mut slice = Self::new();
+        let mut begin = 0;
+        for run in &self.runs {
+            let end = begin + run.len();
+            let inside = |place: usize| u32::try_from(place.clamp(begin, end) - begin).unwrap_or(u32::MAX);
+            let (from, to) = (inside(places.start), inside(places.end));
+            if from < to {
+                slice.push_run(Run::new(Arc::clone(&run.chunk), run.from + from, run.from + to));
+            }
+            begin = end;
+        }
+        slice
+    }
+
     pub(crate) fn push(&mut self, chunk: &Arc<Chunk>, index: u32) {
         match self.runs.last_mut() {
             Some(last) if last.to == index && last.chunk.slot() == chunk.slot() => {
@@ -131,5 +148,34 @@ impl Members {
 impl fmt::Debug for Members {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(&self.runs).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::buffer::tests::chunk;
+
+    fn offsets(members: &Members) -> Vec<Offset> {
+        members.iter().map(|message| message.offset()).collect()
+    }
+
+    proptest! {
+        /// A slice of the members is the same slice of their list.
+        #[test]
+        fn slices_are_those_of_a_list(runs in prop::collection::vec((0u32..8, 1u32..4), 0..6), from in 0usize..20, len in 0usize..20) {
+            let texts = vec!["text".to_owned(); 12];
+            let mut members = Members::new();
+            for (slot, (first, len)) in (1..).zip(runs) {
+                members.push_run(Run::new(chunk(slot, 0, &texts), first, first + len));
+            }
+            let all = offsets(&members);
+            let slice = members.slice(from..from + len);
+            let expected: Vec<_> = all.iter().copied().skip(from).take(len).collect();
+            prop_assert_eq!(slice.len(), expected.len());
+            prop_assert_eq!(offsets(&slice), expected);
+        }
     }
 }

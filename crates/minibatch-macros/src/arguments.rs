@@ -17,6 +17,7 @@ pub(crate) struct Arguments {
     pub(crate) stream: LitStr,
     pub(crate) strategy: Strategy,
     pub(crate) max_attempts: Option<Positive>,
+    pub(crate) timeout: Option<Time>,
     group: Option<Group>,
 }
 
@@ -38,6 +39,7 @@ struct Settings {
     relaxed: Option<SpannedValue<bool>>,
     group: Option<Group>,
     max_attempts: Option<Positive>,
+    timeout: Option<Time>,
 }
 
 impl Arguments {
@@ -45,7 +47,8 @@ impl Arguments {
         let items = NestedMeta::parse_meta_list(arguments)?;
         let (stream, settings) = split(&items)?;
         name::check_stream(stream)?;
-        let Settings { size, bytes, max_wait, interval, relaxed, group, max_attempts } = Settings::from_list(settings)?;
+        let Settings { size, bytes, max_wait, interval, relaxed, group, max_attempts, timeout } =
+            Settings::from_list(settings)?;
         let batch = [span(&size), span(&bytes), span(&max_wait)].into_iter().flatten().next();
         let strategy = match (interval, relaxed, batch) {
             (Some(_), _, Some(batch)) => {
@@ -66,7 +69,7 @@ impl Arguments {
                 return Err(Error::custom("say when a window is ready: `size`, `max_wait`, `bytes` or `interval`"));
             }
         };
-        Ok(Self { stream: stream.clone(), strategy, max_attempts, group })
+        Ok(Self { stream: stream.clone(), strategy, max_attempts, timeout, group })
     }
 
     /// The group: the one given, or the function's name.

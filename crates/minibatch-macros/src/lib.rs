@@ -25,7 +25,8 @@ use crate::{arguments::Arguments, function::Function};
 /// | `interval = "1m"` | every so often whatever has gathered | instead of those three |
 /// | `relaxed = false` | with `interval`: each interval by the clock | default `true` |
 /// | `group = "alerts"` | reads as this group | default the function's name |
-/// | `max_attempts = 3` | tries a window so often before its messages go to the dead letters | default 5 |
+/// | `max_attempts = 3` | tries a window so often before it is split to find the messages at fault | default 5 |
+/// | `timeout = "30s"` | gives the function so long for a window | default as long as it likes |
 ///
 /// Of `size`, `bytes` and `max_wait` whichever comes first. Durations are texts (`"250ms"`, `"2s"`, `"1m30s"`, `"1h"`) or
 /// expressions of type `Duration`; numbers may be expressions too.

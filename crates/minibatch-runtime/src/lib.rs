@@ -32,7 +32,8 @@
 //!   the next one.
 //! - A consumer ([`Streaming`]) is a task that owns a partition for its group: it reads ahead, forms windows, hands them
 //!   out, and commits what is done, one commit in flight and the next taking all that gathered.
-//! - A failing function is tried again with growing waits, then its window's messages go to the stream `<name>.dead`.
+//! - A window whose function fails is tried again with growing waits, then split down to the messages at fault, which go
+//!   to the stream `<name>.dead`; where no piece succeeds, the function is at fault, and nothing is given up on.
 
 mod client;
 mod clock;
@@ -48,7 +49,10 @@ const STOP_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
 
 pub use client::{Client, ClientOptions};
 pub use clock::SystemClock;
-pub use consumer::{Consumer, ConsumerOptions, NoWindow, OnBufferFull, Outcome, Streaming, Summary};
+pub use consumer::{
+    Consumer, ConsumerOptions, Failure, NoWindow, OnBufferFull, OnExhausted, Outcome, RetryAfter, Streaming, Summary,
+    retry_after,
+};
 pub use producer::Appended;
 pub use retry::Backoff;
 pub use stream::Stream;

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
 
@@ -66,15 +67,45 @@ pub(crate) struct WindowSource {
 /// A window that is run by a function has none: what the function returns settles it.
 struct Receipt {
     delivery: Delivery,
-    rejected: Vec<Rejected>,
+    rejections: Arc<Rejections>,
     settlements: Option<mpsc::UnboundedSender<Settlement>>,
 }
 
-/// A message of a window that is not a `T`, by its place among the members.
+/// A message of a window that goes to the dead letters, by its place among the members.
 #[derive(Clone, Debug)]
 pub(crate) struct Rejected {
     pub(crate) place: usize,
     pub(crate) reason: String,
+}
+
+/// The messages of a window that go to the dead letters when it is done. Outlives the window, which its function takes.
+#[derive(Debug)]
+pub(crate) struct Rejections {
+    /// Those that are not a `T`, in the window's order.
+    undecodable: Vec<Rejected>,
+    /// Those that the function rejects.
+    given_up: Mutex<Vec<Rejected>>,
+}
+
+impl Rejections {
+    fn given_up(&self) -> MutexGuard<'_, Vec<Rejected>> {
+        // a list is whole whatever panicked
+        self.given_up.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All, in the window's order; of a message rejected twice the first.
+    pub(crate) fn all(&self) -> Vec<Rejected> {
+        let mut all = self.undecodable.clone();
+        all.extend(self.given_up().iter().cloned());
+        all.sort_by_key(|rejected| rejected.place);
+        all.dedup_by_key(|rejected| rejected.place);
+        all
+    }
+
+    /// The place among all members of a message that decoded.
+    fn place_of(&self, index: usize) -> usize {
+        self.undecodable.iter().fold(index, |place, rejected| if rejected.place <= place { place + 1 } else { place })
+    }
 }
 
 impl<T> Window<T> {
@@ -91,13 +122,14 @@ impl<T> Window<T> {
     {
         let formed = &delivery.formed;
         let mut data = Vec::with_capacity(formed.members.len());
-        let mut rejected = Vec::new();
+        let mut undecodable = Vec::new();
         for (place, message) in formed.members.iter().enumerate() {
             match message.decode() {
                 Ok(value) => data.push(value),
-                Err(error) => rejected.push(Rejected { place, reason: report(&error) }),
+                Err(error) => undecodable.push(Rejected { place, reason: report(&error) }),
             }
         }
+        let rejections = Rejections { undecodable, given_up: Mutex::default() };
         Self {
             data,
             id: delivery.id,
@@ -108,7 +140,7 @@ impl<T> Window<T> {
             attempt: delivery.attempt,
             stream: source.stream.clone(),
             group: source.group.clone(),
-            receipt: Receipt { delivery, rejected, settlements },
+            receipt: Receipt { delivery, rejections: Arc::new(rejections), settlements },
         }
     }
 
@@ -126,7 +158,7 @@ impl<T> Window<T> {
 
     /// What comes with each message, in the order of [`Window::data`].
     pub fn meta(&self) -> impl Iterator<Item = MessageMeta> {
-        let rejected = &self.receipt.rejected;
+        let rejected = &self.receipt.rejections.undecodable;
         let decoded = move |place: &usize| rejected.binary_search_by_key(place, |rejected| rejected.place).is_err();
         let members = self.receipt.delivery.formed.members.iter().enumerate();
         members.filter(move |(place, _)| decoded(place)).map(|(_, message)| MessageMeta {
@@ -151,6 +183,20 @@ impl<T> Window<T> {
         Ack(Some(verdict))
     }
 
+    /// Gives up on the message that was handed out at `index` of [`Window::data`]: when the window is done it goes to the
+    /// dead letters with this reason, and the others are done. When the attempt fails, nothing is rejected.
+    ///
+    /// # Errors
+    /// [`OutOfRange`](Cause::OutOfRange) where the window had no such message.
+    pub fn reject(&self, index: usize, reason: impl fmt::Display) -> Result<(), Error> {
+        let place = self.receipt.rejections.place_of(index);
+        if place >= self.receipt.delivery.formed.members.len() {
+            return Err(Error::new(Cause::out_of_range("a window's messages are numbered from 0")).during("reject"));
+        }
+        self.receipt.rejections.given_up().push(Rejected { place, reason: reason.to_string() });
+        Ok(())
+    }
+
     /// Hands a pulled window back as failed: it comes again, or goes to the dead letters after its last attempt. Inside a
     /// function that is run on windows it does nothing.
     pub fn fail(mut self, reason: impl fmt::Display) {
@@ -160,12 +206,12 @@ impl<T> Window<T> {
 
     /// Not one of its messages decoded.
     pub(crate) fn is_rejected(&self) -> bool {
-        self.data.is_empty() && !self.receipt.rejected.is_empty()
+        self.data.is_empty() && !self.receipt.rejections.undecodable.is_empty()
     }
 
-    /// The messages that did not decode.
-    pub(crate) fn rejected(&self) -> &[Rejected] {
-        &self.receipt.rejected
+    /// What is rejected of it, also after its function took it.
+    pub(crate) fn rejections(&self) -> Arc<Rejections> {
+        Arc::clone(&self.receipt.rejections)
     }
 }
 
@@ -196,7 +242,7 @@ impl Receipt {
     fn settle(&mut self, how: impl FnOnce(Delivery, Vec<Rejected>) -> Settlement) {
         if let Some(settlements) = self.settlements.take() {
             // a consumer that has ended does not need to know, and the window comes again
-            let _ = settlements.send(how(self.delivery.clone(), std::mem::take(&mut self.rejected)));
+            let _ = settlements.send(how(self.delivery.clone(), self.rejections.all()));
         }
     }
 }

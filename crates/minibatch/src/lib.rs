@@ -130,8 +130,8 @@ pub use minibatch_emitters::{
     RelaxedTimeWindow,
 };
 pub use minibatch_runtime::{
-    Ack, Appended, Backoff, Client, ClientOptions, Consumer, ConsumerOptions, MessageMeta, NoWindow, OnBufferFull,
-    Outcome, Stream, Streaming, Summary, SystemClock, Window,
+    Ack, Appended, Backoff, Client, ClientOptions, Consumer, ConsumerOptions, Failure, MessageMeta, NoWindow,
+    OnBufferFull, OnExhausted, Outcome, RetryAfter, Stream, Streaming, Summary, SystemClock, Window, retry_after,
 };
 pub use settings::WindowSettings;
 

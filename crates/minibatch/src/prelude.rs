@@ -8,4 +8,4 @@ pub use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "macros")]
 pub use crate::streaming;
-pub use crate::{Error, Minibatch, Result, Stream, Window, WindowSettings};
+pub use crate::{Error, Minibatch, Result, Stream, Window, WindowSettings, retry_after};

@@ -1,6 +1,6 @@
 //! The stable name of a window.
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
 use twox_hash::XxHash3_128;
 
@@ -20,6 +20,19 @@ impl WindowId {
         let mut key = [0; 20];
         let parts =
             generation.get().to_le_bytes().into_iter().chain(partition.to_le_bytes()).chain(ordinal.to_le_bytes());
+        for (byte, part) in key.iter_mut().zip(parts) {
+            *byte = part;
+        }
+        Self(XxHash3_128::oneshot(&key))
+    }
+
+    /// The id of the piece of this window that has its members at these places, as where a failing window is split. The
+    /// same for the same piece, at every attempt.
+    #[must_use]
+    pub fn piece(self, places: Range<usize>) -> Self {
+        let mut key = [0; 32];
+        let places = [places.start as u64, places.end as u64];
+        let parts = self.0.to_le_bytes().into_iter().chain(places.into_iter().flat_map(u64::to_le_bytes));
         for (byte, part) in key.iter_mut().zip(parts) {
             *byte = part;
         }
@@ -57,5 +70,7 @@ mod tests {
         assert_ne!(id, WindowId::new(Generation::new(7), 0, 2));
         assert_ne!(id, WindowId::new(Generation::new(8), 0, 1));
         assert_ne!(id, WindowId::new(Generation::new(7), 1, 1));
+        assert_eq!(id.piece(0..2), id.piece(0..2));
+        assert!([id, id.piece(0..1), id.piece(1..2)].iter().all(|other| *other != id.piece(0..2)));
     }
 }

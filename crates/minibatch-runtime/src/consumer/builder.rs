@@ -1,6 +1,6 @@
 //! From a stream to a running consumer.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use minibatch_core::{
     Error, GroupName, Strategy,
@@ -8,7 +8,7 @@ use minibatch_core::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{Consumer, ConsumerOptions, OnBufferFull, Outcome, Summary, serve, supervisor};
+use super::{Consumer, ConsumerOptions, OnBufferFull, OnExhausted, Outcome, Summary, serve, supervisor};
 use crate::{Backoff, Stream, Window};
 
 /// No window chosen yet.
@@ -66,7 +66,7 @@ impl<T, W> Streaming<T, W> {
         self
     }
 
-    /// Tries a window so often before its messages go to the dead letters (at least once).
+    /// Tries a window so often (at least once) before it is split to find the messages at fault.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.options.max_attempts = attempts.max(1);
         self
@@ -75,6 +75,19 @@ impl<T, W> Streaming<T, W> {
     /// Waits so long between attempts.
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.options.backoff = backoff;
+        self
+    }
+
+    /// Gives a function so long for a window; after that the attempt has failed. An async function is dropped, a blocking
+    /// one goes on beside its next attempt.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = Some(timeout);
+        self
+    }
+
+    /// What to do with a window whose attempts are over.
+    pub fn on_exhausted(mut self, policy: OnExhausted) -> Self {
+        self.options.on_exhausted = policy;
         self
     }
 
@@ -147,7 +160,15 @@ impl<T: DeserializeOwned + Send + 'static, W> Streaming<T, W> {
     /// Runs an async function on every window, one after the other, until Ctrl-C (or the signal of
     /// [`until`](Streaming::until)), then finishes the window at hand, commits and returns.
     ///
-    /// An error or a panic is a failed attempt: the window is tried again, its followers wait.
+    /// An error, a panic, or no return within the [`timeout`](Streaming::timeout) is a failed attempt: the window is tried
+    /// again with growing waits, its followers wait. When its [attempts](Streaming::max_attempts) are over it is split in
+    /// halves, and those that fail again, each piece one attempt, down to the single messages at fault: they go to the
+    /// stream `<name>.dead` with the reason, and the window is done. Where no piece succeeds the function is at fault:
+    /// nothing is given up on, and the window is tried at the longest wait until something of it succeeds. Only a window
+    /// of one message, of which nothing can be told apart, goes to the dead letters by itself.
+    ///
+    /// A piece is a window with an [id](Window::id) of its own. An error made by [`retry_after`](crate::retry_after) costs
+    /// no attempt; [`Window::reject`] gives up on single messages; [`on_exhausted`](Streaming::on_exhausted) stops instead.
     ///
     /// # Errors
     /// As [`Streaming::open`], and whatever ends the consumer.

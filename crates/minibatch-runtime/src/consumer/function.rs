@@ -1,8 +1,9 @@
 //! The user's function: what it may return, and how its panics are caught.
 
-use std::{any::Any, fmt, panic::AssertUnwindSafe};
+use std::{any::Any, error, fmt, panic::AssertUnwindSafe, time::Duration};
 
 use futures::FutureExt;
+use minibatch_core::Error;
 use tokio::task::spawn_blocking;
 
 /// What a function of windows may return: nothing, or a result.
@@ -15,24 +16,107 @@ pub trait Outcome {
     /// Whether the window is done; otherwise why not.
     ///
     /// # Errors
-    /// The function's own words, to be kept with the dead letter.
-    fn outcome(self) -> Result<(), String>;
+    /// Why the attempt failed.
+    fn outcome(self) -> Result<(), Failure>;
 }
 
 impl Outcome for () {
-    fn outcome(self) -> Result<(), String> {
+    fn outcome(self) -> Result<(), Failure> {
         Ok(())
     }
 }
 
-impl<R, E: fmt::Display> Outcome for Result<R, E> {
-    fn outcome(self) -> Result<(), String> {
-        self.map(drop).map_err(|error| error.to_string())
+impl<R, E: fmt::Display + 'static> Outcome for Result<R, E> {
+    fn outcome(self) -> Result<(), Failure> {
+        self.map(drop).map_err(|error| Failure { reason: error.to_string(), retry_after: asked_wait(&error) })
     }
 }
 
+/// Why an attempt at a window failed. A function may also return it as its error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The function's own words, to be kept with a dead letter.
+    pub reason: String,
+    /// Try again after so long; this attempt does not count.
+    pub retry_after: Option<Duration>,
+}
+
+impl Failure {
+    fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), retry_after: None }
+    }
+
+    /// The function did not return in time.
+    pub(super) fn timeout(after: Duration) -> Self {
+        Self::new(format!("the function did not return within {after:?}"))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl error::Error for Failure {}
+
+/// The error of a function that cannot work now, though nothing is wrong with the window: it is to be tried again after so
+/// long, and the attempt does not count. Also as the source of another error, or in a `Box<dyn Error>`.
+///
+/// ```
+/// # use std::{error::Error, time::Duration};
+/// # use minibatch_runtime::{RetryAfter, Window, retry_after};
+/// async fn send(window: Window<String>) -> Result<(), Box<dyn Error + Send + Sync>> {
+///     let too_many_requests = window.len() > 100;
+///     if too_many_requests {
+///         return Err(retry_after(Duration::from_secs(30)).into());
+///     }
+///     Ok(())
+/// }
+/// ```
+#[must_use]
+pub fn retry_after(wait: Duration) -> RetryAfter {
+    RetryAfter(wait)
+}
+
+/// See [`retry_after`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryAfter(Duration);
+
+impl fmt::Display for RetryAfter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not now, try again after {:?}", self.0)
+    }
+}
+
+impl error::Error for RetryAfter {}
+
+/// The wait that a function's error asks for, whatever the error is wrapped in.
+fn asked_wait(error: &dyn Any) -> Option<Duration> {
+    if let Some(RetryAfter(wait)) = error.downcast_ref() {
+        return Some(*wait);
+    }
+    if let Some(failure) = error.downcast_ref::<Failure>() {
+        return failure.retry_after;
+    }
+    let mut source: Option<&(dyn error::Error + 'static)> = if let Some(error) = error.downcast_ref::<Error>() {
+        Some(error)
+    } else if let Some(error) = error.downcast_ref::<Box<dyn error::Error + Send + Sync>>() {
+        Some(&**error)
+    } else {
+        error.downcast_ref::<Box<dyn error::Error>>().map(|error| &**error)
+    };
+    while let Some(error) = source {
+        if let Some(RetryAfter(wait)) = error.downcast_ref() {
+            return Some(*wait);
+        }
+        source = error.source();
+    }
+    None
+}
+
 /// Runs an async function; a panic is a failure.
-pub(super) async fn call<R, F>(function: impl FnOnce() -> F) -> Result<(), String>
+pub(super) async fn call<R, F>(function: impl FnOnce() -> F) -> Result<(), Failure>
 where
     R: Outcome,
     F: Future<Output = R>,
@@ -41,18 +125,18 @@ where
     AssertUnwindSafe(async move { function().await })
         .catch_unwind()
         .await
-        .map_or_else(|panic| Err(words(&*panic)), Outcome::outcome)
+        .map_or_else(|panic| Err(Failure::new(words(&*panic))), Outcome::outcome)
 }
 
 /// Runs a function on the threads for blocking work; a panic is a failure.
-pub(super) async fn call_blocking<R>(function: impl FnOnce() -> R + Send + 'static) -> Result<(), String>
+pub(super) async fn call_blocking<R>(function: impl FnOnce() -> R + Send + 'static) -> Result<(), Failure>
 where
     R: Outcome,
 {
     let outcome = spawn_blocking(move || function().outcome()).await;
     outcome.unwrap_or_else(|failed| match failed.try_into_panic() {
-        Ok(panic) => Err(words(&*panic)),
-        Err(cancelled) => Err(cancelled.to_string()),
+        Ok(panic) => Err(Failure::new(words(&*panic))),
+        Err(cancelled) => Err(Failure::new(cancelled.to_string())),
     })
 }
 

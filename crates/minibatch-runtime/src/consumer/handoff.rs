@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    ops::Range,
     sync::{Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
@@ -17,6 +18,18 @@ pub(crate) struct Delivery {
     pub(crate) id: WindowId,
     pub(crate) formed: FormedWindow,
     pub(crate) attempt: u32,
+}
+
+impl Delivery {
+    /// The piece of the window that has the members at these places.
+    pub(super) fn piece(&self, places: &Range<usize>) -> Self {
+        let mut piece = self.clone();
+        if *places != (0..self.formed.members.len()) {
+            piece.id = self.id.piece(places.clone());
+            piece.formed.members = self.formed.members.slice(places.clone());
+        }
+        piece
+    }
 }
 
 /// The queue between a session and the consumer's handle. One taker at a time.

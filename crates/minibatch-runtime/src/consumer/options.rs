@@ -1,5 +1,7 @@
 //! What can be set of a consumer.
 
+use std::time::Duration;
+
 use minibatch_core::storage::Start;
 
 use crate::Backoff;
@@ -10,8 +12,12 @@ use crate::Backoff;
 pub struct ConsumerOptions {
     /// Where a new group begins. At the earliest message.
     pub start: Start,
-    /// How often a window is tried before its messages go to the dead letters. 5.
+    /// How often a window is tried before it is split, or given up on where it has one message. 5.
     pub max_attempts: u32,
+    /// How long a function may take for a window; `None`, the default, for as long as it likes.
+    pub timeout: Option<Duration>,
+    /// What to do when the attempts are over.
+    pub on_exhausted: OnExhausted,
     /// How long to wait between attempts.
     pub backoff: Backoff,
     /// How many bytes are read ahead of the strategy, and how many are out with the function. 8 MiB each.
@@ -22,6 +28,17 @@ pub struct ConsumerOptions {
     pub on_buffer_full: OnBufferFull,
     /// Whether the open window is emitted when the consumer is stopped, or left for its next start. Left.
     pub flush_on_stop: bool,
+}
+
+/// What to do with a window whose attempts are over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnExhausted {
+    /// Find the messages at fault, keep them as dead letters, and go on.
+    #[default]
+    DeadLetter,
+    /// Stop with [`Function`](minibatch_core::Cause::Function); the window comes again at the next start.
+    Stop,
 }
 
 /// What to do when a strategy keeps more messages waiting than the buffer may hold.
@@ -40,6 +57,8 @@ impl Default for ConsumerOptions {
         Self {
             start: Start::Earliest,
             max_attempts: 5,
+            timeout: None,
+            on_exhausted: OnExhausted::DeadLetter,
             backoff: Backoff::default(),
             prefetch_bytes: 8 << 20,
             max_buffer_bytes: 256 << 20,

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use minibatch_core::Error;
 use serde::de::DeserializeOwned;
 
-use super::{Consumer, Delivery, Outcome, Settlement, function};
+use super::{Consumer, Failure, Outcome, Settlement, function, ladder::Ladder};
 use crate::Window;
 
 /// What a consumer did until it ended.
@@ -26,7 +26,7 @@ pub struct Summary {
 /// A function of windows, async or blocking.
 #[async_trait]
 pub(super) trait Function<T>: Send {
-    async fn call(&mut self, window: Window<T>) -> Result<(), String>;
+    async fn call(&mut self, window: Window<T>) -> Result<(), Failure>;
 }
 
 pub(super) struct Async<F, Fut, R>(F, PhantomData<fn() -> (Fut, R)>);
@@ -45,7 +45,7 @@ where
     Fut: Future<Output = R> + Send,
     R: Outcome,
 {
-    async fn call(&mut self, window: Window<T>) -> Result<(), String> {
+    async fn call(&mut self, window: Window<T>) -> Result<(), Failure> {
         function::call(|| (self.0)(window)).await
     }
 }
@@ -65,7 +65,7 @@ where
     F: Fn(Window<T>) -> R + Send + Sync + 'static,
     R: Outcome,
 {
-    async fn call(&mut self, window: Window<T>) -> Result<(), String> {
+    async fn call(&mut self, window: Window<T>) -> Result<(), Failure> {
         let function = Arc::clone(&self.0);
         function::call_blocking(move || function(window)).await
     }
@@ -105,47 +105,27 @@ where
             delivery = consumer.take() => delivery?,
         };
         let Some(delivery) = delivery else { return Ok(consumer.summary()) };
-        let serving = serve(&consumer, &mut function, delivery);
+        let serving = Ladder { consumer: &consumer, function: &mut function }.climb(delivery);
         tokio::pin!(serving);
-        tokio::select! {
-            settlement = &mut serving => consumer.settle(settlement),
+        let settlement = tokio::select! {
+            settlement = &mut serving => Some(settlement),
             () = &mut stop, if !stopped => {
                 stopped = true;
                 consumer.stop();
                 // the window at hand is finished, for as long as the consumer waits for it
                 tokio::select! {
-                    settlement = &mut serving => consumer.settle(settlement),
-                    () = consumer.ended() => {}
+                    settlement = &mut serving => Some(settlement),
+                    () = consumer.ended() => None,
                 }
             }
-        }
-    }
-}
-
-/// Tries a window until its function succeeds, its attempts are over, or the consumer is to stop.
-async fn serve<T>(consumer: &Consumer<T>, function: &mut impl Function<T>, mut delivery: Delivery) -> Settlement
-where
-    T: DeserializeOwned + Send + 'static,
-{
-    loop {
-        let window = Window::open(&consumer.source, delivery.clone(), None);
-        let rejected = window.rejected().to_vec();
-        if window.is_rejected() {
-            return Settlement::Done { delivery, rejected, durable: None };
-        }
-        let Err(reason) = function.call(window).await else {
-            return Settlement::Done { delivery, rejected, durable: None };
         };
-        consumer.stats().failed();
-        if delivery.attempt >= consumer.options.max_attempts {
-            return Settlement::Exhausted { delivery, reason };
-        }
-        delivery.attempt += 1;
-        let wait = consumer.options.backoff.before(delivery.attempt);
-        tracing::warn!(window = %delivery.id, attempt = delivery.attempt, ?wait, "function failed, trying again");
-        tokio::select! {
-            () = consumer.client.clock().sleep(wait) => {}
-            () = consumer.stopping() => return Settlement::Returned { delivery },
+        if let Some(settlement) = settlement {
+            // its followers wait for the next start
+            let last = matches!(settlement, Settlement::Exhausted { .. });
+            consumer.settle(settlement);
+            if last {
+                consumer.stop();
+            }
         }
     }
 }

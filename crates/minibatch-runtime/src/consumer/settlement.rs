@@ -8,7 +8,7 @@ use crate::window::Rejected;
 /// What became of a window that was handed out.
 #[derive(Debug)]
 pub(crate) enum Settlement {
-    /// The function succeeded. Messages that did not decode go to the dead letters.
+    /// It is done, but for those that were rejected: they go to the dead letters.
     Done {
         delivery: Delivery,
         rejected: Vec<Rejected>,
@@ -17,7 +17,7 @@ pub(crate) enum Settlement {
     },
     /// It failed: try it again, unless this was its last attempt.
     Failed { delivery: Delivery, reason: String },
-    /// Its last attempt failed: all its messages go to the dead letters.
+    /// Its last attempt failed, and the consumer is to stop.
     Exhausted { delivery: Delivery, reason: String },
     /// Nobody works on it any more, and nothing is said of it: it comes again after the next start.
     Returned { delivery: Delivery },

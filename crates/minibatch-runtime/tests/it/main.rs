@@ -4,6 +4,7 @@
 
 mod dead_letters;
 mod faults;
+mod ladder;
 mod ownership;
 mod producing;
 mod pulling;

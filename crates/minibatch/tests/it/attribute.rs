@@ -59,6 +59,23 @@ async fn an_error_is_a_failed_attempt() {
     }
 }
 
+/// Does not return the first time.
+#[streaming("numbers", size = 3, timeout = "10ms")]
+async fn hangs(window: Window<u32>) {
+    if window.attempt == 1 {
+        std::future::pending::<()>().await;
+    }
+}
+
+#[tokio::test]
+async fn a_function_has_its_time() {
+    for store in stores::all().await {
+        stores::count_to(&store.mb, 3).await;
+        let summary = hangs.drain(&store.mb).await.unwrap();
+        assert_eq!((summary.windows, summary.failures, summary.dead), (1, 1, 0));
+    }
+}
+
 mod nested {
     use super::{Window, mpsc, streaming};
 

@@ -51,7 +51,7 @@ async fn what_is_appended_is_nowhere_printed() {
         let words = store.mb.stream::<String>("words").await.unwrap();
         for group in ["numbers", "failing", "panicking", "debug"] {
             // each is to read all
-            words.streaming().group(group).size(2).open().await.unwrap().shutdown().await.unwrap();
+            words.streaming().group(group).size(1).open().await.unwrap().shutdown().await.unwrap();
         }
         let extras = Extras { key: Some(CANARY.to_owned()), headers: vec![(CANARY.to_owned(), CANARY.to_owned())] };
         words.append_with(&CANARY.to_owned(), &extras).await.unwrap();
@@ -60,13 +60,13 @@ async fn what_is_appended_is_nowhere_printed() {
 
         // read as another type: rejected, and dead letters
         let numbers = store.mb.stream::<u32>("words").await.unwrap();
-        let decoding = numbers.streaming().group("numbers").size(2).drain(|_: Window<u32>| async {}).await.unwrap();
+        let decoding = numbers.streaming().group("numbers").size(1).drain(|_: Window<u32>| async {}).await.unwrap();
         assert_eq!(decoding.dead, 2);
         // a function that fails, and one that panics
-        let failing = words.streaming().group("failing").size(2).max_attempts(1);
+        let failing = words.streaming().group("failing").size(1).max_attempts(1);
         let failing = failing.drain(|window: Window<String>| async move { Err::<(), _>(window.data.concat()) });
         assert_eq!(failing.await.unwrap().dead, 2);
-        let panicking = words.streaming().group("panicking").size(2).max_attempts(1);
+        let panicking = words.streaming().group("panicking").size(1).max_attempts(1);
         let panicking = panicking.drain(|window: Window<String>| async move {
             // a panic whose message the program does not print by itself
             if !window.is_empty() {
@@ -75,7 +75,7 @@ async fn what_is_appended_is_nowhere_printed() {
         });
         assert_eq!(panicking.await.unwrap().dead, 2);
 
-        let mut consumer = words.streaming().group("debug").size(2).open().await.unwrap();
+        let mut consumer = words.streaming().group("debug").size(1).open().await.unwrap();
         let window = consumer.next().await.unwrap().unwrap();
         write!(printed, "{words:?} {consumer:?} {window:?} {:?}", store.mb).unwrap();
         store.mb.drop_stream("words").await.unwrap();

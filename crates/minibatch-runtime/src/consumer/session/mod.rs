@@ -49,6 +49,8 @@ pub(super) struct Session {
     committed: Offset,
     /// Reads no more; what is out is waited for.
     ending: bool,
+    /// What it stops with, where a window's attempts are over.
+    given_up: Option<Error>,
 }
 
 /// What was to happen later, and has.
@@ -91,6 +93,7 @@ impl Session {
             counters: state.counters,
             committed: position.offset,
             ending: false,
+            given_up: None,
         })
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::{
     super::{
-        Delivery, OnBufferFull, Settlement,
+        Delivery, OnBufferFull, OnExhausted, Settlement,
         dead::{self, Letters},
         supervisor::Supervisor,
     },
@@ -183,15 +183,20 @@ impl Session {
     }
 
     fn stop(&mut self, supervisor: &Supervisor) -> Result<(), Error> {
-        for delivery in supervisor.handoff.take_back() {
-            self.forget(delivery.formed.ordinal);
-        }
-        self.ready.clear();
+        self.recall(supervisor);
         if supervisor.setup.options.flush_on_stop && self.former.is_caught_up() {
             self.decide(DecisionKind::Shutdown)?;
         }
         self.end();
         Ok(())
+    }
+
+    /// Takes back what nobody has taken.
+    fn recall(&mut self, supervisor: &Supervisor) {
+        for delivery in supervisor.handoff.take_back() {
+            self.forget(delivery.formed.ordinal);
+        }
+        self.ready.clear();
     }
 
     fn end(&mut self) {
@@ -225,20 +230,31 @@ impl Session {
             }
             Settlement::Failed { delivery, reason } => {
                 supervisor.stats.failed();
-                if delivery.attempt >= supervisor.setup.options.max_attempts {
-                    self.bury(supervisor, delivery, Letters::All { reason }, None)?;
+                let options = &supervisor.setup.options;
+                if delivery.attempt >= options.max_attempts {
+                    match options.on_exhausted {
+                        OnExhausted::DeadLetter => self.bury(supervisor, delivery, Letters::All { reason }, None)?,
+                        OnExhausted::Stop => self.give_up(supervisor, &delivery, reason),
+                    }
                 } else if self.ending {
                     self.forget(delivery.formed.ordinal);
                 } else {
                     self.try_later(supervisor, delivery);
                 }
             }
-            Settlement::Exhausted { delivery, reason } => {
-                self.bury(supervisor, delivery, Letters::All { reason }, None)?;
-            }
+            Settlement::Exhausted { delivery, reason } => self.give_up(supervisor, &delivery, reason),
             Settlement::Returned { delivery } => self.forget(delivery.formed.ordinal),
         }
         Ok(())
+    }
+
+    /// Stops with the function's error, when what is done is committed.
+    fn give_up(&mut self, supervisor: &Supervisor, delivery: &Delivery, reason: String) {
+        tracing::warn!(window = %delivery.id, attempt = delivery.attempt, "attempts are over, stopping");
+        self.forget(delivery.formed.ordinal);
+        self.given_up.get_or_insert(Cause::function(reason).into());
+        self.recall(supervisor);
+        self.end();
     }
 
     fn done(&mut self, supervisor: &Supervisor, delivery: &Delivery, dead: u64) {
@@ -314,6 +330,6 @@ impl Session {
             trim.await;
         }
         tracing::debug!(partition = %supervisor.setup.partition, "session over");
-        Ok(())
+        self.given_up.take().map_or(Ok(()), Err)
     }
 }

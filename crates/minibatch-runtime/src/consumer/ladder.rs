@@ -1,0 +1,181 @@
+//! The failure ladder: a failing window is tried again, then split down to the messages at fault.
+//!
+//! A split in which nothing succeeds blames the function or what it depends on, and no message: the window is then tried
+//! at the longest wait until something of it succeeds.
+
+use std::{collections::VecDeque, ops::Range, time::Duration};
+
+use serde::de::DeserializeOwned;
+
+use super::{Consumer, Delivery, Failure, OnExhausted, Settlement, serve::Function};
+use crate::{Window, window::Rejected};
+
+/// Takes one window through the ladder.
+pub(super) struct Ladder<'a, T, F> {
+    pub(super) consumer: &'a Consumer<T>,
+    pub(super) function: &'a mut F,
+}
+
+/// What a function made of a window, or of a piece.
+struct Passed {
+    /// What is given up on all the same, by its place in the whole window.
+    rejected: Vec<Rejected>,
+    /// False where nothing decoded, so that nothing is known of the function.
+    called: bool,
+}
+
+impl Passed {
+    /// Adds what became of a piece that is not split any further.
+    fn take(&mut self, place: usize, verdict: Result<Self, Failure>) {
+        match verdict {
+            Ok(passed) => {
+                self.called |= passed.called;
+                self.rejected.extend(passed.rejected);
+            }
+            Err(failure) => self.rejected.push(Rejected { place, reason: failure.reason }),
+        }
+    }
+}
+
+/// The consumer is to stop before the end of the ladder.
+struct Stopped;
+
+impl<T, F> Ladder<'_, T, F>
+where
+    T: DeserializeOwned + Send + 'static,
+    F: Function<T>,
+{
+    /// Returns what became of the window.
+    pub(super) async fn climb(mut self, mut delivery: Delivery) -> Settlement {
+        match self.settle(&mut delivery).await {
+            Ok(Ok(rejected)) => Settlement::Done { delivery, rejected, durable: None },
+            Ok(Err(reason)) => Settlement::Exhausted { delivery, reason },
+            Err(Stopped) => Settlement::Returned { delivery },
+        }
+    }
+
+    /// The messages to be given up on, or why to stop.
+    async fn settle(&mut self, delivery: &mut Delivery) -> Result<Result<Vec<Rejected>, String>, Stopped> {
+        let reason = match self.try_whole(delivery).await? {
+            Ok(passed) => return Ok(Ok(passed.rejected)),
+            Err(failure) => failure.reason,
+        };
+        if self.consumer.options.on_exhausted == OnExhausted::Stop {
+            return Ok(Err(reason));
+        }
+        if delivery.formed.members.len() == 1 {
+            return Ok(Ok(vec![Rejected { place: 0, reason }]));
+        }
+        delivery.attempt += 1;
+        loop {
+            let split = self.split(delivery).await?;
+            if split.called {
+                return Ok(Ok(split.rejected));
+            }
+            if let Some(passed) = self.wait_for_function(delivery).await? {
+                return Ok(Ok(passed.rejected));
+            }
+        }
+    }
+
+    /// Tries the window until it succeeds or its attempts are over.
+    async fn try_whole(&mut self, delivery: &mut Delivery) -> Result<Result<Passed, Failure>, Stopped> {
+        let options = &self.consumer.options;
+        loop {
+            match self.attempt(delivery, whole(delivery)).await? {
+                Err(_) if delivery.attempt < options.max_attempts => {}
+                verdict => return Ok(verdict),
+            }
+            delivery.attempt += 1;
+            let wait = options.backoff.before(delivery.attempt);
+            tracing::warn!(window = %delivery.id, attempt = delivery.attempt, ?wait, "function failed, trying again");
+            self.pause(wait).await?;
+        }
+    }
+
+    /// Tries the window's halves, and the halves of those that fail, down to the single messages at fault.
+    async fn split(&mut self, delivery: &Delivery) -> Result<Passed, Stopped> {
+        let mut split = Passed { rejected: Vec::new(), called: false };
+        let mut pieces = VecDeque::from(halves(&whole(delivery)));
+        // the function may have begun to work only after these
+        let mut doubtful = Vec::new();
+        while let Some(piece) = pieces.pop_front() {
+            match self.attempt(delivery, piece.clone()).await? {
+                Err(_) if piece.len() > 1 => pieces.extend(halves(&piece)),
+                Err(_) if !split.called => doubtful.push(piece),
+                verdict => split.take(piece.start, verdict),
+            }
+        }
+        if split.called {
+            for piece in doubtful {
+                let verdict = self.attempt(delivery, piece.clone()).await?;
+                split.take(piece.start, verdict);
+            }
+        }
+        split.rejected.sort_by_key(|rejected| rejected.place);
+        Ok(split)
+    }
+
+    /// Waits until the function works again: on the whole window, which is returned, or on one of its messages.
+    async fn wait_for_function(&mut self, delivery: &Delivery) -> Result<Option<Passed>, Stopped> {
+        let wait = self.consumer.options.backoff.max;
+        tracing::warn!(window = %delivery.id, ?wait, "no piece of the window succeeds: failing, and giving up on no message");
+        for place in whole(delivery).cycle() {
+            self.pause(wait).await?;
+            if let Ok(passed) = self.attempt(delivery, whole(delivery)).await? {
+                return Ok(Some(passed));
+            }
+            if self.attempt(delivery, place..place + 1).await?.is_ok_and(|passed| passed.called) {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Calls the function on the window or a piece of it, again as long as it asks for that.
+    async fn attempt(&mut self, delivery: &Delivery, places: Range<usize>) -> Result<Result<Passed, Failure>, Stopped> {
+        loop {
+            let window: Window<T> = Window::open(&self.consumer.source, delivery.piece(&places), None);
+            let rejections = window.rejections();
+            let called = !window.is_rejected();
+            let verdict = if called { self.call(window).await } else { Ok(()) };
+            match verdict {
+                Err(Failure { retry_after: Some(wait), .. }) => self.pause(wait).await?,
+                Err(failure) => {
+                    self.consumer.stats().failed();
+                    return Ok(Err(failure));
+                }
+                Ok(()) => {
+                    let mut rejected = rejections.all();
+                    rejected.iter_mut().for_each(|rejected| rejected.place += places.start);
+                    return Ok(Ok(Passed { rejected, called }));
+                }
+            }
+        }
+    }
+
+    async fn call(&mut self, window: Window<T>) -> Result<(), Failure> {
+        let call = self.function.call(window);
+        let Some(timeout) = self.consumer.options.timeout else { return call.await };
+        tokio::select! {
+            verdict = call => verdict,
+            () = self.consumer.client.clock().sleep(timeout) => Err(Failure::timeout(timeout)),
+        }
+    }
+
+    async fn pause(&self, wait: Duration) -> Result<(), Stopped> {
+        tokio::select! {
+            () = self.consumer.client.clock().sleep(wait) => Ok(()),
+            () = self.consumer.stopping() => Err(Stopped),
+        }
+    }
+}
+
+fn whole(delivery: &Delivery) -> Range<usize> {
+    0..delivery.formed.members.len()
+}
+
+fn halves(places: &Range<usize>) -> [Range<usize>; 2] {
+    let middle = places.start + places.len() / 2;
+    [places.start..middle, middle..places.end]
+}
