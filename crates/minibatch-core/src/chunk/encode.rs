@@ -1,6 +1,6 @@
 //! From values to a payload: each message is encoded by its caller, chunks are joined from what callers encoded.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use bson::RawDocument;
 use bytes::Bytes;
@@ -113,21 +113,20 @@ impl Encoded {
         self.push_raw(value)
     }
 
-    /// Copies messages that lie in a log, values and keys as they are, with `headers` added to their own.
+    /// Copies messages that lie in a log, values and keys as they are, each with these headers in place of its own.
     ///
     /// # Errors
     /// [`Cause::MessageTooLarge`] when headers take one above [`MESSAGE_MAX_BYTES`], [`Cause::Encode`] when one is
     /// damaged.
     pub fn copies<'a>(
-        messages: impl IntoIterator<Item = (Message<'a>, Vec<(&'static str, String)>)>,
+        messages: impl IntoIterator<Item = (Message<'a>, Vec<(&'a str, Cow<'a, str>)>)>,
     ) -> Result<Self, Error> {
         let mut encoded = Self { envelopes: true, ..Self::default() };
         for (message, headers) in messages {
             let wrapped = message.wrapped_value().ok_or(Cause::Encode)?;
             let document = RawDocument::from_bytes(&wrapped).map_err(|_| Cause::Encode)?;
             let value = document.get("v").ok().flatten().ok_or(Cause::Encode)?;
-            let all = message.headers().chain(headers.iter().map(|(name, text)| (*name, text.as_str())));
-            let h = all.map(|(k, v)| HeaderDocument { k, v }).collect();
+            let h = headers.iter().map(|(k, v)| HeaderDocument { k, v }).collect();
             encoded.push_raw(&Envelope { v: value, k: message.key(), h })?;
         }
         Ok(encoded)

@@ -15,7 +15,7 @@ use minibatch_core::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Stream, SystemClock, producer::Producer};
+use crate::{Stream, SystemClock, consumer, producer::Producer};
 
 pub(crate) use membership::Membership;
 pub use options::ClientOptions;
@@ -85,6 +85,20 @@ impl Client {
     /// As [`Client::stream`].
     pub async fn dead_letters<T>(&self, name: &str) -> Result<Stream<T>, Error> {
         self.open(&StreamName::new(name)?.dead()).await
+    }
+
+    /// Appends the dead letters of the stream `name` to it again, as new messages with their own keys and headers, and
+    /// takes them out of the dead letters; returns how many there were. Those that are given up on meanwhile stay.
+    ///
+    /// Of each letter at least one new message is made: more, where this is cut short and called again.
+    ///
+    /// # Errors
+    /// [`Cause::InvalidName`], and what the storage says.
+    ///
+    /// # Cancel safety
+    /// Dropped, those appended last may be appended again by the next call.
+    pub async fn redrive(&self, name: &str) -> Result<u64, Error> {
+        consumer::redrive(self, &StreamName::new(name)?).await
     }
 
     pub(crate) async fn open<T>(&self, name: &StreamName) -> Result<Stream<T>, Error> {

@@ -132,7 +132,7 @@ impl<T: DeserializeOwned + Send + 'static, W> Streaming<T, W> {
         self.start(false).await
     }
 
-    async fn start(self, drain: bool) -> Result<Consumer<T>, Error>
+    pub(super) async fn start(self, drain: bool) -> Result<Consumer<T>, Error>
     where
         W: Strategy,
     {

@@ -1,6 +1,9 @@
 //! Dead letters: messages that were given up on, kept with the reason.
 
-use minibatch_core::{Error, StreamName, chunk::Encoded};
+use std::borrow::Cow;
+
+use minibatch_core::{Error, Message, StreamName, chunk::Encoded};
+use tokio::sync::oneshot;
 
 use super::Delivery;
 use crate::{Client, window::Rejected};
@@ -28,25 +31,47 @@ impl Letters {
     }
 }
 
-/// Appends the letters to the stream `dead`; returns how many there were, once they are durable.
-pub(super) async fn bury(
-    client: &Client,
-    dead: &StreamName,
-    delivery: &Delivery,
-    letters: &Letters,
-) -> Result<u64, Error> {
-    let messages = delivery.formed.members.iter().enumerate().filter_map(|(place, message)| {
-        let reason = letters.reason(place)?;
-        let headers = vec![
-            (ERROR, reason.to_owned()),
-            (ATTEMPTS, delivery.attempt.to_string()),
-            (WINDOW, delivery.id.to_string()),
-            (OFFSET, message.offset().to_string()),
-        ];
-        Some((message, headers))
-    });
-    let encoded = Encoded::copies(messages)?;
+/// The headers of a message without those of a dead letter.
+pub(super) fn own_headers<'a>(message: &Message<'a>) -> Vec<(&'a str, Cow<'a, str>)> {
+    let own = message.headers().filter(|(name, _)| ![ERROR, ATTEMPTS, WINDOW, OFFSET].contains(name));
+    own.map(|(name, value)| (name, Cow::Borrowed(value))).collect()
+}
+
+/// Messages of a window on their way to the dead letters; the window is done when they are durable.
+pub(super) struct Burial {
+    pub(super) delivery: Delivery,
+    pub(super) letters: Letters,
+    pub(super) durable: Option<oneshot::Sender<()>>,
+}
+
+impl Burial {
+    /// How many letters there are.
+    pub(super) fn count(&self) -> u64 {
+        match &self.letters {
+            Letters::All { .. } => self.delivery.formed.members.len() as u64,
+            Letters::Some(rejected) => rejected.len() as u64,
+        }
+    }
+
+    /// The letters: the messages with why they are here.
+    fn letters(&self) -> impl Iterator<Item = (Message<'_>, Vec<(&str, Cow<'_, str>)>)> {
+        let Self { delivery, letters, .. } = self;
+        delivery.formed.members.iter().enumerate().filter_map(|(place, message)| {
+            let mut headers = own_headers(&message);
+            headers.extend([
+                (ERROR, Cow::Borrowed(letters.reason(place)?)),
+                (ATTEMPTS, delivery.attempt.to_string().into()),
+                (WINDOW, delivery.id.to_string().into()),
+                (OFFSET, message.offset().to_string().into()),
+            ]);
+            Some((message, headers))
+        })
+    }
+}
+
+/// Appends the letters to the stream `dead`, in order; returns once they are durable.
+pub(super) async fn bury(client: &Client, dead: &StreamName, burials: &[Burial]) -> Result<(), Error> {
+    let encoded = Encoded::copies(burials.iter().flat_map(Burial::letters))?;
     let stream = client.open::<()>(dead).await?;
-    let appended = stream.append_encoded(encoded).await?;
-    Ok(appended.count as u64)
+    stream.append_encoded(encoded).await.map(drop)
 }

@@ -1,6 +1,6 @@
 //! Giving up on messages.
 
-use minibatch_core::{Cause, ErrorKind};
+use minibatch_core::{Cause, ErrorKind, chunk::Extras};
 use minibatch_emitters::CountWindow;
 use minibatch_runtime::{Client, MessageMeta, Window};
 use serde::de::DeserializeOwned;
@@ -108,4 +108,32 @@ async fn a_dead_letter_that_fails_again_stops_its_consumer_and_stays() {
     assert!(matches!(error.cause(), Cause::Function { .. }), "{error:?}");
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert_eq!(letters::<u32>(&client).await.len(), 1);
+}
+
+#[tokio::test]
+async fn dead_letters_are_redriven_once_as_they_were() {
+    let client = client();
+    assert_eq!(client.redrive("numbers").await.unwrap(), 0, "no stream of dead letters yet");
+    let stream = numbers(&client, 1_500).await;
+    let extras = Extras { key: Some("key".to_owned()), headers: vec![("own".to_owned(), "header".to_owned())] };
+    stream.append_with(&1_501, &extras).await.unwrap();
+    let mut seen = Vec::new();
+    let mut works = false;
+    for round in 1..=3 {
+        let windows = stream.streaming().window(CountWindow::new(1)).max_attempts(1);
+        windows
+            .drain(|window: Window<u32>| {
+                seen.extend(window.data.iter().copied().zip(window.meta()).filter(|_| works));
+                async move { if works { Ok(()) } else { Err("mend it") } }
+            })
+            .await
+            .unwrap();
+        works = true;
+        let expected = if round == 1 { 1_501 } else { 0 };
+        assert_eq!(client.redrive("numbers").await.unwrap(), expected, "round {round}");
+    }
+    let order: Vec<u32> = seen.iter().map(|(number, _)| *number).collect();
+    assert_eq!(order, (1..=1_501).collect::<Vec<_>>());
+    let (_, last) = seen.last().unwrap();
+    assert_eq!((last.key.clone(), last.headers.clone()), (extras.key, extras.headers));
 }

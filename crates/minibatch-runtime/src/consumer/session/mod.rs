@@ -21,9 +21,8 @@ use minibatch_core::{
     storage::{Counters, Generation, GroupState},
     window::FormedWindow,
 };
-use tokio::sync::oneshot;
 
-use super::{Delivery, supervisor::Supervisor};
+use super::{Delivery, dead::Burial, supervisor::Supervisor};
 use crate::client::Membership;
 use commit::Committer;
 use fetch::Fetcher;
@@ -42,6 +41,9 @@ pub(super) struct Session {
     /// The bytes of the windows that are out, by ordinal.
     out: HashMap<u64, usize>,
     out_bytes: usize,
+    /// Dead letters that wait for those on their way, so that their order is kept.
+    burials: Vec<Burial>,
+    burying: bool,
     /// Windows that wait for their next attempt, and dead letters on their way.
     later: FuturesUnordered<BoxFuture<'static, Result<Later, Error>>>,
     counters: Counters,
@@ -57,8 +59,8 @@ pub(super) struct Session {
 enum Later {
     /// A failed window is to be tried again.
     Again(Delivery),
-    /// The dead letters of a window are durable.
-    Buried { delivery: Delivery, dead: u64, durable: Option<oneshot::Sender<()>> },
+    /// Dead letters are durable.
+    Buried(Vec<Burial>),
     /// What every group has finished with was removed.
     Trimmed,
 }
@@ -89,6 +91,8 @@ impl Session {
             ready: formed.into(),
             out: HashMap::new(),
             out_bytes: 0,
+            burials: Vec::new(),
+            burying: false,
             later: FuturesUnordered::new(),
             counters: state.counters,
             committed: position.offset,

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::{
     super::{
         Delivery, OnBufferFull, OnExhausted, Settlement,
-        dead::{self, Letters},
+        dead::{self, Burial, Letters},
         supervisor::Supervisor,
     },
     Later, Session,
@@ -284,32 +284,46 @@ impl Session {
         letters: Letters,
         durable: Option<oneshot::Sender<()>>,
     ) -> Result<(), Error> {
-        let Some(name) = supervisor.setup.dead.clone() else {
+        let Some(name) = &supervisor.setup.dead else {
             // a dead letter that fails again has nowhere to go, and nothing may be lost
             return Err(Cause::function("a dead letter failed again; mend the function, or remove the message").into());
         };
         tracing::warn!(window = %delivery.id, attempt = delivery.attempt, stream = %name, "giving up, messages go to the dead letters");
-        let client = supervisor.setup.client.clone();
-        if client.stopping().is_cancelled() {
-            // nothing can be appended any more: the window comes again after the next start
-            self.forget(delivery.formed.ordinal);
-            return Ok(());
-        }
-        self.later.push(Box::pin(async move {
-            let bury = || dead::bury(&client, &name, &delivery, &letters);
-            let dead = until_verdict(&**client.clock(), "bury", bury).await?;
-            Ok(Later::Buried { delivery, dead, durable })
-        }));
+        self.burials.push(Burial { delivery, letters, durable });
+        self.start_burial(supervisor);
         Ok(())
+    }
+
+    /// Sends off the dead letters that wait, unless others are on their way.
+    fn start_burial(&mut self, supervisor: &Supervisor) {
+        let Some(name) = supervisor.setup.dead.clone().filter(|_| !self.burying && !self.burials.is_empty()) else {
+            return;
+        };
+        let client = supervisor.setup.client.clone();
+        let burials = std::mem::take(&mut self.burials);
+        if client.stopping().is_cancelled() {
+            // nothing can be appended any more: the windows come again after the next start
+            burials.iter().for_each(|burial| self.forget(burial.delivery.formed.ordinal));
+            return;
+        }
+        self.burying = true;
+        self.later.push(Box::pin(async move {
+            until_verdict(&**client.clock(), "bury", || dead::bury(&client, &name, &burials)).await?;
+            Ok(Later::Buried(burials))
+        }));
     }
 
     fn later(&mut self, supervisor: &Supervisor, later: Later) {
         match later {
             Later::Again(delivery) if self.ending => self.forget(delivery.formed.ordinal),
             Later::Again(delivery) => supervisor.handoff.offer(delivery),
-            Later::Buried { delivery, dead, durable } => {
-                self.done(supervisor, &delivery, dead);
-                self.committer.wants(durable);
+            Later::Buried(burials) => {
+                for burial in burials {
+                    self.done(supervisor, &burial.delivery, burial.count());
+                    self.committer.wants(burial.durable);
+                }
+                self.burying = false;
+                self.start_burial(supervisor);
             }
             Later::Trimmed => {}
         }

@@ -1,0 +1,49 @@
+//! Dead letters, back into the stream that they come from.
+
+use minibatch_core::{
+    Buffer, Error, Readiness, StreamName, Timestamp, WindowEmitter,
+    chunk::Encoded,
+    window::{Reason, Selection},
+};
+
+use super::{Settlement, dead::own_headers};
+use crate::{Client, retry::until_verdict};
+
+/// The group of dead streams whose position says what was redriven.
+const GROUP: &str = "redrive";
+
+/// How many letters are appended at once.
+const BATCH: usize = 1_000;
+
+/// Whatever there is, some at a time.
+struct Batches;
+
+impl WindowEmitter for Batches {
+    fn window_ready(&mut self, buffer: &Buffer, _now: Timestamp) -> Readiness {
+        if buffer.len() < BATCH { Readiness::wait_for(BATCH - buffer.len()) } else { Readiness::Ready }
+    }
+
+    fn query(&mut self, _buffer: &Buffer) -> Selection {
+        Selection::first(BATCH, Reason::Count)
+    }
+}
+
+/// Appends the dead letters of `name` to it again, up to the last there is now; returns how many there were.
+pub(crate) async fn redrive(client: &Client, name: &StreamName) -> Result<u64, Error> {
+    let dead = name.dead();
+    if client.storage().find_stream(&dead).await.map_err(|error| error.during("redrive"))?.is_none() {
+        return Ok(0);
+    }
+    let (stream, dead) = (client.open::<()>(name).await?, client.open::<()>(&dead).await?);
+    let mut consumer = dead.streaming().window(|| Batches).group(GROUP).start(true).await?;
+    while let Some(delivery) = consumer.take().await? {
+        let append = || async {
+            let members = delivery.formed.members.iter();
+            let letters = members.map(|message| (message, own_headers(&message)));
+            stream.append_encoded(Encoded::copies(letters)?).await
+        };
+        until_verdict(&**client.clock(), "redrive", append).await?;
+        consumer.settle(Settlement::Done { delivery, rejected: Vec::new(), durable: None });
+    }
+    Ok(consumer.summary().messages)
+}
