@@ -18,6 +18,7 @@ pub(crate) struct Arguments {
     pub(crate) strategy: Strategy,
     pub(crate) max_attempts: Option<Positive>,
     pub(crate) timeout: Option<Time>,
+    pub(crate) workers: Option<Positive>,
     group: Option<Group>,
 }
 
@@ -40,6 +41,7 @@ struct Settings {
     group: Option<Group>,
     max_attempts: Option<Positive>,
     timeout: Option<Time>,
+    workers: Option<Positive>,
 }
 
 impl Arguments {
@@ -47,7 +49,7 @@ impl Arguments {
         let items = NestedMeta::parse_meta_list(arguments)?;
         let (stream, settings) = split(&items)?;
         name::check_stream(stream)?;
-        let Settings { size, bytes, max_wait, interval, relaxed, group, max_attempts, timeout } =
+        let Settings { size, bytes, max_wait, interval, relaxed, group, max_attempts, timeout, workers } =
             Settings::from_list(settings)?;
         let batch = [span(&size), span(&bytes), span(&max_wait)].into_iter().flatten().next();
         let strategy = match (interval, relaxed, batch) {
@@ -69,7 +71,7 @@ impl Arguments {
                 return Err(Error::custom("say when a window is ready: `size`, `max_wait`, `bytes` or `interval`"));
             }
         };
-        Ok(Self { stream: stream.clone(), strategy, max_attempts, timeout, group })
+        Ok(Self { stream: stream.clone(), strategy, max_attempts, timeout, workers, group })
     }
 
     /// The group: the one given, or the function's name.

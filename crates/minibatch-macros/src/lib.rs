@@ -26,6 +26,7 @@ use crate::{arguments::Arguments, function::Function};
 /// | `relaxed = false` | with `interval`: each interval by the clock | default `true` |
 /// | `group = "alerts"` | reads as this group | default the function's name |
 /// | `max_attempts = 3` | tries a window so often before it is split to find the messages at fault | default 5 |
+/// | `workers = 4` | runs the function on so many windows at once, then not in order | default 1 |
 /// | `timeout = "30s"` | gives the function so long for a window | default as long as it likes |
 ///
 /// Of `size`, `bytes` and `max_wait` whichever comes first. Durations are texts (`"250ms"`, `"2s"`, `"1m30s"`, `"1h"`) or

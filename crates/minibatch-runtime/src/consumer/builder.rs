@@ -78,6 +78,16 @@ impl<T, W> Streaming<T, W> {
         self
     }
 
+    /// Runs the function on so many windows at once (at least one). With more than one they are begun in order, and done in
+    /// any; one that fails holds up none but itself, until [`max_ahead`](ConsumerOptions::max_ahead).
+    ///
+    /// An async function is called in this task, so its futures take turns on one thread and wait side by side: spawn what
+    /// computes. A blocking one has a thread for each call.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.options.workers = workers.max(1);
+        self
+    }
+
     /// Gives a function so long for a window; after that the attempt has failed. An async function is dropped, a blocking
     /// one goes on beside its next attempt.
     pub fn timeout(mut self, timeout: Duration) -> Self {

@@ -51,8 +51,8 @@ pub struct Consumer<T> {
     pub(super) options: ConsumerOptions,
     handoff: Arc<Handoff>,
     settlements: mpsc::UnboundedSender<Settlement>,
-    stats: Arc<Stats>,
-    stop: CancellationToken,
+    pub(super) stats: Arc<Stats>,
+    pub(super) stop: CancellationToken,
     _dropped: DropGuard,
     task: Option<JoinHandle<Result<(), Error>>>,
     messages: PhantomData<fn() -> T>,
@@ -102,7 +102,7 @@ impl<T> Consumer<T> {
     /// What ended the consumer, if anything did.
     pub async fn shutdown(mut self) -> Result<Summary, Error> {
         self.stop();
-        while let Some(delivery) = self.take().await? {
+        while let Some(delivery) = self.next_delivery().await? {
             self.settle(Settlement::Returned { delivery });
         }
         Ok(self.summary())
@@ -114,27 +114,13 @@ impl<T> Consumer<T> {
         self.stats.summary()
     }
 
-    pub(super) fn stats(&self) -> &Stats {
-        &self.stats
-    }
-
     pub(super) fn settle(&self, settlement: Settlement) {
         // a session that has ended knows nothing of the window: it comes again
         let _ = self.settlements.send(settlement);
     }
 
-    /// Returns when the consumer is to stop.
-    pub(super) async fn stopping(&self) {
-        self.stop.cancelled().await;
-    }
-
-    /// Returns when the session no longer waits for windows.
-    pub(super) async fn ended(&self) {
-        self.settlements.closed().await;
-    }
-
     /// The next window, not decoded yet; `None` at the end.
-    pub(super) async fn take(&mut self) -> Result<Option<Delivery>, Error> {
+    pub(super) async fn next_delivery(&mut self) -> Result<Option<Delivery>, Error> {
         poll_fn(|context| self.poll_take(context)).await
     }
 

@@ -3,17 +3,27 @@
 //! A split in which nothing succeeds blames the function or what it depends on, and no message: the window is then tried
 //! at the longest wait until something of it succeeds.
 
-use std::{collections::VecDeque, ops::Range, time::Duration};
+use std::{collections::VecDeque, marker::PhantomData, ops::Range, sync::Arc, time::Duration};
 
+use minibatch_core::Clock;
 use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
 
-use super::{Consumer, Delivery, Failure, OnExhausted, Settlement, serve::Function};
-use crate::{Window, window::Rejected};
+use super::{Consumer, ConsumerOptions, Delivery, Failure, OnExhausted, Settlement, serve::Function, stats::Stats};
+use crate::{
+    Window,
+    window::{Rejected, WindowSource},
+};
 
-/// Takes one window through the ladder.
-pub(super) struct Ladder<'a, T, F> {
-    pub(super) consumer: &'a Consumer<T>,
-    pub(super) function: &'a mut F,
+/// Takes windows through the ladder, any number at a time.
+pub(super) struct Ladder<T, F> {
+    source: WindowSource,
+    options: ConsumerOptions,
+    clock: Arc<dyn Clock>,
+    stats: Arc<Stats>,
+    stop: CancellationToken,
+    function: F,
+    messages: PhantomData<fn() -> T>,
 }
 
 /// What a function made of a window, or of a piece.
@@ -40,13 +50,26 @@ impl Passed {
 /// The consumer is to stop before the end of the ladder.
 struct Stopped;
 
-impl<T, F> Ladder<'_, T, F>
+impl<T, F> Ladder<T, F>
 where
     T: DeserializeOwned + Send + 'static,
     F: Function<T>,
 {
+    /// The ladder of a consumer's windows.
+    pub(super) fn of(consumer: &Consumer<T>, function: F) -> Self {
+        Self {
+            source: consumer.source.clone(),
+            options: consumer.options.clone(),
+            clock: Arc::clone(consumer.client.clock()),
+            stats: Arc::clone(&consumer.stats),
+            stop: consumer.stop.clone(),
+            function,
+            messages: PhantomData,
+        }
+    }
+
     /// Returns what became of the window.
-    pub(super) async fn climb(mut self, mut delivery: Delivery) -> Settlement {
+    pub(super) async fn climb(&self, mut delivery: Delivery) -> Settlement {
         match self.settle(&mut delivery).await {
             Ok(Ok(rejected)) => Settlement::Done { delivery, rejected, durable: None },
             Ok(Err(reason)) => Settlement::Exhausted { delivery, reason },
@@ -55,12 +78,12 @@ where
     }
 
     /// The messages to be given up on, or why to stop.
-    async fn settle(&mut self, delivery: &mut Delivery) -> Result<Result<Vec<Rejected>, String>, Stopped> {
+    async fn settle(&self, delivery: &mut Delivery) -> Result<Result<Vec<Rejected>, String>, Stopped> {
         let reason = match self.try_whole(delivery).await? {
             Ok(passed) => return Ok(Ok(passed.rejected)),
             Err(failure) => failure.reason,
         };
-        if self.consumer.options.on_exhausted == OnExhausted::Stop {
+        if self.options.on_exhausted == OnExhausted::Stop {
             return Ok(Err(reason));
         }
         if delivery.formed.members.len() == 1 {
@@ -79,8 +102,8 @@ where
     }
 
     /// Tries the window until it succeeds or its attempts are over.
-    async fn try_whole(&mut self, delivery: &mut Delivery) -> Result<Result<Passed, Failure>, Stopped> {
-        let options = &self.consumer.options;
+    async fn try_whole(&self, delivery: &mut Delivery) -> Result<Result<Passed, Failure>, Stopped> {
+        let options = &self.options;
         loop {
             match self.attempt(delivery, whole(delivery)).await? {
                 Err(_) if delivery.attempt < options.max_attempts => {}
@@ -94,7 +117,7 @@ where
     }
 
     /// Tries the window's halves, and the halves of those that fail, down to the single messages at fault.
-    async fn split(&mut self, delivery: &Delivery) -> Result<Passed, Stopped> {
+    async fn split(&self, delivery: &Delivery) -> Result<Passed, Stopped> {
         let mut split = Passed { rejected: Vec::new(), called: false };
         let mut pieces = VecDeque::from(halves(&whole(delivery)));
         // the function may have begun to work only after these
@@ -117,8 +140,8 @@ where
     }
 
     /// Waits until the function works again: on the whole window, which is returned, or on one of its messages.
-    async fn wait_for_function(&mut self, delivery: &Delivery) -> Result<Option<Passed>, Stopped> {
-        let wait = self.consumer.options.backoff.max;
+    async fn wait_for_function(&self, delivery: &Delivery) -> Result<Option<Passed>, Stopped> {
+        let wait = self.options.backoff.max;
         tracing::warn!(window = %delivery.id, ?wait, "no piece of the window succeeds: failing, and giving up on no message");
         for place in whole(delivery).cycle() {
             self.pause(wait).await?;
@@ -133,16 +156,16 @@ where
     }
 
     /// Calls the function on the window or a piece of it, again as long as it asks for that.
-    async fn attempt(&mut self, delivery: &Delivery, places: Range<usize>) -> Result<Result<Passed, Failure>, Stopped> {
+    async fn attempt(&self, delivery: &Delivery, places: Range<usize>) -> Result<Result<Passed, Failure>, Stopped> {
         loop {
-            let window: Window<T> = Window::open(&self.consumer.source, delivery.piece(&places), None);
+            let window: Window<T> = Window::open(&self.source, delivery.piece(&places), None);
             let rejections = window.rejections();
             let called = !window.is_rejected();
             let verdict = if called { self.call(window).await } else { Ok(()) };
             match verdict {
                 Err(Failure { retry_after: Some(wait), .. }) => self.pause(wait).await?,
                 Err(failure) => {
-                    self.consumer.stats().failed();
+                    self.stats.failed();
                     return Ok(Err(failure));
                 }
                 Ok(()) => {
@@ -154,19 +177,19 @@ where
         }
     }
 
-    async fn call(&mut self, window: Window<T>) -> Result<(), Failure> {
+    async fn call(&self, window: Window<T>) -> Result<(), Failure> {
         let call = self.function.call(window);
-        let Some(timeout) = self.consumer.options.timeout else { return call.await };
+        let Some(timeout) = self.options.timeout else { return call.await };
         tokio::select! {
             verdict = call => verdict,
-            () = self.consumer.client.clock().sleep(timeout) => Err(Failure::timeout(timeout)),
+            () = self.clock.sleep(timeout) => Err(Failure::timeout(timeout)),
         }
     }
 
     async fn pause(&self, wait: Duration) -> Result<(), Stopped> {
         tokio::select! {
-            () = self.consumer.client.clock().sleep(wait) => Ok(()),
-            () = self.consumer.stopping() => Err(Stopped),
+            () = self.clock.sleep(wait) => Ok(()),
+            () = self.stop.cancelled() => Err(Stopped),
         }
     }
 }

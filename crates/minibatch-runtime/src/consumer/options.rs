@@ -14,6 +14,10 @@ pub struct ConsumerOptions {
     pub start: Start,
     /// How often a window is tried before it is split, or given up on where it has one message. 5.
     pub max_attempts: u32,
+    /// How many windows a function is run on at once. 1: in order.
+    pub workers: usize,
+    /// How far windows may be handed out ahead of the first that is not done. 10,000.
+    pub max_ahead: u64,
     /// How long a function may take for a window; `None`, the default, for as long as it likes.
     pub timeout: Option<Duration>,
     /// What to do when the attempts are over.
@@ -57,6 +61,8 @@ impl Default for ConsumerOptions {
         Self {
             start: Start::Earliest,
             max_attempts: 5,
+            workers: 1,
+            max_ahead: 10_000,
             timeout: None,
             on_exhausted: OnExhausted::DeadLetter,
             backoff: Backoff::default(),

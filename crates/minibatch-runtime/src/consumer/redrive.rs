@@ -36,7 +36,7 @@ pub(crate) async fn redrive(client: &Client, name: &StreamName) -> Result<u64, E
     }
     let (stream, dead) = (client.open::<()>(name).await?, client.open::<()>(&dead).await?);
     let mut consumer = dead.streaming().window(|| Batches).group(GROUP).start(true).await?;
-    while let Some(delivery) = consumer.take().await? {
+    while let Some(delivery) = consumer.next_delivery().await? {
         let append = || async {
             let members = delivery.formed.members.iter();
             let letters = members.map(|message| (message, own_headers(&message)));

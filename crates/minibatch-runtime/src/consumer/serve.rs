@@ -1,8 +1,13 @@
-//! Running a function on windows: one after the other, each until it is done or given up on.
+//! Running a function on windows, each until it is done or given up on: one after the other, or some at a time.
 
-use std::{marker::PhantomData, pin::Pin, sync::Arc};
+use std::{
+    marker::PhantomData,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use async_trait::async_trait;
+use futures::{StreamExt, stream::FuturesUnordered};
 use minibatch_core::Error;
 use serde::de::DeserializeOwned;
 
@@ -25,15 +30,16 @@ pub struct Summary {
 
 /// A function of windows, async or blocking.
 #[async_trait]
-pub(super) trait Function<T>: Send {
-    async fn call(&mut self, window: Window<T>) -> Result<(), Failure>;
+pub(super) trait Function<T>: Send + Sync {
+    async fn call(&self, window: Window<T>) -> Result<(), Failure>;
 }
 
-pub(super) struct Async<F, Fut, R>(F, PhantomData<fn() -> (Fut, R)>);
+/// Locked while it makes a future, of which several may then be under way.
+pub(super) struct Async<F, Fut, R>(Mutex<F>, PhantomData<fn() -> (Fut, R)>);
 
 impl<F, Fut, R> Async<F, Fut, R> {
     pub(super) fn new(function: F) -> Self {
-        Self(function, PhantomData)
+        Self(Mutex::new(function), PhantomData)
     }
 }
 
@@ -45,8 +51,13 @@ where
     Fut: Future<Output = R> + Send,
     R: Outcome,
 {
-    async fn call(&mut self, window: Window<T>) -> Result<(), Failure> {
-        function::call(|| (self.0)(window)).await
+    async fn call(&self, window: Window<T>) -> Result<(), Failure> {
+        function::call(|| {
+            // one that panicked is called again, as without a lock
+            let mut function = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            function(window)
+        })
+        .await
     }
 }
 
@@ -65,7 +76,7 @@ where
     F: Fn(Window<T>) -> R + Send + Sync + 'static,
     R: Outcome,
 {
-    async fn call(&mut self, window: Window<T>) -> Result<(), Failure> {
+    async fn call(&self, window: Window<T>) -> Result<(), Failure> {
         let function = Arc::clone(&self.0);
         function::call_blocking(move || function(window)).await
     }
@@ -83,10 +94,10 @@ pub(super) fn ctrl_c() -> StopSignal {
     })
 }
 
-/// Runs `function` on every window until the consumer ends, or `stop` resolves and the window at hand is settled.
+/// Runs `function` on every window until the consumer ends, or `stop` resolves and the windows at hand are settled.
 pub(super) async fn run<T>(
     mut consumer: Consumer<T>,
-    mut function: impl Function<T>,
+    function: impl Function<T>,
     stop: Option<StopSignal>,
 ) -> Result<Summary, Error>
 where
@@ -94,38 +105,31 @@ where
 {
     let mut stop = stop.unwrap_or_else(|| Box::pin(std::future::pending()));
     let mut stopped = false;
+    let ladder = Ladder::of(&consumer, function);
+    let workers = consumer.options.workers.max(1);
+    let mut climbing = FuturesUnordered::new();
     loop {
-        let delivery = tokio::select! {
+        tokio::select! {
             biased;
             () = &mut stop, if !stopped => {
                 stopped = true;
                 consumer.stop();
-                continue;
             }
-            delivery = consumer.take() => delivery?,
-        };
-        let Some(delivery) = delivery else { return Ok(consumer.summary()) };
-        let serving = Ladder { consumer: &consumer, function: &mut function }.climb(delivery);
-        tokio::pin!(serving);
-        let settlement = tokio::select! {
-            settlement = &mut serving => Some(settlement),
-            () = &mut stop, if !stopped => {
-                stopped = true;
-                consumer.stop();
-                // the window at hand is finished, for as long as the consumer waits for it
-                tokio::select! {
-                    settlement = &mut serving => Some(settlement),
-                    () = consumer.ended() => None,
+            Some(settlement) = climbing.next() => {
+                // where nothing is given up on, what follows waits for the next start
+                let last = matches!(settlement, Settlement::Exhausted { .. });
+                consumer.settle(settlement);
+                if last {
+                    stopped = true;
+                    consumer.stop();
                 }
             }
-        };
-        if let Some(settlement) = settlement {
-            // its followers wait for the next start
-            let last = matches!(settlement, Settlement::Exhausted { .. });
-            consumer.settle(settlement);
-            if last {
-                consumer.stop();
-            }
+            // a stopped consumer ends when the windows at hand are settled, or it no longer waits for them
+            delivery = consumer.next_delivery(), if stopped || climbing.len() < workers => match delivery? {
+                Some(delivery) if stopped => consumer.settle(Settlement::Returned { delivery }),
+                Some(delivery) => climbing.push(ladder.climb(delivery)),
+                None => return Ok(consumer.summary()),
+            },
         }
     }
 }

@@ -13,3 +13,4 @@ mod running;
 mod stored;
 mod tail;
 mod tools;
+mod workers;

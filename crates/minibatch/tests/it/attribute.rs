@@ -60,7 +60,7 @@ async fn an_error_is_a_failed_attempt() {
 }
 
 /// Does not return the first time.
-#[streaming("numbers", size = 3, timeout = "10ms")]
+#[streaming("numbers", size = 3, timeout = "10ms", workers = 2)]
 async fn hangs(window: Window<u32>) {
     if window.attempt == 1 {
         std::future::pending::<()>().await;

@@ -10,7 +10,7 @@ mod run;
 mod tail;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
 };
 
@@ -39,7 +39,7 @@ pub(super) struct Session {
     /// Formed, and waiting for room among those that are out.
     ready: VecDeque<FormedWindow>,
     /// The bytes of the windows that are out, by ordinal.
-    out: HashMap<u64, usize>,
+    out: BTreeMap<u64, usize>,
     out_bytes: usize,
     /// Dead letters that wait for those on their way, so that their order is kept.
     burials: Vec<Burial>,
@@ -89,7 +89,7 @@ impl Session {
             timer: TailTimer::new(setup, position.time),
             former,
             ready: formed.into(),
-            out: HashMap::new(),
+            out: BTreeMap::new(),
             out_bytes: 0,
             burials: Vec::new(),
             burying: false,

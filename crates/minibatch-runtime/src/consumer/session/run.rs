@@ -105,12 +105,15 @@ impl Session {
         self.ending && self.ready.is_empty() && self.out.is_empty() && self.committer.is_idle()
     }
 
-    /// Hands out what is ready, as far as the bytes that are out allow; one window always may be.
+    /// Hands out what is ready, as far as the bytes that are out and the first that is not done allow; one window always
+    /// may be.
     fn hand_out(&mut self, supervisor: &Supervisor) {
         let limit = supervisor.setup.options.prefetch_bytes;
         while let Some(window) = self.ready.front() {
             let bytes = window.members.bytes();
-            if !self.out.is_empty() && self.out_bytes + bytes > limit {
+            if let Some((&first, _)) = self.out.first_key_value()
+                && (self.out_bytes + bytes > limit || window.ordinal - first >= supervisor.setup.options.max_ahead)
+            {
                 return;
             }
             let Some(formed) = self.ready.pop_front() else { return };
