@@ -1,50 +1,85 @@
 //! A client that stood still while the log was trimmed past the slot that it was about to fill, or to ask for.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use minibatch_core::{
-    ProducerId, Slot,
-    storage::{ChunkLog, ReadLimit},
+    GroupName, ProducerId, Slot,
+    storage::{ChunkLog, Partition, ReadLimit},
 };
+use tokio::task::JoinHandle;
 
 use super::world::{Reader, chunk, client, pass, stream, text, verdict};
-use crate::database::{
-    Collection, Database, Filter, Find,
-    model::{Faults, Server},
+use crate::{
+    MongoStorage,
+    database::{
+        Collection, Database, Filter, Find,
+        model::{Connection, Faults, Server},
+    },
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// A client that will stand still, and another that goes on meanwhile.
+struct World {
+    storage: MongoStorage,
+    slow: Arc<Connection>,
+    quick: MongoStorage,
+    partition: Partition,
+    group: GroupName,
+    id: ProducerId,
+    epoch: u64,
+}
+
+impl World {
+    /// One in which the slow client has written so many chunks.
+    async fn after(before: u64) -> Self {
+        let server = Server::start();
+        let (storage, slow) = client(&server, Faults::NONE, 1);
+        let (quick, _) = client(&server, Faults::NONE, 2);
+        let (stream, group) = stream(&quick).await;
+        let partition = stream.partition(0);
+        let id = ProducerId::new("slow").unwrap();
+        let epoch = storage.register_producer(&partition, &id).await.unwrap().epoch;
+        for sequence in 1..=before {
+            storage.append(&partition, chunk(&id, epoch, sequence, &sequence.to_string())).await.unwrap();
+        }
+        Self { storage, slow, quick, partition, group, id, epoch }
+    }
+
+    /// Appends in the background, as often as it takes.
+    fn append(&self, sequence: u64, text: &str) -> JoinHandle<Slot> {
+        let chunk = chunk(&self.id, self.epoch, sequence, text);
+        let (storage, partition) = (self.storage.clone(), self.partition.clone());
+        tokio::spawn(async move { verdict(|| storage.append(&partition, chunk.clone())).await.unwrap() })
+    }
+
+    /// The quick client writes so many chunks, and reads and trims all there is; returns how many were deleted.
+    async fn go_on(&self, chunks: u64) -> (Reader, u64) {
+        let Self { quick, partition, .. } = self;
+        let other = ProducerId::new("quick").unwrap();
+        let grant = quick.register_producer(partition, &other).await.unwrap();
+        for sequence in 1..=chunks {
+            quick.append(partition, chunk(&other, grant.epoch, sequence, "quick")).await.unwrap();
+        }
+        let mut reader = Reader::new(quick, partition, &self.group).await;
+        while reader.step().await {}
+        quick.trim(partition).await.unwrap();
+        pass(MINUTE).await;
+        (reader, quick.trim(partition).await.unwrap().deleted)
+    }
+}
+
 /// A client writes `before` chunks and stands still on the way to the next; another writes 10 meanwhile, all is trimmed,
 /// and only then the first one's insert arrives in a slot that is free again.
 async fn insert_after_trim(before: u64) {
-    let server = Server::start();
-    let (storage, slow) = client(&server, Faults::NONE, 1);
-    let (quick, _) = client(&server, Faults::NONE, 2);
-    let (stream, group) = stream(&quick).await;
-    let partition = stream.partition(0);
-    let id = ProducerId::new("slow").unwrap();
-    let grant = storage.register_producer(&partition, &id).await.unwrap();
-    for sequence in 1..=before {
-        storage.append(&partition, chunk(&id, grant.epoch, sequence, &sequence.to_string())).await.unwrap();
-    }
-    slow.hold_next_write(5 * MINUTE);
-    let late = chunk(&id, grant.epoch, before + 1, "late");
-    let (to, in_background) = (partition.clone(), storage.clone());
-    let held = tokio::spawn(async move { verdict(|| in_background.append(&to, late.clone())).await.unwrap() });
+    let world = World::after(before).await;
+    world.slow.hold_next_write(5 * MINUTE);
+    let held = world.append(before + 1, "late");
     pass(Duration::from_secs(1)).await;
+    let (mut reader, deleted) = world.go_on(10).await;
+    assert_eq!(deleted, before + 9);
 
-    let other = ProducerId::new("quick").unwrap();
-    let grant = quick.register_producer(&partition, &other).await.unwrap();
-    for sequence in 1..=10 {
-        quick.append(&partition, chunk(&other, grant.epoch, sequence, "quick")).await.unwrap();
-    }
-    let mut reader = Reader::new(&quick, &partition, &group).await;
-    while reader.step().await {}
-    quick.trim(&partition).await.unwrap();
-    pass(MINUTE).await;
-    assert_eq!(quick.trim(&partition).await.unwrap().deleted, before + 9);
-
+    let World { slow, quick, partition, .. } = world;
     let slot = held.await.unwrap();
     while reader.step().await {}
     let last = reader.records.last().unwrap();
@@ -95,33 +130,12 @@ async fn tail_of_long_ago_is_forgotten() {
 /// An append is given up and arrives later, and its client stands still while it looks for it: one of its reads comes
 /// after all was trimmed, those before it before the append arrived.
 async fn looked_for_around_trim(before: usize) {
-    let server = Server::start();
-    let (storage, slow) = client(&server, Faults::NONE, 1);
-    let (quick, _) = client(&server, Faults::NONE, 2);
-    let (stream, group) = stream(&quick).await;
-    let partition = stream.partition(0);
-    let id = ProducerId::new("slow").unwrap();
-    let grant = storage.register_producer(&partition, &id).await.unwrap();
-    for sequence in 1..=2 {
-        storage.append(&partition, chunk(&id, grant.epoch, sequence, &sequence.to_string())).await.unwrap();
-    }
-    slow.delay_next_write(Duration::from_secs(1));
-    slow.hold_find(Collection::Producers, before, 5 * MINUTE);
-    let third = chunk(&id, grant.epoch, 3, "3");
-    let (to, in_background) = (partition.clone(), storage.clone());
-    let held = tokio::spawn(async move { verdict(|| in_background.append(&to, third.clone())).await.unwrap() });
+    let world = World::after(2).await;
+    world.slow.delay_next_write(Duration::from_secs(1));
+    world.slow.hold_find(Collection::Producers, before, 5 * MINUTE);
+    let held = world.append(3, "3");
     pass(Duration::from_secs(2)).await;
-
-    let other = ProducerId::new("quick").unwrap();
-    let grant = quick.register_producer(&partition, &other).await.unwrap();
-    for sequence in 1..=2 {
-        quick.append(&partition, chunk(&other, grant.epoch, sequence, "quick")).await.unwrap();
-    }
-    let mut reader = Reader::new(&quick, &partition, &group).await;
-    while reader.step().await {}
-    quick.trim(&partition).await.unwrap();
-    pass(MINUTE).await;
-    quick.trim(&partition).await.unwrap();
+    let (mut reader, _) = world.go_on(2).await;
     let slot = held.await.unwrap();
     while reader.step().await {}
     let third: Vec<_> = reader.records.iter().filter(|record| text(record) == "3").map(|record| record.slot).collect();

@@ -120,6 +120,7 @@ where
     async fn split(&self, delivery: &Delivery) -> Result<Passed, Stopped> {
         let mut split = Passed { rejected: Vec::new(), called: false };
         let mut pieces = VecDeque::from(halves(&whole(delivery)));
+        pieces.retain(|piece| !piece.is_empty());
         // the function may have begun to work only after these
         let mut doubtful = Vec::new();
         while let Some(piece) = pieces.pop_front() {
@@ -143,16 +144,19 @@ where
     async fn wait_for_function(&self, delivery: &Delivery) -> Result<Option<Passed>, Stopped> {
         let wait = self.options.backoff.max;
         tracing::warn!(window = %delivery.id, ?wait, "no piece of the window succeeds: failing, and giving up on no message");
-        for place in whole(delivery).cycle() {
+        let mut places = whole(delivery).cycle();
+        loop {
             self.pause(wait).await?;
             if let Ok(passed) = self.attempt(delivery, whole(delivery)).await? {
                 return Ok(Some(passed));
             }
-            if self.attempt(delivery, place..place + 1).await?.is_ok_and(|passed| passed.called) {
-                break;
+            // each of them in turn: the window may have one that never succeeds
+            if let Some(place) = places.next()
+                && self.attempt(delivery, place..place + 1).await?.is_ok_and(|passed| passed.called)
+            {
+                return Ok(None);
             }
         }
-        Ok(None)
     }
 
     /// Calls the function on the window or a piece of it, again as long as it asks for that.

@@ -8,7 +8,10 @@ use std::{
 };
 
 use bson::Bson;
-use minibatch_core::{Cause, Error as CoreError};
+use minibatch_core::{
+    Buffer, Cause, Error as CoreError, Readiness, Timestamp, WindowEmitter,
+    window::{Reason, Selection},
+};
 use minibatch_emitters::CountWindow;
 use minibatch_runtime::{Client, OnExhausted, Window, retry_after};
 
@@ -103,6 +106,37 @@ async fn a_function_that_always_fails_gives_up_on_no_message_and_goes_on_when_it
         assert_eq!((summary.windows, summary.messages, summary.dead), (2, 6, 0), "after {calls} failures");
         assert!(letters::<u32>(&client).await.is_empty());
     }
+}
+
+/// First a window without messages, then all that is there.
+#[derive(Default)]
+struct EmptyFirst(bool);
+
+impl WindowEmitter for EmptyFirst {
+    fn window_ready(&mut self, buffer: &Buffer, _now: Timestamp) -> Readiness {
+        if buffer.is_empty() || self.0 { Readiness::wait() } else { Readiness::Ready }
+    }
+
+    fn query(&mut self, _buffer: &Buffer) -> Selection {
+        self.0 = true;
+        Selection::first(0, Reason::Predicate)
+    }
+}
+
+#[tokio::test]
+async fn where_there_is_no_message_the_function_is_at_fault() {
+    let stream = numbers(&client(), 2).await;
+    let mut calls = 0;
+    let windows = stream.streaming().window(EmptyFirst::default).max_attempts(1).backoff(soon());
+    let summary = windows
+        .drain(|window: Window<u32>| {
+            calls += 1;
+            let fails = window.is_empty() && calls < 5;
+            async move { if fails { Err("nothing to do") } else { Ok(()) } }
+        })
+        .await
+        .unwrap();
+    assert_eq!((calls, summary.windows, summary.messages, summary.dead), (6, 2, 2, 0));
 }
 
 #[tokio::test]
