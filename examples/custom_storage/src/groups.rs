@@ -7,8 +7,8 @@ use bytes::Bytes;
 use minibatch_core::{
     Cause, Error, GroupName, MemberId, Offset, Slot,
     storage::{
-        Acquired, Commit, CommitVerdict, Counters, Fence, Generation, GroupState, GroupStore, Partition, PieceId,
-        Position, Start, StreamInfo,
+        Acquired, Commit, Counters, Fence, Generation, GroupState, GroupStore, Partition, PieceId, Position, Start,
+        StreamInfo,
     },
 };
 
@@ -161,14 +161,7 @@ impl GroupStore for CustomStorage {
         let mut state = self.state();
         let log = state.partition(partition)?;
         let tail = log.bounds.tail;
-        let stored = &mut log.group(group, fence.epoch)?.state;
-        match stored.judge(fence, &commit, tail)? {
-            CommitVerdict::Known(next) => Ok(next),
-            CommitVerdict::New(next) => {
-                stored.apply(next, commit);
-                Ok(next)
-            }
-        }
+        log.group(group, fence.epoch)?.state.commit(fence, commit, tail)
     }
 
     async fn write_piece(

@@ -69,14 +69,23 @@ impl GroupState {
         Ok(CommitVerdict::New(next))
     }
 
-    /// The state after a commit that was judged [`New`](CommitVerdict::New).
-    pub fn apply(&mut self, next: Fence, commit: Commit) {
+    /// Judges a commit and stores it here, where it is new; returns the fence of the next one. For storages that keep
+    /// states in memory.
+    ///
+    /// # Errors
+    /// As [`GroupState::judge`].
+    pub fn commit(&mut self, fence: Fence, commit: Commit, tail: Slot) -> Result<Fence, Error> {
+        let next = match self.judge(fence, &commit, tail)? {
+            CommitVerdict::Known(next) => return Ok(next),
+            CommitVerdict::New(next) => next,
+        };
         let Commit { checkpoint, keep_from, counters } = commit;
         self.fence = next;
         self.checkpoint = Some(checkpoint);
         self.keep_from = keep_from;
         self.counters = counters;
         self.unclean = 0;
+        Ok(next)
     }
 
     /// True when the last commit was this one.
@@ -136,7 +145,7 @@ mod tests {
         let before = state();
         let mut after = before.clone();
         let next = Fence { epoch: 2, version: 8 };
-        after.apply(next, commit());
+        assert_eq!(after.commit(before.fence, commit(), TAIL).unwrap(), next);
         assert_eq!((after.fence, after.unclean, &after.checkpoint), (next, 0, &Some(commit().checkpoint)));
         assert_eq!(judge(&after, before.fence, &commit()), Ok(CommitVerdict::Known(next)));
         let others = [
@@ -157,7 +166,7 @@ mod tests {
         let next = Fence { epoch: 2, version: 8 };
         assert_eq!(judge(&state, state.fence, &at(end)), Ok(CommitVerdict::New(next)));
         assert!(matches!(judge(&state, state.fence, &at(end.next())), Err(Cause::OutOfRange { .. })));
-        state.apply(next, at(end));
+        assert_eq!(state.commit(state.fence, at(end), TAIL).unwrap(), next);
         assert_eq!(judge(&state, next, &at(Offset::FIRST)), Err(Cause::stale_commit(8)));
         assert_eq!(judge(&state, next, &at(end)), Ok(CommitVerdict::New(Fence { epoch: 2, version: 9 })));
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use minibatch_core::{
     Error, MemberId, Offset,
-    storage::{Commit, CommitVerdict, Counters, Fence, Generation, GroupState, LogBounds, PieceId, Position},
+    storage::{Commit, Counters, Fence, Generation, GroupState, LogBounds, PieceId, Position},
 };
 
 pub(crate) struct Group {
@@ -57,12 +57,6 @@ impl Group {
     }
 
     pub(super) fn commit(&mut self, fence: Fence, commit: Commit, log: LogBounds) -> Result<Fence, Error> {
-        match self.state.judge(fence, &commit, log.tail)? {
-            CommitVerdict::Known(next) => Ok(next),
-            CommitVerdict::New(next) => {
-                self.state.apply(next, commit);
-                Ok(next)
-            }
-        }
+        self.state.commit(fence, commit, log.tail)
     }
 }

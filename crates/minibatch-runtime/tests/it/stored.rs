@@ -10,7 +10,7 @@ use minibatch_core::{
 };
 use minibatch_emitters::CountWindow;
 use minibatch_memory::MemoryStorage;
-use minibatch_runtime::{Client, Stream, Window};
+use minibatch_runtime::{Client, Consumer, Stream, Window};
 
 use crate::tools::numbers;
 
@@ -106,6 +106,15 @@ async fn a_missing_piece_stops() {
     assert!(matches!(error.cause(), Cause::CorruptState { .. }), "{error:?}");
 }
 
+/// What ends a consumer.
+async fn end_of(mut consumer: Consumer<u32>) -> Error {
+    loop {
+        if let Err(error) = consumer.next().await {
+            return error;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_stream_dropped_under_its_users_says_so() {
     let stored = Stored::new().await;
@@ -119,11 +128,7 @@ async fn a_stream_dropped_under_its_users_says_so() {
     let error = stored.stream.append(&6).await.unwrap_err();
     assert!(matches!(error.cause(), Cause::StreamDropped), "{error:?}");
     window.ack().await.unwrap_err();
-    let end = loop {
-        if let Err(error) = consumer.next().await {
-            break error;
-        }
-    };
+    let end = end_of(consumer).await;
     assert!(matches!(end.cause(), Cause::StreamDropped), "{end:?}");
     // the new life knows nothing of the old one
     let summary = again.streaming().window(CountWindow::new(2)).drain(|_: Window<u32>| async {}).await.unwrap();
@@ -137,10 +142,6 @@ async fn a_group_removed_under_its_consumer_ends_it() {
     let window = consumer.next().await.unwrap().unwrap();
     assert!(stored.stream.remove_group("default").await.unwrap());
     window.ack().await.unwrap_err();
-    let end = loop {
-        if let Err(error) = consumer.next().await {
-            break error;
-        }
-    };
+    let end = end_of(consumer).await;
     assert!(matches!(end.cause(), Cause::GroupRemoved), "{end:?}");
 }
