@@ -34,6 +34,7 @@
 
 mod groups;
 mod log;
+mod notes;
 mod random;
 mod registry;
 mod state;

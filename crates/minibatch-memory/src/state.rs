@@ -10,6 +10,7 @@ use minibatch_core::{
 use crate::{
     groups::{Groups, Members},
     log::Log,
+    notes::Notes,
 };
 
 #[derive(Default)]
@@ -32,6 +33,7 @@ pub(crate) struct Stream {
 pub(crate) struct PartitionState {
     pub(crate) log: Log,
     pub(crate) groups: Groups,
+    pub(crate) notes: Notes,
 }
 
 impl Streams {

@@ -44,6 +44,7 @@ mod log;
 mod members;
 #[cfg(test)]
 mod model_tests;
+mod notes;
 mod partition;
 mod random;
 mod storage;

@@ -39,11 +39,26 @@ impl Client {
         Ok(())
     }
 
+    /// Those that are alive.
+    pub(crate) async fn living(&self, members: &[MemberId]) -> Result<Vec<MemberId>, Error> {
+        let mut living = Vec::new();
+        for member in members {
+            if self.lives(member).await? {
+                living.push(member.clone());
+            }
+        }
+        Ok(living)
+    }
+
+    async fn lives(&self, member: &MemberId) -> Result<bool, Error> {
+        let this = Filter::id(member.as_str()).and("seen_until", Test::Future);
+        Ok(self.find_one(Find::one(Collection::Members, this).only(&["_id"])).await?.is_some())
+    }
+
     /// True for a living member. One that is found dead is a member no longer: its next heartbeat says so.
     pub(crate) async fn is_alive(&self, member: &MemberId) -> Result<bool, Error> {
         let this = Filter::id(member.as_str());
-        let living = Find::one(Collection::Members, this.clone().and("seen_until", Test::Future)).only(&["_id"]);
-        if self.find_one(living).await?.is_some() {
+        if self.lives(member).await? {
             return Ok(true);
         }
         // in one step with looking again: a heartbeat may have come in between

@@ -8,7 +8,7 @@ use std::{
 use bson::{DateTime, RawDocument, RawDocumentBuf, rawdoc};
 use minibatch_core::{
     Cause, Error, Slot, Timestamp,
-    storage::{Partition, StreamInfo},
+    storage::{LogBounds, Partition, StreamInfo},
 };
 use tokio::sync::{Notify, watch};
 
@@ -37,6 +37,8 @@ pub(crate) struct PartitionDocument {
     pub(crate) floor: Slot,
     /// The append time there.
     pub(crate) floor_time: Timestamp,
+    /// How many messages there were in all slots below the floor.
+    pub(crate) floor_count: u64,
     /// Above the epochs of all removed groups: one created later goes on from it, so that the former's owner stays
     /// fenced.
     pub(crate) removed_epoch: i64,
@@ -70,8 +72,19 @@ impl PartitionDocument {
             floor_time: Timestamp::from_millis(
                 document.get_datetime("floor_time").map_err(damaged)?.timestamp_millis(),
             ),
+            floor_count: document
+                .get_document("floor_counts")
+                .and_then(|counts| counts.get_i64("messages"))
+                .map_err(damaged)?
+                .try_into()
+                .map_err(|_| corrupt("partition"))?,
             removed_epoch: document.get_i64("removed_epoch").map_err(damaged)?,
         })
+    }
+
+    /// Both ends of the log that ends with `tail`.
+    pub(crate) fn bounds(&self, tail: Slot) -> LogBounds {
+        LogBounds { floor: self.floor, floor_time: self.floor_time, floor_count: self.floor_count, tail }
     }
 }
 

@@ -174,7 +174,7 @@ impl Client {
         for index in 0..info.partitions {
             let partition = info.partition(index);
             self.delete_chunks_below(&partition, Slot::MAX).await?;
-            for collection in [Collection::Groups, Collection::Snapshots, Collection::Producers] {
+            for collection in [Collection::Groups, Collection::Snapshots, Collection::Notes, Collection::Producers] {
                 self.delete(collection, Filter::of(&partition)).await?;
             }
         }

@@ -3,7 +3,7 @@
 use std::{fmt, marker::PhantomData, sync::Arc};
 
 use minibatch_core::{
-    Error, GroupName, Offset, StreamName,
+    Error, GroupName, Offset, Slot, StreamName,
     chunk::{Encoded, Extras},
     storage::{GroupState, LogBounds, StreamInfo, Trimmed},
 };
@@ -54,7 +54,7 @@ impl<T> Stream<T> {
     /// # Errors
     /// What the storage says.
     pub async fn trim(&self) -> Result<Trimmed, Error> {
-        self.client.storage().trim(&self.info.partition(0)).await.map_err(|error| error.during("trim"))
+        self.client.storage().trim(&self.info.partition(0), Slot::ZERO).await.map_err(|error| error.during("trim"))
     }
 
     /// The groups that read the stream, and how far each has got.

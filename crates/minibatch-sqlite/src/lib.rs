@@ -59,6 +59,7 @@ mod groups;
 mod keys;
 mod log;
 mod mounts;
+mod notes;
 mod partition;
 mod random;
 mod readers;

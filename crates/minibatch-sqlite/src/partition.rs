@@ -1,12 +1,15 @@
 //! A partition's row: clause D of the contract.
 
 use minibatch_core::{
-    Cause, Error, Slot, Timestamp,
-    storage::{Incarnation, Partition, StreamInfo},
+    Cause, Error, Offset, Slot, Timestamp,
+    storage::{Incarnation, LogBounds, Partition, Position, StreamInfo},
 };
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::error::Failed;
+use crate::{
+    error::Failed,
+    keys::{record_id, to_u64},
+};
 
 /// A partition as stored.
 #[derive(Debug)]
@@ -15,6 +18,7 @@ pub(crate) struct PartitionRow {
     pub(crate) tail: Tail,
     pub(crate) floor: Slot,
     pub(crate) floor_time: Timestamp,
+    pub(crate) floor_count: u64,
     /// Greater than every epoch of a group that was removed: a new one of its name begins here, and so the former's owners
     /// stay fenced.
     pub(crate) least_epoch: i64,
@@ -32,7 +36,8 @@ impl PartitionRow {
     /// Finds the partition.
     pub(crate) fn find(conn: &Connection, partition: &Partition) -> Result<Self, Failed> {
         let mut select = conn.prepare_cached(
-            "SELECT id, head_slot, head_time, floor_slot, floor_time, least_epoch FROM partitions
+            "SELECT id, head_slot, head_time, floor_slot, floor_time, floor_messages, least_epoch
+             FROM partitions
              WHERE stream = ?1 AND incarnation = ?2 AND number = ?3 AND dropped = 0",
         )?;
         let mut rows = select.query((partition.stream.as_str(), partition.incarnation.get(), partition.index))?;
@@ -43,8 +48,24 @@ impl PartitionRow {
             tail,
             floor: Slot::from_i64(row.get(3)?)?,
             floor_time: Timestamp::from_millis(row.get(4)?),
-            least_epoch: row.get(5)?,
+            floor_count: to_u64(row.get(5)?, "partition")?,
+            least_epoch: row.get(6)?,
         })
+    }
+
+    pub(crate) fn bounds(&self) -> LogBounds {
+        let Self { floor, floor_time, floor_count, .. } = *self;
+        LogBounds { floor, floor_time, floor_count, tail: self.tail.slot }
+    }
+
+    /// The end of the log.
+    pub(crate) fn end(&self, conn: &Connection) -> Result<Position, Failed> {
+        let (floor, tail) = (record_id(self.id, self.floor), record_id(self.id, self.tail.slot));
+        let kept: i64 = conn
+            .prepare_cached("SELECT coalesce(sum(n), 0) FROM chunks WHERE id >= ?1 AND id <= ?2")?
+            .query_row((floor, tail), |row| row.get(0))?;
+        let count = self.floor_count + to_u64(kept, "partition")?;
+        Ok(Position { offset: Offset::first_of(self.tail.slot.next()), time: self.tail.time, count })
     }
 
     /// Takes note of a record appended.

@@ -80,10 +80,13 @@ CREATE TABLE groups (
     fingerprint TEXT NOT NULL,
     start_offset INTEGER NOT NULL,
     start_time INTEGER NOT NULL,
+    start_count INTEGER NOT NULL,
     keep_from INTEGER NOT NULL,
     finished INTEGER NOT NULL,
     dead INTEGER NOT NULL,
+    skipped INTEGER NOT NULL,
     dropped INTEGER NOT NULL,
+    expired INTEGER NOT NULL,
     unclean INTEGER NOT NULL,
     checkpoint BLOB,
     UNIQUE (partition, name)
@@ -96,6 +99,15 @@ CREATE TABLE snapshots (
     bytes BLOB NOT NULL,
     PRIMARY KEY (group_id, epoch, number)
 ) STRICT;
+
+CREATE TABLE notes (
+    partition INTEGER NOT NULL,
+    group_name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    bytes BLOB NOT NULL,
+    PRIMARY KEY (partition, group_name, kind, key)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE members (
     id TEXT NOT NULL PRIMARY KEY,

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use minibatch_core::{
-    Cause, Error, GroupName, MemberId, Offset, Slot,
+    Cause, Error, GroupName, MemberId,
     storage::{
         Acquired, Commit, Counters, Fence, Generation, GroupState, GroupStore, Partition, PieceId, Position, Start,
         StreamInfo,
@@ -22,17 +22,12 @@ pub(crate) struct Group {
 }
 
 impl Log {
-    fn open_group(&mut self, group: &GroupName, generation: Generation, fingerprint: &str, start: Start) {
-        let start = match start {
-            Start::Latest => {
-                let time = self.append_time(self.bounds.tail);
-                Position { offset: Offset::first_of(self.bounds.tail.next()), time }
-            }
-            _ => {
-                let offset = Offset::first_of(self.bounds.floor.max(Slot::FIRST));
-                Position { offset, time: self.bounds.floor_time }
-            }
-        };
+    /// Where a group begins that is to start so in partition `index`.
+    fn place(&self, start: &Start, index: u32) -> Position {
+        start.place(index, self.bounds.first()).unwrap_or_else(|| self.position(self.bounds.tail.next()))
+    }
+
+    fn open_group(&mut self, group: &GroupName, generation: Generation, fingerprint: &str, start: Position) {
         self.last_epoch += 1;
         let state = GroupState {
             owner: None,
@@ -60,10 +55,11 @@ impl State {
         self.members.contains_key(member)
     }
 
-    /// The partitions of a stream, if it is still there.
-    fn partitions(&mut self, stream: &StreamInfo) -> Result<impl Iterator<Item = &mut Log>, Error> {
+    /// The partitions of a stream and their indexes, if it is still there.
+    fn partitions(&mut self, stream: &StreamInfo) -> Result<impl Iterator<Item = (u32, &mut Log)>, Error> {
         self.partition(&stream.partition(0))?;
-        Ok(self.partitions.iter_mut().filter(|(partition, _)| partition.stream == stream.name).map(|(_, log)| log))
+        let partitions = self.partitions.iter_mut().filter(|(partition, _)| partition.stream == stream.name);
+        Ok(partitions.map(|(partition, log)| (partition.index, log)))
     }
 }
 
@@ -89,6 +85,12 @@ impl GroupStore for CustomStorage {
         Ok(())
     }
 
+    async fn living(&self, members: &[MemberId]) -> Result<Vec<MemberId>, Error> {
+        let state = self.state();
+        let lives = |member: &&MemberId| state.members.get(*member).is_some_and(|dies_at| *dies_at > now());
+        Ok(members.iter().filter(lives).cloned().collect())
+    }
+
     async fn open_group(
         &self,
         stream: &StreamInfo,
@@ -97,9 +99,10 @@ impl GroupStore for CustomStorage {
         start: Start,
     ) -> Result<(), Error> {
         let (mut state, generation) = (self.state(), Generation::new(random()));
-        for log in state.partitions(stream)? {
+        start.check(stream.partitions)?;
+        for (index, log) in state.partitions(stream)? {
             match log.groups.get(group).map(|known| &known.state.fingerprint) {
-                None => log.open_group(group, generation, fingerprint, start),
+                None => log.open_group(group, generation, fingerprint, log.place(&start, index)),
                 Some(stored) if stored == fingerprint => {}
                 Some(stored) => return Err(Cause::strategy_changed(stored, fingerprint).into()),
             }
@@ -107,9 +110,28 @@ impl GroupStore for CustomStorage {
         Ok(())
     }
 
+    async fn restart_group(
+        &self,
+        stream: &StreamInfo,
+        group: &GroupName,
+        fingerprint: &str,
+        start: Start,
+    ) -> Result<(), Error> {
+        let (mut state, generation) = (self.state(), Generation::new(random()));
+        start.check(stream.partitions)?;
+        for (index, log) in state.partitions(stream)? {
+            log.open_group(group, generation, fingerprint, log.place(&start, index));
+        }
+        Ok(())
+    }
+
     async fn remove_group(&self, stream: &StreamInfo, group: &GroupName) -> Result<bool, Error> {
-        let mut state = self.state();
-        Ok(state.partitions(stream)?.filter_map(|log| log.groups.remove(group)).count() > 0)
+        let mut removed = false;
+        for (_, log) in self.state().partitions(stream)? {
+            removed |= log.groups.remove(group).is_some();
+            log.notes.retain(|(beside, ..), _| beside.as_ref() != Some(group));
+        }
+        Ok(removed)
     }
 
     async fn groups(&self, partition: &Partition) -> Result<Vec<(GroupName, GroupState)>, Error> {

@@ -2,11 +2,12 @@
 //!
 //! It shows what a third party writes: [`StreamStore`](minibatch_core::storage::StreamStore) in `streams.rs`,
 //! [`ChunkLog`](minibatch_core::storage::ChunkLog) in `log.rs`, [`GroupStore`](minibatch_core::storage::GroupStore) in
-//! `groups.rs`, and `tests/conformance.rs`, which checks all three. It looks for everything from the beginning, and is
+//! `groups.rs`, [`NoteStore`](minibatch_core::storage::NoteStore) in `notes.rs`, and `tests/conformance.rs`, which checks all three. It looks for everything from the beginning, and is
 //! as slow as that: `minibatch-memory` is the one to use.
 
 mod groups;
 mod log;
+mod notes;
 mod streams;
 
 use std::{

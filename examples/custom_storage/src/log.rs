@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use minibatch_core::{
-    Cause, Error, GroupName, ProducerId, Slot, Timestamp,
+    Cause, Error, GroupName, Offset, ProducerId, Slot, Timestamp,
     chunk::{NewChunk, Record, RecordKind, clamp_time},
-    storage::{ChunkLog, LogBounds, Partition, ProducerGrant, ReadLimit, Trimmed},
+    storage::{ChunkLog, LogBounds, Partition, Position, ProducerGrant, ReadLimit, RecordSummary, Trimmed},
 };
 
 use crate::{CustomStorage, groups::Group, now};
@@ -18,6 +19,7 @@ pub(crate) struct Log {
     pub(crate) bounds: LogBounds,
     producers: HashMap<ProducerId, Producer>,
     pub(crate) groups: BTreeMap<GroupName, Group>,
+    pub(crate) notes: BTreeMap<(Option<GroupName>, &'static str, String), Bytes>,
     /// The last epoch that a group was given: all groups share the count, so that none is given twice.
     pub(crate) last_epoch: u64,
 }
@@ -30,15 +32,26 @@ struct Producer {
 
 impl Default for Log {
     fn default() -> Self {
-        let bounds = LogBounds { floor: Slot::ZERO, floor_time: Timestamp::MIN, tail: Slot::ZERO };
-        Self { records: BTreeMap::new(), bounds, producers: HashMap::new(), groups: BTreeMap::new(), last_epoch: 0 }
+        Self {
+            records: BTreeMap::new(),
+            bounds: LogBounds { floor: Slot::ZERO, floor_time: Timestamp::MIN, floor_count: 0, tail: Slot::ZERO },
+            producers: HashMap::new(),
+            groups: BTreeMap::new(),
+            notes: BTreeMap::new(),
+            last_epoch: 0,
+        }
     }
 }
 
 impl Log {
-    /// The append time at a slot: the greatest time of the records up to there.
-    pub(crate) fn append_time(&self, slot: Slot) -> Timestamp {
-        self.records.range(..=slot).map(|(_, record)| record.time).fold(self.bounds.floor_time, Timestamp::max)
+    /// The place of a slot: the greatest time of the records before it, and how many messages they had.
+    pub(crate) fn position(&self, slot: Slot) -> Position {
+        let start = Position { offset: Offset::first_of(slot), ..self.bounds.first() };
+        self.records.range(..slot).fold(start, |place, (_, record)| Position {
+            time: place.time.max(record.time),
+            count: place.count + u64::from(record.payload.count()),
+            ..place
+        })
     }
 
     fn append(&mut self, chunk: NewChunk) -> Result<Slot, Error> {
@@ -87,12 +100,13 @@ impl Log {
         Ok(records)
     }
 
-    fn trim(&mut self) -> Trimmed {
+    fn trim(&mut self, cut: Slot) -> Trimmed {
         let needed = self.groups.values().map(|group| group.state.keep_from.slot()).min();
-        let floor = needed.map_or(self.bounds.floor, |needed| needed.min(self.bounds.tail));
+        let floor = needed.unwrap_or(Slot::ZERO).max(cut).min(self.bounds.tail).max(self.bounds.floor);
         let before = self.records.len();
         if floor > self.bounds.floor {
-            self.bounds.floor_time = self.append_time(floor);
+            self.bounds.floor_time = self.position(floor.next()).time;
+            self.bounds.floor_count = self.position(floor).count;
             self.bounds.floor = floor;
             self.records = self.records.split_off(&floor);
         }
@@ -134,7 +148,13 @@ impl ChunkLog for CustomStorage {
         Ok(self.state().partition(partition)?.bounds)
     }
 
-    async fn trim(&self, partition: &Partition) -> Result<Trimmed, Error> {
-        Ok(self.state().partition(partition)?.trim())
+    async fn survey(&self, partition: &Partition, from: Slot, limit: usize) -> Result<Vec<RecordSummary>, Error> {
+        let all = ReadLimit { messages: usize::MAX, bytes: usize::MAX };
+        let records = self.state().partition(partition)?.read(from, all)?;
+        Ok(records.iter().take(limit.max(1)).map(Record::summary).collect())
+    }
+
+    async fn trim(&self, partition: &Partition, cut: Slot) -> Result<Trimmed, Error> {
+        Ok(self.state().partition(partition)?.trim(cut))
     }
 }

@@ -22,11 +22,13 @@ struct Stored {
     format: i64,
     offset: i64,
     time: i64,
+    count: i64,
     log_time: i64,
     ordinal: i64,
     decision: i64,
     chain: i64,
     dropped: i64,
+    left: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     snapshot: Option<Binary>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -65,6 +67,8 @@ struct StoredRange {
     last: i64,
     chain: i64,
     next: i64,
+    left_before: i64,
+    left: i64,
 }
 
 /// A checkpoint ready to be committed.
@@ -128,11 +132,13 @@ impl Checkpoint {
             format: FORMAT,
             offset: offset_bits(base.position.offset),
             time: base.position.time.as_millis(),
+            count: number(base.position.count)?,
             log_time: base.log_time.as_millis(),
             ordinal: number(base.ordinal)?,
             decision: number(base.decision)?,
             chain: base.chain.to_i64(),
             dropped: number(base.dropped)?,
+            left: number(base.left)?,
             snapshot: None,
             pieces: Vec::new(),
             decisions: self.decisions.iter().map(store_decision).collect::<Result<_, _>>()?,
@@ -190,12 +196,17 @@ impl Checkpoint {
             bson::deserialize_from_slice(snapshot).map_err(|_| damaged("its snapshot is missing"))?;
         Ok(Self {
             base: Base {
-                position: Position { offset: offset(stored.offset), time: Timestamp::from_millis(stored.time) },
+                position: Position {
+                    offset: offset(stored.offset),
+                    time: Timestamp::from_millis(stored.time),
+                    count: count(stored.count)?,
+                },
                 log_time: Timestamp::from_millis(stored.log_time),
                 ordinal: count(stored.ordinal)?,
                 decision: count(stored.decision)?,
                 chain: WindowChain::stored(stored.chain),
                 dropped: count(stored.dropped)?,
+                left: count(stored.left)?,
                 buffered: runs::decode(&snapshot.buffered.bytes)
                     .ok_or_else(|| damaged("its buffer does not decode"))?,
                 state: EmitterState::stored(snapshot.state.bytes.into()),
@@ -246,6 +257,8 @@ fn store_range(range: &DoneRange) -> Result<StoredRange, Error> {
         last: number(range.last)?,
         chain: range.chain.to_i64(),
         next: offset_bits(range.next),
+        left_before: number(range.left_before)?,
+        left: number(range.left)?,
     })
 }
 
@@ -255,6 +268,8 @@ fn load_range(stored: &StoredRange) -> Result<DoneRange, Error> {
         last: count(stored.last)?,
         chain: WindowChain::stored(stored.chain),
         next: offset(stored.next),
+        left_before: count(stored.left_before)?,
+        left: count(stored.left)?,
     })
 }
 
@@ -292,7 +307,7 @@ mod tests {
     use crate::{BufferedSlot, Slot};
 
     fn checkpoint(state: usize) -> Checkpoint {
-        let mut checkpoint = Checkpoint::start(Position { offset: Offset::from_u64(u64::MAX), time: Timestamp::MIN });
+        let mut checkpoint = Checkpoint::start(Position { offset: Offset::from_u64(u64::MAX), ..Position::START });
         checkpoint.base.state = EmitterState::stored(vec![7; state].into());
         checkpoint.base.buffered =
             vec![BufferedSlot { slot: Slot::FIRST, time: Timestamp::EPOCH, runs: vec![(0, 3), (5, 6)] }];
@@ -304,7 +319,14 @@ mod tests {
         ];
         checkpoint.decisions =
             kinds.into_iter().zip(1..).map(|(kind, number)| Decision { number, next: Offset::FIRST, kind }).collect();
-        let range = DoneRange { first: 2, last: 3, chain: WindowChain::stored(-1), next: Offset::FIRST };
+        let range = DoneRange {
+            first: 2,
+            last: 3,
+            chain: WindowChain::stored(-1),
+            next: Offset::FIRST,
+            left_before: 4,
+            left: 9,
+        };
         checkpoint.done = DoneRanges::stored(vec![range]).unwrap();
         checkpoint
     }

@@ -17,6 +17,10 @@ pub struct DoneRange {
     /// Where the next message was to be read when the last one was formed: a replay that gets past it without having
     /// formed the window forms other windows.
     pub next: Offset,
+    /// How many messages had left the buffer before the first one.
+    pub left_before: u64,
+    /// How many had with the last one.
+    pub left: u64,
 }
 
 /// The done windows: ranges that are ascending and apart.
@@ -41,7 +45,14 @@ impl DoneRanges {
     /// Marks a window as done; marking it again changes nothing.
     pub fn insert(&mut self, window: &FormedWindow) {
         let ordinal = window.ordinal;
-        let range = DoneRange { first: ordinal, last: ordinal, chain: window.chain, next: window.next };
+        let range = DoneRange {
+            first: ordinal,
+            last: ordinal,
+            chain: window.chain,
+            next: window.next,
+            left_before: window.left_before,
+            left: window.left_before + window.leaving,
+        };
         let at = self.0.partition_point(|range| range.last < ordinal);
         if self.0.get(at).is_some_and(|range| range.first <= ordinal) {
             return;
@@ -56,7 +67,7 @@ impl DoneRanges {
         let Some(&right) = self.0.get(at) else { return };
         let Some(left) = at.checked_sub(1).and_then(|before| self.0.get_mut(before)) else { return };
         if left.last + 1 == right.first {
-            *left = DoneRange { first: left.first, ..right };
+            *left = DoneRange { first: left.first, left_before: left.left_before, ..right };
             self.0.remove(at);
         }
     }
@@ -67,12 +78,20 @@ impl DoneRanges {
         from >= to || self.0.iter().any(|range| range.first <= from && to - 1 <= range.last)
     }
 
-    /// Forgets the windows below `ordinal`.
-    pub fn forget_below(&mut self, ordinal: u64) {
+    /// Forgets the windows below `ordinal`, with which `left` messages left the buffer.
+    pub fn forget_below(&mut self, ordinal: u64, left: u64) {
         self.0.retain_mut(|range| {
-            range.first = range.first.max(ordinal);
+            if range.first < ordinal {
+                (range.first, range.left_before) = (ordinal, left);
+            }
             range.first <= range.last
         });
+    }
+
+    /// How many messages left the buffer with these windows.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        self.0.iter().map(|range| range.left.saturating_sub(range.left_before)).sum()
     }
 
     /// The greatest done ordinal.
@@ -113,7 +132,13 @@ mod tests {
             reason: Reason::Count,
             next: Offset::from_u64(ordinal),
             chain: WindowChain::stored(ordinal.cast_signed()),
+            leaving: ordinal % 3,
+            left_before: left_before(ordinal),
         }
+    }
+
+    fn left_before(ordinal: u64) -> u64 {
+        (1..ordinal).map(|before| before % 3).sum()
     }
 
     proptest! {
@@ -134,9 +159,10 @@ mod tests {
                 prop_assert!(done.covers(range.first, range.last + 1));
                 prop_assert!(!done.covers(range.first, range.last + 2));
             }
-            done.forget_below(below);
+            done.forget_below(below, left_before(below));
             let kept: Vec<u64> = done.as_slice().iter().flat_map(|range| range.first..=range.last).collect();
             expected.retain(|&ordinal| ordinal >= below);
+            prop_assert_eq!(done.left(), kept.iter().map(|ordinal| ordinal % 3).sum::<u64>());
             prop_assert_eq!(kept, expected);
         }
     }

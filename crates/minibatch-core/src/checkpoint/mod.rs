@@ -31,6 +31,8 @@ pub struct Base {
     pub chain: WindowChain,
     /// How many messages the strategy left out before.
     pub dropped: u64,
+    /// How many messages left the buffer with the windows before.
+    pub left: u64,
     /// The messages in the buffer.
     pub buffered: Vec<BufferedSlot>,
     /// What the strategy remembers.
@@ -48,6 +50,7 @@ impl Base {
             decision: 1,
             chain: WindowChain::default(),
             dropped: 0,
+            left: 0,
             buffered: Vec::new(),
             state: EmitterState::default(),
         }
@@ -61,6 +64,13 @@ impl Base {
             Offset::new(slot.slot, from).ok()
         });
         buffered.unwrap_or(self.position.offset).min(self.position.offset)
+    }
+
+    /// How many messages are in the buffer.
+    #[must_use]
+    pub fn buffered_count(&self) -> u64 {
+        let runs = self.buffered.iter().flat_map(|slot| &slot.runs);
+        runs.map(|(from, to)| u64::from(to.saturating_sub(*from))).sum()
     }
 }
 
@@ -115,5 +125,14 @@ impl Checkpoint {
         self.base.ordinal = self.done.last().map_or(self.base.ordinal, |last| last + 1);
         self.done = DoneRanges::default();
         self
+    }
+
+    /// The same from `position` on, with nothing before it that would be needed: for a log that was cut there. The
+    /// strategy begins anew, its windows with numbers above all that were used.
+    #[must_use]
+    pub fn resumed_at(self, position: Position) -> Self {
+        let Base { ordinal, decision, dropped, left, .. } = self.without_done().base;
+        let base = Base { ordinal, decision, dropped, left, ..Base::start(position) };
+        Self { base, decisions: Vec::new(), done: DoneRanges::default() }
     }
 }

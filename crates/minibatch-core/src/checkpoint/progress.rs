@@ -49,7 +49,7 @@ impl Progress {
         let Some(candidate) = self.candidate.take_if(|base| self.done.covers(self.base.ordinal, base.ordinal)) else {
             return;
         };
-        self.done.forget_below(candidate.ordinal);
+        self.done.forget_below(candidate.ordinal, candidate.left);
         self.decisions.retain(|decision| decision.number >= candidate.decision);
         self.base = candidate;
     }

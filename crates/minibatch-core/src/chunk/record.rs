@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Payload;
-use crate::{ProducerId, Slot, Timestamp};
+use crate::{ProducerId, Slot, Timestamp, storage::RecordSummary};
 
 /// Who wrote a record: the key by which an append is idempotent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +77,20 @@ pub struct Record {
     pub time: Timestamp,
     /// The messages; empty for control records.
     pub payload: Payload,
+}
+
+impl Record {
+    /// The record without its messages.
+    #[must_use]
+    pub fn summary(&self) -> RecordSummary {
+        RecordSummary {
+            slot: self.slot,
+            kind: self.kind,
+            time: self.time,
+            messages: self.payload.count(),
+            bytes: self.payload.bytes().len() as u64,
+        }
+    }
 }
 
 /// A producer's clock, kept within 5 s before and 1 s after the storage's `stamp`, so that a wrong clock moves no other

@@ -83,11 +83,14 @@ pub struct Driver<E> {
     /// The next message offered has this offset or a greater one.
     next: Offset,
     append_time: Timestamp,
+    /// How many messages lie before the next one in the log.
+    count: u64,
     log_time: Timestamp,
     ordinal: u64,
     decision: u64,
     chain: WindowChain,
     dropped: u64,
+    left: u64,
     /// The strategy is not asked before so many more messages were offered,
     more: usize,
     /// or messages of so many more bytes.
@@ -103,11 +106,13 @@ impl<E: WindowEmitter> Driver<E> {
             buffer: Buffer::new(),
             next: position.offset,
             append_time: position.time,
+            count: position.count,
             log_time: position.time,
             ordinal: 1,
             decision: 1,
             chain: WindowChain::default(),
             dropped: 0,
+            left: 0,
             more: 1,
             more_bytes: usize::MAX,
             deadline: None,
@@ -133,6 +138,7 @@ impl<E: WindowEmitter> Driver<E> {
         }
         self.buffer.push(chunk, kept_from, to);
         self.next = chunk.offset(to);
+        self.count += u64::from(to - from);
         self.more = self.more.saturating_sub((to - from) as usize);
         if self.more_bytes < usize::MAX {
             self.more_bytes = self.more_bytes.saturating_sub(chunk.size_between(from, to));
@@ -181,6 +187,7 @@ impl<E: WindowEmitter> Driver<E> {
     }
 
     fn form(&mut self, selection: Selection, out: &mut Vec<FormedWindow>) {
+        let buffered = self.buffer.len();
         let members = match (&selection.picks, &selection.leaves) {
             (Picks::First(count), Leaves::Members) => self.buffer.take_first(*count),
             (Picks::First(count), _) => self.buffer.peek_first(*count),
@@ -197,6 +204,7 @@ impl<E: WindowEmitter> Driver<E> {
             _ => Bounds::new(self.log_time, self.log_time),
         });
         self.chain = self.chain.link(self.ordinal, &members);
+        let leaving = (buffered - self.buffer.len()) as u64;
         out.push(FormedWindow {
             ordinal: self.ordinal,
             members,
@@ -205,8 +213,11 @@ impl<E: WindowEmitter> Driver<E> {
             reason: selection.reason,
             next: self.next,
             chain: self.chain,
+            leaving,
+            left_before: self.left,
         });
         self.ordinal += 1;
+        self.left += leaving;
     }
 
     fn flush(&mut self, reason: Reason, out: &mut Vec<FormedWindow>) -> Result<(), Error> {
@@ -274,6 +285,7 @@ impl<E: WindowEmitter> WindowDriver for Driver<E> {
             decision: self.decision,
             chain: self.chain,
             dropped: self.dropped,
+            left: self.left,
             buffered: self.buffer.slots(),
             state: self.emitter.snapshot()?,
         })
@@ -295,11 +307,13 @@ impl<E: WindowEmitter> WindowDriver for Driver<E> {
         }
         self.next = base.position.offset;
         self.append_time = base.position.time;
+        self.count = base.position.count;
         self.log_time = base.log_time;
         self.ordinal = base.ordinal;
         self.decision = base.decision;
         self.chain = base.chain;
         self.dropped = base.dropped;
+        self.left = base.left;
         self.emitter.restore(&base.state, &self.buffer)?;
         self.ask(out)
     }
@@ -309,7 +323,7 @@ impl<E: WindowEmitter> WindowDriver for Driver<E> {
     }
 
     fn position(&self) -> Position {
-        Position { offset: self.next, time: self.append_time }
+        Position { offset: self.next, time: self.append_time, count: self.count }
     }
 
     fn dropped(&self) -> u64 {

@@ -157,7 +157,7 @@ fn entries_read_again_are_left_out() {
 #[test]
 fn messages_before_the_start_are_left_out() {
     for (index, expected) in [(0, vec!["ab", "cd"]), (1, vec!["bc"]), (4, vec![]), (9, vec![])] {
-        let position = Position { offset: Offset::new(Slot::FIRST, index).unwrap(), time: Timestamp::MIN };
+        let position = Position { offset: Offset::new(Slot::FIRST, index).unwrap(), ..Position::START };
         let (mut live, _) = former(count(2), Checkpoint::start(position));
         feed(&mut live, &log("abcd"), &expected);
         assert_eq!(live.position().offset.slot(), Slot::new(2).unwrap());
@@ -218,7 +218,10 @@ fn a_record_without_messages_passes_the_time() {
     let mut live = fresh(Limits { size: 9, wait: 1_000 });
     feed(&mut live, &log("ab"), &[]);
     feed(&mut live, &control(seconds(2)), &["ab"]);
-    assert_eq!(live.position(), Position { offset: Offset::first_of(Slot::new(3).unwrap()), time: seconds(2) });
+    assert_eq!(
+        live.position(),
+        Position { offset: Offset::first_of(Slot::new(3).unwrap()), time: seconds(2), count: 2 }
+    );
 }
 
 #[test]

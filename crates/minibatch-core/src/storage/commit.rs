@@ -21,8 +21,21 @@ pub struct Counters {
     pub finished: u64,
     /// Given up on and kept in the dead-letter stream.
     pub dead: u64,
+    /// Given up on and kept nowhere, as the consumer was told to.
+    pub skipped: u64,
     /// Left out by the strategy itself.
     pub dropped: u64,
+    /// Taken away by retention before the group had finished with them.
+    pub expired: u64,
+}
+
+impl Counters {
+    /// How many messages the group has done with.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        let Self { finished, dead, skipped, dropped, expired } = self;
+        [finished, dead, skipped, dropped, expired].into_iter().fold(0, |total, count| total.saturating_add(*count))
+    }
 }
 
 /// What a commit stores.

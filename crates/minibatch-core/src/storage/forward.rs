@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{
-    Acquired, ChunkLog, Commit, Fence, GroupState, GroupStore, LogBounds, Partition, PieceId, ProducerGrant, ReadLimit,
-    Start, StreamInfo, StreamStore, Trimmed,
+    Acquired, ChunkLog, Commit, Fence, GroupState, GroupStore, LogBounds, Note, NotePlace, NoteStore, Partition,
+    PieceId, ProducerGrant, ReadLimit, RecordSummary, Start, StreamInfo, StreamStore, Trimmed,
 };
 use crate::{
     Error, GroupName, MemberId, ProducerId, Slot, StreamName, Timestamp,
@@ -58,8 +58,16 @@ macro_rules! forward {
             async fn bounds(&self, partition: &Partition) -> Result<LogBounds, Error> {
                 (**self).bounds(partition).await
             }
-            async fn trim(&self, partition: &Partition) -> Result<Trimmed, Error> {
-                (**self).trim(partition).await
+            async fn survey(
+                &self,
+                partition: &Partition,
+                from: Slot,
+                limit: usize,
+            ) -> Result<Vec<RecordSummary>, Error> {
+                (**self).survey(partition, from, limit).await
+            }
+            async fn trim(&self, partition: &Partition, cut: Slot) -> Result<Trimmed, Error> {
+                (**self).trim(partition, cut).await
             }
         }
 
@@ -75,6 +83,9 @@ macro_rules! forward {
             async fn leave(&self, member: &MemberId) -> Result<(), Error> {
                 (**self).leave(member).await
             }
+            async fn living(&self, members: &[MemberId]) -> Result<Vec<MemberId>, Error> {
+                (**self).living(members).await
+            }
             async fn open_group(
                 &self,
                 stream: &StreamInfo,
@@ -83,6 +94,15 @@ macro_rules! forward {
                 start: Start,
             ) -> Result<(), Error> {
                 (**self).open_group(stream, group, fingerprint, start).await
+            }
+            async fn restart_group(
+                &self,
+                stream: &StreamInfo,
+                group: &GroupName,
+                fingerprint: &str,
+                start: Start,
+            ) -> Result<(), Error> {
+                (**self).restart_group(stream, group, fingerprint, start).await
             }
             async fn remove_group(&self, stream: &StreamInfo, group: &GroupName) -> Result<bool, Error> {
                 (**self).remove_group(stream, group).await
@@ -135,6 +155,20 @@ macro_rules! forward {
                 before: PieceId,
             ) -> Result<(), Error> {
                 (**self).retain_pieces(partition, group, keep, before).await
+            }
+        }
+
+        #[deny(clippy::missing_trait_methods)]
+        #[async_trait]
+        impl<S: NoteStore + ?Sized> NoteStore for $pointer<S> {
+            async fn put_notes(&self, place: &NotePlace, notes: Vec<Note>) -> Result<(), Error> {
+                (**self).put_notes(place, notes).await
+            }
+            async fn notes(&self, place: &NotePlace, from: &str, limit: usize) -> Result<Vec<Note>, Error> {
+                (**self).notes(place, from, limit).await
+            }
+            async fn delete_notes(&self, place: &NotePlace, from: &str, until: Option<&str>) -> Result<(), Error> {
+                (**self).delete_notes(place, from, until).await
             }
         }
     };

@@ -8,29 +8,61 @@ use bytes::Bytes;
 use super::{Commit, Counters, Fence, Generation, Partition, StreamInfo};
 use crate::{Error, GroupName, MemberId, Offset, Timestamp};
 
-/// Where a new group begins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// Where a group begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Start {
     /// At the lowest record still promised.
     #[default]
     Earliest,
-    /// After the last record at the time of creation.
+    /// After the last record at the time of the call.
     Latest,
+    /// At these places, one for each partition; at the lowest record still promised where that is above.
+    At(Vec<Position>),
 }
 
-/// A place in the log, with the append time reached there.
+impl Start {
+    /// Checks that there is a place for each of so many partitions.
+    ///
+    /// # Errors
+    /// [`OutOfRange`](crate::Cause::OutOfRange).
+    pub fn check(&self, partitions: u32) -> Result<(), Error> {
+        match self {
+            Self::At(places) if usize::try_from(partitions) != Ok(places.len()) => {
+                Err(crate::Cause::out_of_range("a start has one place for each partition").into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Where partition `index` is read from, whose log is promised from `first` on; `None` for its end.
+    #[must_use]
+    pub fn place(&self, index: u32, first: Position) -> Option<Position> {
+        match self {
+            Self::Earliest => Some(first),
+            Self::Latest => None,
+            Self::At(places) => {
+                let place = usize::try_from(index).ok().and_then(|index| places.get(index)).copied();
+                Some(place.filter(|place| place.offset > first.offset).unwrap_or(first))
+            }
+        }
+    }
+}
+
+/// A place in the log, with the append time reached there and the messages counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
     /// The next message to read is at this offset or above.
     pub offset: Offset,
     /// The greatest append time of all records before it.
     pub time: Timestamp,
+    /// How many messages were appended before it, since the stream was created.
+    pub count: u64,
 }
 
 impl Position {
     /// The beginning of an untouched log.
-    pub const START: Self = Self { offset: Offset::FIRST, time: Timestamp::MIN };
+    pub const START: Self = Self { offset: Offset::FIRST, time: Timestamp::MIN, count: 0 };
 }
 
 /// A group's state of one partition.
@@ -80,7 +112,8 @@ pub struct PieceId {
 /// 1. `join` draws a new id; the member is alive until `ttl` after its last heartbeat, by the storage's clock.
 /// 2. A heartbeat of a member that others found dead (or that left) gives [`MemberDead`](crate::Cause::MemberDead).
 /// 3. `open_group` creates the group or finds it; of any number of calls at once all find the same generation. The start
-///    is resolved for every partition when the group is created, and not changed by a later call.
+///    is resolved for every partition when the group is created, and not changed by a later call. [`Start::At`] with
+///    another number of places than there are partitions gives [`OutOfRange`](crate::Cause::OutOfRange).
 /// 4. A group opened with another fingerprint than it was created with gives
 ///    [`StrategyChanged`](crate::Cause::StrategyChanged).
 /// 5. `acquire` makes the member the owner when there is none, or when the owner is dead, or itself: with an epoch
@@ -101,6 +134,11 @@ pub struct PieceId {
 ///     pieces before `before` that are not among `keep`, and no others: pieces are ordered by epoch, then number, and an
 ///     owner names as `before` the next one that it will write. So neither a former owner nor an attempt that arrives
 ///     late takes away what a later commit needs.
+/// 16. `restart_group` draws a new generation that begins at the start given, with this fingerprint, no checkpoint, no
+///     owner, and all counters 0, in every partition; a group that was never opened is created. Whoever owned it is
+///     fenced: its commits give [`Fenced`](crate::Cause::Fenced).
+/// 17. `living` returns those of the members that are alive, and finds nobody dead: a member that it leaves out may still
+///     come back with a heartbeat.
 ///
 /// # Errors
 /// Besides those named, [`Retry`](crate::ErrorKind::Retry) without a verdict, and
@@ -119,8 +157,20 @@ pub trait GroupStore: fmt::Debug + Send + Sync + 'static {
     /// Ends the membership: what it owns is free.
     async fn leave(&self, member: &MemberId) -> Result<(), Error>;
 
+    /// Those of the members that are alive.
+    async fn living(&self, members: &[MemberId]) -> Result<Vec<MemberId>, Error>;
+
     /// Finds the group, or creates it for all partitions.
     async fn open_group(
+        &self,
+        stream: &StreamInfo,
+        group: &GroupName,
+        fingerprint: &str,
+        start: Start,
+    ) -> Result<(), Error>;
+
+    /// Begins the group anew from `start`.
+    async fn restart_group(
         &self,
         stream: &StreamInfo,
         group: &GroupName,

@@ -4,10 +4,10 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use super::Partition;
+use super::{Partition, Position};
 use crate::{
-    Error, ProducerId, Slot, Timestamp,
-    chunk::{NewChunk, Record},
+    Error, Offset, ProducerId, Slot, Timestamp,
+    chunk::{NewChunk, Record, RecordKind},
 };
 
 /// What registering a producer gives.
@@ -35,8 +35,34 @@ pub struct LogBounds {
     pub floor: Slot,
     /// The append time of the floor's own record: no kept record's append time is before it.
     pub floor_time: Timestamp,
+    /// How many messages there were in all slots below the floor.
+    pub floor_count: u64,
     /// The highest slot that is filled; 0 when none ever was.
     pub tail: Slot,
+}
+
+impl LogBounds {
+    /// The place of the first record still promised.
+    #[must_use]
+    pub fn first(&self) -> Position {
+        let Self { floor, floor_time, floor_count, .. } = *self;
+        Position { offset: Offset::first_of(floor.max(Slot::FIRST)), time: floor_time, count: floor_count }
+    }
+}
+
+/// A record without its messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordSummary {
+    /// Where it is.
+    pub slot: Slot,
+    /// What it is.
+    pub kind: RecordKind,
+    /// When, as [`Record::time`].
+    pub time: Timestamp,
+    /// How many messages it has.
+    pub messages: u32,
+    /// The bytes of its payload, as stored.
+    pub bytes: u64,
 }
 
 /// What a trim did.
@@ -74,9 +100,12 @@ pub struct Trimmed {
 ///     when there is one. It may return for no reason. When the stream is dropped it returns too, or gives
 ///     [`StreamDropped`](crate::Cause::StreamDropped).
 /// 13. `trim` deletes nothing that a group still needs (records from its `keep_from` on), never the last record, and
-///     nothing when there is no group. The floor is raised before anything is deleted. It may leave deleting to a later
-///     call, so that a slow client comes to no harm.
+///     nothing when there is no group: but for records below `cut`, which go whoever needs them. The floor is raised
+///     before anything is deleted. It may leave deleting to a later call, so that a slow client comes to no harm.
 /// 14. An empty payload is a chunk like any other.
+/// 15. `survey` returns what `read` would, without the messages, and at most `limit` records (at least one when there is
+///     one); whether payloads are sound it does not look.
+/// 16. `floor_count` and the messages of the records from the floor on are all that were ever appended.
 ///
 /// # Errors
 /// Besides those named, [`Retry`](crate::ErrorKind::Retry) without a verdict, and
@@ -102,6 +131,9 @@ pub trait ChunkLog: fmt::Debug + Send + Sync + 'static {
     /// Both ends of the log.
     async fn bounds(&self, partition: &Partition) -> Result<LogBounds, Error>;
 
-    /// Removes what every group has finished with.
-    async fn trim(&self, partition: &Partition) -> Result<Trimmed, Error>;
+    /// Reads records from `from` on without their messages.
+    async fn survey(&self, partition: &Partition, from: Slot, limit: usize) -> Result<Vec<RecordSummary>, Error>;
+
+    /// Removes what every group has finished with, and what lies below `cut` ([`Slot::ZERO`] for nothing).
+    async fn trim(&self, partition: &Partition, cut: Slot) -> Result<Trimmed, Error>;
 }

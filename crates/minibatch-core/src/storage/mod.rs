@@ -1,7 +1,7 @@
-//! What a storage is: three small traits over streams, their logs, and their groups.
+//! What a storage is: four small traits over streams, their logs, their groups, and notes beside these.
 //!
-//! An implementor writes [`StreamStore`], [`ChunkLog`] and [`GroupStore`] for one type; [`Storage`] follows by itself, and
-//! `Arc<dyn Storage>` is what the runtime takes. Storages know nothing of windows: a group's checkpoint is opaque bytes.
+//! An implementor writes [`StreamStore`], [`ChunkLog`], [`GroupStore`] and [`NoteStore`] for one type; [`Storage`] follows
+//! by itself, and `Arc<dyn Storage>` is what the runtime takes. Storages know nothing of windows: a group's checkpoint is opaque bytes.
 //!
 //! Every clause of the numbered contracts is a case of the conformance suite in `minibatch-testkit`: run it first.
 //!
@@ -18,19 +18,21 @@ mod commit;
 mod forward;
 mod groups;
 mod log;
+mod notes;
 mod streams;
 
 use std::fmt;
 
 pub use commit::{Commit, CommitVerdict, Counters, Fence};
 pub use groups::{Acquired, GroupState, GroupStore, PieceId, Position, Start};
-pub use log::{ChunkLog, LogBounds, ProducerGrant, ReadLimit, Trimmed};
+pub use log::{ChunkLog, LogBounds, ProducerGrant, ReadLimit, RecordSummary, Trimmed};
+pub use notes::{NOTE_MAX_BYTES, Note, NotePlace, NoteStore};
 pub use streams::{Generation, Incarnation, Partition, StreamInfo, StreamStore};
 
-/// Everything that the runtime needs of a storage. Implemented for whatever has the three parts.
-pub trait Storage: StreamStore + ChunkLog + GroupStore {}
+/// Everything that the runtime needs of a storage. Implemented for whatever has the four parts.
+pub trait Storage: StreamStore + ChunkLog + GroupStore + NoteStore {}
 
-impl<S: StreamStore + ChunkLog + GroupStore + ?Sized> Storage for S {}
+impl<S: StreamStore + ChunkLog + GroupStore + NoteStore + ?Sized> Storage for S {}
 
 impl fmt::Display for Partition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -22,6 +22,10 @@ pub struct FormedWindow {
     pub next: Offset,
     /// All windows up to and with this one.
     pub chain: WindowChain,
+    /// How many messages left the buffer with it: each leaves once, in however many windows it is.
+    pub leaving: u64,
+    /// How many left with the windows before.
+    pub left_before: u64,
 }
 
 /// A digest of every window formed so far: ordinals, members and their order, each hashed onto the one before.

@@ -8,9 +8,12 @@ use minibatch_core::{
     storage::{Commit, Counters, Fence, Generation, GroupState, LogBounds, PieceId, Position},
 };
 
+use crate::notes::Notes;
+
 pub(crate) struct Group {
     state: GroupState,
     pub(super) pieces: BTreeMap<PieceId, Bytes>,
+    pub(crate) notes: Notes,
 }
 
 impl Group {
@@ -27,7 +30,7 @@ impl Group {
             unclean: 0,
             checkpoint: None,
         };
-        Self { state, pieces: BTreeMap::new() }
+        Self { state, pieces: BTreeMap::new(), notes: Notes::default() }
     }
 
     pub(super) fn state(&self) -> &GroupState {

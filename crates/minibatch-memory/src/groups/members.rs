@@ -22,9 +22,13 @@ impl Members {
         self.0.remove(member);
     }
 
+    pub(super) fn lives(&self, member: &MemberId, now: Duration) -> bool {
+        self.0.get(member).is_some_and(|dies_at| now < *dies_at)
+    }
+
     /// True for a living member. One that is found dead is a member no longer: its next heartbeat says so.
     pub(super) fn is_alive(&mut self, member: &MemberId, now: Duration) -> bool {
-        let alive = self.0.get(member).is_some_and(|dies_at| now < *dies_at);
+        let alive = self.lives(member, now);
         if !alive {
             self.0.remove(member);
         }

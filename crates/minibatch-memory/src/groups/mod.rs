@@ -10,13 +10,13 @@ use bytes::Bytes;
 use group::Group;
 pub(crate) use members::Members;
 use minibatch_core::{
-    Cause, Error, GroupName, MemberId, Offset, Slot,
+    Cause, Error, GroupName, MemberId, Slot,
     storage::{
-        Acquired, Commit, Fence, GroupState, GroupStore, LogBounds, Partition, PieceId, Position, Start, StreamInfo,
+        Acquired, Commit, Fence, Generation, GroupState, GroupStore, Partition, PieceId, Position, Start, StreamInfo,
     },
 };
 
-use crate::{random, state::PartitionState, storage::MemoryStorage};
+use crate::{notes::Notes, random, state::PartitionState, storage::MemoryStorage};
 
 /// The greatest piece of a checkpoint in bytes.
 const PIECE_MAX_BYTES: usize = 1 << 20;
@@ -36,12 +36,14 @@ impl Groups {
         self.by_name.values().map(|group| group.keep_from().slot()).min()
     }
 
-    fn remove(&mut self, name: &GroupName) -> bool {
-        let removed = self.by_name.remove(name);
-        if let Some(group) = &removed {
-            self.first_epoch = self.first_epoch.max(group.state().fence.epoch + 1);
-        }
-        removed.is_some()
+    fn remove(&mut self, name: &GroupName) -> Option<Group> {
+        let removed = self.by_name.remove(name)?;
+        self.first_epoch = self.first_epoch.max(removed.state().fence.epoch + 1);
+        Some(removed)
+    }
+
+    pub(crate) fn notes(&mut self, name: &GroupName) -> Option<&mut Notes> {
+        self.by_name.get_mut(name).map(|group| &mut group.notes)
     }
 
     fn find(&mut self, name: &GroupName, epoch: u64) -> Result<&mut Group, Error> {
@@ -50,12 +52,14 @@ impl Groups {
 }
 
 impl PartitionState {
-    fn resolve(&self, start: Start) -> Position {
-        let LogBounds { floor, floor_time, tail } = self.log.records.bounds();
-        match start {
-            Start::Latest => Position { offset: Offset::first_of(tail.next()), time: self.log.records.tail_time() },
-            _ => Position { offset: Offset::first_of(floor.max(Slot::FIRST)), time: floor_time },
-        }
+    fn place(&self, start: &Start, index: u32) -> Position {
+        let records = &self.log.records;
+        start.place(index, records.bounds().first()).unwrap_or_else(|| records.end())
+    }
+
+    fn start_group(&mut self, name: &GroupName, generation: Generation, fingerprint: &str, place: Position) {
+        let new = Group::new(generation, fingerprint, place, self.groups.first_epoch);
+        self.groups.by_name.insert(name.clone(), new);
     }
 }
 
@@ -84,6 +88,11 @@ impl GroupStore for MemoryStorage {
         Ok(())
     }
 
+    async fn living(&self, members: &[MemberId]) -> Result<Vec<MemberId>, Error> {
+        let (state, now) = (self.state(), self.time().elapsed());
+        Ok(members.iter().filter(|member| state.members.lives(member, now)).cloned().collect())
+    }
+
     async fn open_group(
         &self,
         stream: &StreamInfo,
@@ -94,8 +103,9 @@ impl GroupStore for MemoryStorage {
         let during = |error: Error| error.during("open_group");
         let mut state = self.state();
         let stream = state.streams.stream(&stream.name, stream.incarnation).map_err(during)?;
+        start.check(stream.count()).map_err(during)?;
         let generation = random::generation();
-        for partition in &mut stream.partitions {
+        for (index, partition) in (0..).zip(&mut stream.partitions) {
             if let Some(known) = partition.groups.by_name.get(group) {
                 let stored = &known.state().fingerprint;
                 if stored != fingerprint {
@@ -103,8 +113,31 @@ impl GroupStore for MemoryStorage {
                 }
                 continue;
             }
-            let new = Group::new(generation, fingerprint, partition.resolve(start), partition.groups.first_epoch);
-            partition.groups.by_name.insert(group.clone(), new);
+            let place = partition.place(&start, index);
+            partition.start_group(group, generation, fingerprint, place);
+        }
+        Ok(())
+    }
+
+    async fn restart_group(
+        &self,
+        stream: &StreamInfo,
+        group: &GroupName,
+        fingerprint: &str,
+        start: Start,
+    ) -> Result<(), Error> {
+        let during = |error: Error| error.during("restart_group");
+        let mut state = self.state();
+        let stream = state.streams.stream(&stream.name, stream.incarnation).map_err(during)?;
+        start.check(stream.count()).map_err(during)?;
+        let generation = random::generation();
+        for (index, partition) in (0..).zip(&mut stream.partitions) {
+            let place = partition.place(&start, index);
+            let notes = partition.groups.remove(group).map(|former| former.notes);
+            partition.start_group(group, generation, fingerprint, place);
+            if let Some(group) = partition.groups.by_name.get_mut(group) {
+                group.notes = notes.unwrap_or_default();
+            }
         }
         Ok(())
     }
@@ -115,7 +148,7 @@ impl GroupStore for MemoryStorage {
         let partitions = &mut stream.map_err(|error| error.during("remove_group"))?.partitions;
         let mut removed = false;
         for partition in partitions {
-            removed |= partition.groups.remove(group);
+            removed |= partition.groups.remove(group).is_some();
         }
         Ok(removed)
     }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use minibatch_core::{
     Error, ProducerId, Slot,
     chunk::{NewChunk, Record, clamp_time},
-    storage::{ChunkLog, LogBounds, Partition, ProducerGrant, ReadLimit, Trimmed},
+    storage::{ChunkLog, LogBounds, Partition, ProducerGrant, ReadLimit, RecordSummary, Trimmed},
 };
 use producers::{Producers, Verdict};
 use records::Records;
@@ -38,7 +38,7 @@ impl Log {
         }
     }
 
-    /// Deletes what lies below `needed`, the last record excepted.
+    /// Deletes what lies below a slot, the last record excepted.
     fn trim(&mut self, needed: Slot) -> Trimmed {
         let floor = self.records.raise_floor(needed);
         let mut deleted = 0;
@@ -85,12 +85,16 @@ impl ChunkLog for MemoryStorage {
         Ok(partition.log.records.bounds())
     }
 
-    async fn trim(&self, partition: &Partition) -> Result<Trimmed, Error> {
+    async fn survey(&self, partition: &Partition, from: Slot, limit: usize) -> Result<Vec<RecordSummary>, Error> {
+        let mut state = self.state();
+        let survey = |error: Error| error.during("survey");
+        state.streams.partition(partition).map_err(survey)?.log.records.survey(from, limit).map_err(survey)
+    }
+
+    async fn trim(&self, partition: &Partition, cut: Slot) -> Result<Trimmed, Error> {
         let mut state = self.state();
         let partition = state.streams.partition(partition).map_err(|error| error.during("trim"))?;
-        match partition.groups.needed_from() {
-            Some(needed) => Ok(partition.log.trim(needed)),
-            None => Ok(Trimmed { floor: partition.log.records.bounds().floor, deleted: 0 }),
-        }
+        let needed = partition.groups.needed_from().unwrap_or(Slot::ZERO);
+        Ok(partition.log.trim(needed.max(cut)))
     }
 }

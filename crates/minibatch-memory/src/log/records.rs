@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 use minibatch_core::{
-    Cause, Error, Slot, Timestamp,
+    Cause, Error, Offset, Slot, Timestamp,
     chunk::{Payload, ProducerStamp, Record, RecordKind},
-    storage::{LogBounds, ReadLimit},
+    storage::{LogBounds, Position, ReadLimit, RecordSummary},
 };
 
 /// Records from slot `first` on without holes.
@@ -15,12 +15,17 @@ pub(crate) struct Records {
     tail: Slot,
     floor: Slot,
     floor_time: Timestamp,
+    floor_count: u64,
+    /// How many messages there ever were.
+    count: u64,
 }
 
 struct Entry {
     record: Record,
     /// The running maximum of the records' times up to this one.
     append_time: Timestamp,
+    /// How many messages there were before this record.
+    count: u64,
 }
 
 impl Default for Records {
@@ -31,6 +36,8 @@ impl Default for Records {
             tail: Slot::ZERO,
             floor: Slot::ZERO,
             floor_time: Timestamp::MIN,
+            floor_count: 0,
+            count: 0,
         }
     }
 }
@@ -40,8 +47,10 @@ impl Records {
     pub(super) fn push(&mut self, producer: ProducerStamp, time: Timestamp, payload: Payload) -> Result<Slot, Error> {
         let slot = Slot::new(self.tail.get() + 1)?;
         let append_time = time.max(self.tail_time());
+        let messages = u64::from(payload.count());
         let record = Record { slot, kind: RecordKind::Data, producer, time, payload };
-        self.entries.push_back(Entry { record, append_time });
+        self.entries.push_back(Entry { record, append_time, count: self.count });
+        self.count += messages;
         self.tail = slot;
         Ok(slot)
     }
@@ -67,12 +76,25 @@ impl Records {
     }
 
     pub(crate) fn bounds(&self) -> LogBounds {
-        LogBounds { floor: self.floor, floor_time: self.floor_time, tail: self.tail }
+        let Self { floor, floor_time, floor_count, tail, .. } = *self;
+        LogBounds { floor, floor_time, floor_count, tail }
+    }
+
+    /// The end of the log.
+    pub(crate) fn end(&self) -> Position {
+        Position { offset: Offset::first_of(self.tail.next()), time: self.tail_time(), count: self.count }
     }
 
     /// The greatest append time of all records.
-    pub(crate) fn tail_time(&self) -> Timestamp {
+    fn tail_time(&self) -> Timestamp {
         self.entries.back().map_or(self.floor_time, |entry| entry.append_time)
+    }
+
+    pub(super) fn survey(&self, from: Slot, limit: usize) -> Result<Vec<RecordSummary>, Error> {
+        let from = from.max(Slot::FIRST);
+        let Some(start) = self.index(from) else { return Err(Cause::offset_trimmed(self.first).into()) };
+        let entries = self.entries.iter().skip(start).take(limit.max(1));
+        Ok(entries.map(|Entry { record, .. }| record.summary()).collect())
     }
 
     /// Raises the floor to `needed`, at most to the last record; it never goes back. Returns the floor.
@@ -80,7 +102,7 @@ impl Records {
         let floor = needed.min(self.tail);
         if floor > self.floor {
             if let Some(entry) = self.index(floor).and_then(|index| self.entries.get(index)) {
-                self.floor_time = entry.append_time;
+                (self.floor_time, self.floor_count) = (entry.append_time, entry.count);
             }
             self.floor = floor;
         }

@@ -9,7 +9,7 @@ pub(crate) enum Collection {
     Partitions,
     /// `{s, p, inc, pid, epoch, last_pe, last_ps}`
     Producers,
-    /// `{s, p, inc, slot, kind, n, pid, pe, ps, ts, sts, codec, crc, data}`
+    /// `{s, p, inc, slot, kind, n, pid, pe, ps, ts, sts, codec, crc, bytes, data}`
     Chunks,
     /// `{s, p, inc, g, owner, epoch, ver, generation, fingerprint, start, starts, keep_from, counters, unclean, checkpoint}`
     Groups,
@@ -17,6 +17,8 @@ pub(crate) enum Collection {
     Members,
     /// `{s, p, inc, g, epoch, number, bytes}`
     Snapshots,
+    /// `{s, p, inc, g, kind, key, bytes}`; without a group `g` is empty
+    Notes,
 }
 
 /// An index that the protocol relies on.
@@ -44,8 +46,16 @@ const fn unique(collection: Collection, fields: &'static [&'static str]) -> Inde
 }
 
 impl Collection {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Streams, Self::Partitions, Self::Producers, Self::Chunks, Self::Groups, Self::Members, Self::Snapshots];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Streams,
+        Self::Partitions,
+        Self::Producers,
+        Self::Chunks,
+        Self::Groups,
+        Self::Members,
+        Self::Snapshots,
+        Self::Notes,
+    ];
 
     /// The name without its prefix.
     pub(crate) fn name(self) -> &'static str {
@@ -57,18 +67,20 @@ impl Collection {
             Self::Groups => "groups",
             Self::Members => "members",
             Self::Snapshots => "snapshots",
+            Self::Notes => "notes",
         }
     }
 }
 
 impl Index {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         unique(Collection::Partitions, &["s", "p", "inc"]),
         unique(Collection::Producers, &["s", "p", "inc", "pid"]),
         unique(Collection::Chunks, SLOT_KEY),
         unique(Collection::Chunks, PRODUCER_KEY),
         unique(Collection::Groups, &["s", "p", "inc", "g"]),
         unique(Collection::Snapshots, &["s", "p", "inc", "g", "epoch", "number"]),
+        unique(Collection::Notes, &["s", "p", "inc", "g", "kind", "key"]),
         // a member that died a day ago and that nobody found dead: its heartbeats are over in any case
         Self { collection: Collection::Members, fields: &["seen_until"], kind: IndexKind::Expiry(86_400) },
     ];

@@ -7,7 +7,7 @@ use minibatch_core::{
     storage::{Counters, Fence, Generation, GroupState, Partition, Position},
 };
 
-use crate::{error::corrupt, log::signed, random};
+use crate::{database::Update, error::corrupt, log::signed, random};
 
 /// What a group is created with; in partition 0's document with the starts of all partitions.
 pub(super) struct NewGroup<'a> {
@@ -21,27 +21,39 @@ pub(super) struct NewGroup<'a> {
 }
 
 impl NewGroup<'_> {
+    /// The document of a group that was not there.
     pub(super) fn document(&self, partition: &Partition) -> Result<RawDocumentBuf, Error> {
-        let starts = self.starts.iter().map(|start| Ok(encode_position(*start)?.into()));
-        let document = doc! {
+        let mut document = doc! {
             "_id": random::object_id(),
             "s": partition.stream.as_str(),
             "p": i64::from(partition.index),
             "inc": partition.incarnation.get(),
             "g": self.group.as_str(),
-            "owner": Bson::Null,
-            "epoch": self.last_epoch,
-            "ver": 0_i64,
-            "generation": self.generation.get(),
-            "fingerprint": self.fingerprint,
-            "start": encode_position(self.start)?,
-            "starts": starts.collect::<Result<Vec<Bson>, Error>>()?,
-            "keep_from": encode_offset(self.start.offset)?,
-            "counters": encode_counters(Counters::default())?,
-            "unclean": 0_i64,
-            "checkpoint": Bson::Null,
         };
+        document.extend(self.fields()?.map(|(field, value)| (field.to_owned(), value)));
         RawDocumentBuf::try_from(&document).map_err(|_| corrupt("group"))
+    }
+
+    /// What makes a group's document that of this one.
+    pub(super) fn update(&self) -> Result<Update, Error> {
+        Ok(self.fields()?.into_iter().fold(Update::default(), |update, (field, value)| update.and_set(field, value)))
+    }
+
+    fn fields(&self) -> Result<[(&'static str, Bson); 11], Error> {
+        let starts = self.starts.iter().map(|start| Ok(encode_position(*start)?.into()));
+        Ok([
+            ("owner", Bson::Null),
+            ("epoch", self.last_epoch.into()),
+            ("ver", 0_i64.into()),
+            ("generation", self.generation.get().into()),
+            ("fingerprint", self.fingerprint.into()),
+            ("start", encode_position(self.start)?.into()),
+            ("starts", starts.collect::<Result<Vec<Bson>, Error>>()?.into()),
+            ("keep_from", encode_offset(self.start.offset)?.into()),
+            ("counters", encode_counters(Counters::default())?.into()),
+            ("unclean", 0_i64.into()),
+            ("checkpoint", Bson::Null),
+        ])
     }
 }
 
@@ -53,6 +65,7 @@ pub(super) fn encode_position(position: Position) -> Result<Document, Error> {
     Ok(doc! {
         "offset": encode_offset(position.offset)?,
         "time": DateTime::from_millis(position.time.as_millis()),
+        "count": signed(position.count)?,
     })
 }
 
@@ -60,7 +73,9 @@ pub(super) fn encode_counters(counters: Counters) -> Result<Document, Error> {
     Ok(doc! {
         "finished": signed(counters.finished)?,
         "dead": signed(counters.dead)?,
+        "skipped": signed(counters.skipped)?,
         "dropped": signed(counters.dropped)?,
+        "expired": signed(counters.expired)?,
     })
 }
 
@@ -87,7 +102,9 @@ fn read(document: &RawDocument) -> Option<(GroupName, GroupState)> {
         counters: Counters {
             finished: number(counters, "finished")?,
             dead: number(counters, "dead")?,
+            skipped: number(counters, "skipped")?,
             dropped: number(counters, "dropped")?,
+            expired: number(counters, "expired")?,
         },
         unclean: u32::try_from(document.get_i64("unclean").ok()?).ok()?,
         checkpoint: document.get_binary("checkpoint").ok().map(|binary| Bytes::copy_from_slice(binary.bytes)),
@@ -103,6 +120,7 @@ fn position(document: &RawDocument) -> Option<Position> {
     Some(Position {
         offset: Offset::from_u64(number(document, "offset")?),
         time: Timestamp::from_millis(document.get_datetime("time").ok()?.timestamp_millis()),
+        count: number(document, "count")?,
     })
 }
 

@@ -31,6 +31,10 @@ impl GroupStore for MongoStorage {
         self.client.leave(member).await.map_err(|error| error.during("leave"))
     }
 
+    async fn living(&self, members: &[MemberId]) -> Result<Vec<MemberId>, Error> {
+        self.client.living(members).await.map_err(|error| error.during("living"))
+    }
+
     async fn open_group(
         &self,
         stream: &StreamInfo,
@@ -40,6 +44,17 @@ impl GroupStore for MongoStorage {
     ) -> Result<(), Error> {
         let opened = self.client.open_group(stream, group, fingerprint, start).await;
         opened.map_err(|error| error.during("open_group"))
+    }
+
+    async fn restart_group(
+        &self,
+        stream: &StreamInfo,
+        group: &GroupName,
+        fingerprint: &str,
+        start: Start,
+    ) -> Result<(), Error> {
+        let restarted = self.client.restart_group(stream, group, fingerprint, start).await;
+        restarted.map_err(|error| error.during("restart_group"))
     }
 
     async fn remove_group(&self, stream: &StreamInfo, group: &GroupName) -> Result<bool, Error> {

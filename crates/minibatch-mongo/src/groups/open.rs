@@ -5,7 +5,7 @@
 
 use bson::RawDocumentBuf;
 use minibatch_core::{
-    Cause, Error, GroupName, Offset, Slot,
+    Cause, Error, GroupName, Offset,
     storage::{Generation, GroupState, Partition, Position, Start, StreamInfo},
 };
 
@@ -18,6 +18,11 @@ use crate::{
 };
 
 const PAGE: u32 = 500;
+
+fn first_of(places: &[Position]) -> Result<Position, Error> {
+    places.first().copied().ok_or_else(|| Cause::bug("a stream without partitions").into())
+}
+
 pub(super) fn filter(partition: &Partition, group: &GroupName) -> Filter {
     Filter::of(partition).eq("g", group.as_str())
 }
@@ -31,10 +36,11 @@ impl Client {
         start: Start,
     ) -> Result<(), Error> {
         self.check_stream(stream).await?;
+        start.check(stream.partitions)?;
         let first = stream.partition(0);
         loop {
             let Some(found) = self.find_group_document(&first, group).await? else {
-                self.create_group(stream, group, fingerprint, start).await?;
+                self.create_group(stream, group, fingerprint, &start).await?;
                 continue;
             };
             let (_, state) = document::decode(&found)?;
@@ -55,22 +61,17 @@ impl Client {
         stream: &StreamInfo,
         group: &GroupName,
         fingerprint: &str,
-        start: Start,
+        start: &Start,
     ) -> Result<(), Error> {
-        let mut starts = Vec::new();
-        for index in 0..stream.partitions {
-            starts.push(self.resolve_start(&stream.partition(index), start).await?);
-        }
-        let Some(own) = starts.first().copied() else { return Err(Cause::bug("a stream without partitions").into()) };
-        let first = stream.partition(0);
+        let (first, starts) = (stream.partition(0), self.places(stream, start).await?);
         let last_epoch = self.read_partition(&first).await?.removed_epoch;
-        let new =
-            NewGroup { group, generation: random::generation(), fingerprint, start: own, starts: &starts, last_epoch };
+        let generation = random::generation();
+        let new = NewGroup { group, generation, fingerprint, start: first_of(&starts)?, starts: &starts, last_epoch };
         self.insert_once(Collection::Groups, new.document(&first)?).await?;
-        self.keep_from_floor(&first, group, new.generation, own).await
+        self.keep_from_floor(&first, group, generation, new.start).await
     }
 
-    /// Makes another partition's document from what partition 0 says, if it is missing.
+    /// Makes another partition's document what partition 0 says, if it is missing or of an earlier generation.
     async fn complete_group(
         &self,
         partition: &Partition,
@@ -78,20 +79,68 @@ impl Client {
         first: &GroupState,
         start: Position,
     ) -> Result<(), Error> {
+        let (generation, fingerprint) = (first.generation, first.fingerprint.as_str());
         loop {
-            let Some(found) = self.find_group_document(partition, group).await? else {
-                let last_epoch = self.read_partition(partition).await?.removed_epoch;
-                let (generation, fingerprint) = (first.generation, first.fingerprint.as_str());
-                let new = NewGroup { group, generation, fingerprint, start, starts: &[], last_epoch };
-                self.insert_once(Collection::Groups, new.document(partition)?).await?;
-                return self.keep_from_floor(partition, group, generation, start).await;
-            };
-            let (_, state) = document::decode(&found)?;
-            if state.generation == first.generation {
-                return Ok(());
+            match self.find_group(partition, group).await? {
+                Some(state) if state.generation == generation => return Ok(()),
+                Some(former) => {
+                    let last_epoch = signed(former.fence.epoch + 1)?;
+                    let new = NewGroup { group, generation, fingerprint, start, starts: &[], last_epoch };
+                    self.replace_group_document(partition, &former, &new).await?;
+                }
+                None => {
+                    let last_epoch = self.read_partition(partition).await?.removed_epoch;
+                    let new = NewGroup { group, generation, fingerprint, start, starts: &[], last_epoch };
+                    self.insert_once(Collection::Groups, new.document(partition)?).await?;
+                    self.keep_from_floor(partition, group, generation, start).await?;
+                }
             }
-            self.remove_group_document(partition, group, &state).await?;
         }
+    }
+
+    /// Begins the group anew. Its document is changed and never missing, so that nothing is trimmed meanwhile that the
+    /// group holds; then the other partitions' follow partition 0's.
+    pub(super) async fn restart_group(
+        &self,
+        stream: &StreamInfo,
+        group: &GroupName,
+        fingerprint: &str,
+        start: Start,
+    ) -> Result<(), Error> {
+        self.check_stream(stream).await?;
+        start.check(stream.partitions)?;
+        let first = stream.partition(0);
+        let generation = random::generation();
+        while let Some(former) = self.find_group(&first, group).await? {
+            if former.generation == generation {
+                break;
+            }
+            let starts = self.places(stream, &start).await?;
+            let last_epoch = signed(former.fence.epoch + 1)?;
+            let new =
+                NewGroup { group, generation, fingerprint, start: first_of(&starts)?, starts: &starts, last_epoch };
+            self.replace_group_document(&first, &former, &new).await?;
+        }
+        self.open_group(stream, group, fingerprint, start).await
+    }
+
+    /// Makes a document that is still as it was read that of a new generation; its owner is fenced by the epoch.
+    async fn replace_group_document(
+        &self,
+        partition: &Partition,
+        former: &GroupState,
+        new: &NewGroup<'_>,
+    ) -> Result<(), Error> {
+        let this = filter(partition, new.group)
+            .eq("generation", former.generation.get())
+            .eq("epoch", signed(former.fence.epoch)?);
+        let update = new.update()?;
+        let replace = || self.database().update(Collection::Groups, this.clone(), update.clone());
+        self.settle(replace).await.map_err(Error::from)?;
+        // pieces of the former epochs: no later owner writes such
+        let obsolete = filter(partition, new.group).and("epoch", Test::Lt(new.last_epoch.into()));
+        self.delete(Collection::Snapshots, obsolete).await?;
+        self.keep_from_floor(partition, new.group, new.generation, new.start).await
     }
 
     /// Trimming may have raised the floor over the start before it saw the new group: then the group starts at the
@@ -107,7 +156,7 @@ impl Client {
         if start.offset.slot() >= floor.floor {
             return Ok(());
         }
-        let raised = Position { offset: Offset::first_of(floor.floor), time: floor.floor_time };
+        let raised = floor.bounds(floor.floor).first();
         let untouched = filter(partition, group)
             .eq("generation", generation.get())
             .eq("ver", 0_i64)
@@ -119,18 +168,22 @@ impl Client {
         Ok(())
     }
 
-    async fn resolve_start(&self, partition: &Partition, start: Start) -> Result<Position, Error> {
-        let document = self.read_partition(partition).await?;
-        match start {
-            Start::Latest => {
-                let (tail, time) = self.end(partition, document).await?;
-                Ok(Position { offset: Offset::first_of(tail.next()), time })
-            }
-            _ => {
-                let offset = Offset::first_of(document.floor.max(Slot::FIRST));
-                Ok(Position { offset, time: document.floor_time })
-            }
+    async fn places(&self, stream: &StreamInfo, start: &Start) -> Result<Vec<Position>, Error> {
+        let mut places = Vec::new();
+        for index in 0..stream.partitions {
+            places.push(self.place(&stream.partition(index), start).await?);
         }
+        Ok(places)
+    }
+
+    async fn place(&self, partition: &Partition, start: &Start) -> Result<Position, Error> {
+        let document = self.read_partition(partition).await?;
+        if let Some(place) = start.place(partition.index, document.bounds(document.floor).first()) {
+            return Ok(place);
+        }
+        let (tail, time) = self.end(partition, document).await?;
+        let count = self.count_up_to(partition, (document.floor, document.floor_count), tail).await?;
+        Ok(Position { offset: Offset::first_of(tail.next()), time, count })
     }
 
     pub(super) async fn find_group_document(
@@ -148,6 +201,12 @@ impl Client {
     ) -> Result<Option<GroupState>, Error> {
         let found = self.find_group_document(partition, group).await?;
         found.map(|found| document::decode(&found).map(|(_, state)| state)).transpose()
+    }
+
+    /// Whether there is such a group.
+    pub(crate) async fn has_group(&self, partition: &Partition, group: &GroupName) -> Result<bool, Error> {
+        let find = Find::one(Collection::Groups, filter(partition, group)).only(&["_id"]);
+        Ok(self.find_one(find).await?.is_some())
     }
 
     /// The groups of a partition by name.
@@ -184,6 +243,7 @@ impl Client {
             while let Some(state) = self.find_group(&partition, group).await? {
                 removed |= self.remove_group_document(&partition, group, &state).await?;
             }
+            self.delete(Collection::Notes, filter(&partition, group)).await?;
         }
         Ok(removed)
     }

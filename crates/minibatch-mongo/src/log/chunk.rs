@@ -33,6 +33,7 @@ pub(super) fn encode(
         "sts": SERVER_STAMP,
         "codec": payload.codec().name(),
         "crc": i64::from(payload.crc()),
+        "bytes": i64::try_from(payload.bytes().len()).unwrap_or(i64::MAX),
     };
     append_array(head, "data", payload.bytes())
 }

@@ -7,6 +7,7 @@ mod producers;
 mod read;
 mod resolve;
 mod stored;
+mod survey;
 mod tail;
 mod times;
 mod trim;
@@ -16,7 +17,7 @@ use async_trait::async_trait;
 use minibatch_core::{
     Error, ProducerId, Slot,
     chunk::{NewChunk, Record},
-    storage::{ChunkLog, LogBounds, Partition, ProducerGrant, ReadLimit, Trimmed},
+    storage::{ChunkLog, LogBounds, Partition, ProducerGrant, ReadLimit, RecordSummary, Trimmed},
 };
 
 pub(crate) use self::{
@@ -50,8 +51,12 @@ impl ChunkLog for MongoStorage {
         self.client.bounds(partition).await.map_err(|error| error.during("bounds"))
     }
 
-    async fn trim(&self, partition: &Partition) -> Result<Trimmed, Error> {
-        self.client.trim(partition).await.map_err(|error| error.during("trim"))
+    async fn survey(&self, partition: &Partition, from: Slot, limit: usize) -> Result<Vec<RecordSummary>, Error> {
+        self.client.survey(partition, from, limit).await.map_err(|error| error.during("survey"))
+    }
+
+    async fn trim(&self, partition: &Partition, cut: Slot) -> Result<Trimmed, Error> {
+        self.client.trim(partition, cut).await.map_err(|error| error.during("trim"))
     }
 }
 
@@ -60,6 +65,6 @@ impl Client {
         // the floor before the tail: the other way round the floor could be the higher
         let document = self.read_partition(partition).await?;
         let tail = self.read_tail(partition, document.floor).await?;
-        Ok(LogBounds { floor: document.floor, floor_time: document.floor_time, tail })
+        Ok(document.bounds(tail))
     }
 }

@@ -10,7 +10,7 @@ use std::{
 
 use bson::{DateTime, RawDocument};
 use minibatch_core::{
-    Cause, Error, Slot, Timestamp,
+    Cause, Error, Offset, Slot, Timestamp,
     chunk::RecordKind,
     storage::{Partition, Trimmed},
 };
@@ -92,13 +92,14 @@ impl Fold {
 const FOLDED: &[&str] = &["slot", "kind", "n", "pid", "pe", "ps", "ts", "sts"];
 
 impl Client {
-    pub(super) async fn trim(&self, partition: &Partition) -> Result<Trimmed, Error> {
+    pub(super) async fn trim(&self, partition: &Partition, cut: Slot) -> Result<Trimmed, Error> {
         let (state, _) = self.check(partition).await?;
         let mut trimming = state.trimming.lock().await;
         let document = self.read_partition(partition).await?;
         let mut floor = document.floor;
-        if let Some(needed) = self.needed_from(partition).await? {
-            let target = needed.slot().min(self.read_tail(partition, floor).await?);
+        let needed = self.first_needed(partition, cut).await?;
+        if needed > floor {
+            let target = needed.min(self.read_tail(partition, floor).await?);
             if target > floor {
                 floor = self.raise_floor(partition, document, target).await?;
             }
@@ -108,13 +109,18 @@ impl Client {
         let mut deleted = 0;
         if let Some(ripe) = trimming.ripe(self.clock().elapsed(), grace) {
             // a group may have come since the floor was raised
-            if let Some(needed) = self.needed_from(partition).await? {
-                let below = ripe.min(needed.slot());
+            let below = ripe.min(self.first_needed(partition, cut).await?);
+            if below > Slot::ZERO {
                 deleted = self.delete_chunks_below(partition, below).await?;
                 trimming.deleted_below = below;
             }
         }
         Ok(Trimmed { floor, deleted })
+    }
+
+    /// The first slot that is not to be trimmed: below `cut` none is needed, whatever groups say.
+    async fn first_needed(&self, partition: &Partition, cut: Slot) -> Result<Slot, Error> {
+        Ok(self.needed_from(partition).await?.map_or(Slot::ZERO, Offset::slot).max(cut))
     }
 
     /// Raises the floor to `target`, and returns it as it is then: another client may have raised it, too.

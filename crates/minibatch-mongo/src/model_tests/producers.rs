@@ -110,7 +110,7 @@ async fn world(seed: u64) {
         others.spawn(async move {
             loop {
                 pass(Duration::from_millis(random.below(8_000))).await;
-                verdict(|| storage.trim(&partition)).await.unwrap();
+                verdict(|| storage.trim(&partition, Slot::ZERO)).await.unwrap();
             }
         });
     }

@@ -63,9 +63,9 @@ impl World {
         }
         let mut reader = Reader::new(quick, partition, &self.group).await;
         while reader.step().await {}
-        quick.trim(partition).await.unwrap();
+        quick.trim(partition, Slot::ZERO).await.unwrap();
         pass(MINUTE).await;
-        (reader, quick.trim(partition).await.unwrap().deleted)
+        (reader, quick.trim(partition, Slot::ZERO).await.unwrap().deleted)
     }
 }
 
@@ -88,9 +88,9 @@ async fn insert_after_trim(before: u64) {
     // what arrived too late lies where nobody reads it, and is deleted with the next trim
     let limit = ReadLimit { messages: 1, bytes: 1 };
     assert!(quick.read(&partition, Slot::FIRST, limit).await.is_err());
-    quick.trim(&partition).await.unwrap();
+    quick.trim(&partition, Slot::ZERO).await.unwrap();
     pass(MINUTE).await;
-    quick.trim(&partition).await.unwrap();
+    quick.trim(&partition, Slot::ZERO).await.unwrap();
     let left = slow.find(Find::one(Collection::Chunks, Filter::all()).at_most(100)).await.unwrap();
     assert_eq!(left.documents.len(), 1);
 }

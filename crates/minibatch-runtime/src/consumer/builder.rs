@@ -149,7 +149,8 @@ impl<T: DeserializeOwned + Send + 'static, W> Streaming<T, W> {
         let group = self.group?;
         let client = self.stream.client().clone();
         let fingerprint = self.window.driver(Position::START)?.fingerprint();
-        let opened = client.storage().open_group(self.stream.info(), &group, fingerprint.as_str(), self.options.start);
+        let opened =
+            client.storage().open_group(self.stream.info(), &group, fingerprint.as_str(), self.options.start.clone());
         opened.await.map_err(|error| error.during("open group"))?;
         let dead = match self.stream.name().is_derived() {
             true => None,

@@ -15,8 +15,8 @@ use minibatch_core::{
     Cause, Clock, Error, ErrorKind, GroupName, MemberId, ProducerId, Result, Slot, StreamName, Timestamp,
     chunk::{NewChunk, Record},
     storage::{
-        Acquired, ChunkLog, Commit, Fence, GroupState, GroupStore, LogBounds, Partition, PieceId, ProducerGrant,
-        ReadLimit, Start, StreamInfo, StreamStore, Trimmed,
+        Acquired, ChunkLog, Commit, Fence, GroupState, GroupStore, LogBounds, Note, NotePlace, NoteStore, Partition,
+        PieceId, ProducerGrant, ReadLimit, RecordSummary, Start, StreamInfo, StreamStore, Trimmed,
     },
 };
 use minibatch_emitters::CountWindow;
@@ -89,8 +89,11 @@ impl ChunkLog for Lossy {
     async fn bounds(&self, partition: &Partition) -> Result<LogBounds> {
         self.storage.bounds(partition).await
     }
-    async fn trim(&self, partition: &Partition) -> Result<Trimmed> {
-        self.lose(self.storage.trim(partition)).await
+    async fn survey(&self, partition: &Partition, from: Slot, limit: usize) -> Result<Vec<RecordSummary>> {
+        self.lose(self.storage.survey(partition, from, limit)).await
+    }
+    async fn trim(&self, partition: &Partition, cut: Slot) -> Result<Trimmed> {
+        self.lose(self.storage.trim(partition, cut)).await
     }
 }
 
@@ -104,6 +107,18 @@ impl GroupStore for Lossy {
     }
     async fn leave(&self, member: &MemberId) -> Result<()> {
         self.storage.leave(member).await
+    }
+    async fn living(&self, members: &[MemberId]) -> Result<Vec<MemberId>> {
+        self.lose(self.storage.living(members)).await
+    }
+    async fn restart_group(
+        &self,
+        stream: &StreamInfo,
+        group: &GroupName,
+        fingerprint: &str,
+        start: Start,
+    ) -> Result<()> {
+        self.lose(self.storage.restart_group(stream, group, fingerprint, start)).await
     }
     async fn open_group(&self, stream: &StreamInfo, group: &GroupName, fingerprint: &str, start: Start) -> Result<()> {
         self.storage.open_group(stream, group, fingerprint, start).await
@@ -137,6 +152,19 @@ impl GroupStore for Lossy {
         before: PieceId,
     ) -> Result<()> {
         self.lose(self.storage.retain_pieces(partition, group, keep, before)).await
+    }
+}
+
+#[async_trait]
+impl NoteStore for Lossy {
+    async fn put_notes(&self, place: &NotePlace, notes: Vec<Note>) -> Result<()> {
+        self.lose(self.storage.put_notes(place, notes)).await
+    }
+    async fn notes(&self, place: &NotePlace, from: &str, limit: usize) -> Result<Vec<Note>> {
+        self.lose(self.storage.notes(place, from, limit)).await
+    }
+    async fn delete_notes(&self, place: &NotePlace, from: &str, until: Option<&str>) -> Result<()> {
+        self.lose(self.storage.delete_notes(place, from, until)).await
     }
 }
 

@@ -22,8 +22,8 @@ pub(super) fn commit(
         CommitVerdict::New(next) => next,
     };
     tx.prepare_cached(
-        "UPDATE groups SET version = ?2, checkpoint = ?3, keep_from = ?4, finished = ?5, dead = ?6, dropped = ?7,
-                           unclean = 0
+        "UPDATE groups SET version = ?2, checkpoint = ?3, keep_from = ?4, finished = ?5, dead = ?6, skipped = ?7,
+                           dropped = ?8, expired = ?9, unclean = 0
          WHERE id = ?1",
     )?
     .execute((
@@ -33,7 +33,9 @@ pub(super) fn commit(
         to_i64(commit.keep_from.to_u64())?,
         to_i64(commit.counters.finished)?,
         to_i64(commit.counters.dead)?,
+        to_i64(commit.counters.skipped)?,
         to_i64(commit.counters.dropped)?,
+        to_i64(commit.counters.expired)?,
     ))?;
     Ok(next)
 }

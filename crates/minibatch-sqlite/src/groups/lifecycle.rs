@@ -1,8 +1,8 @@
 //! How groups come and go.
 
 use minibatch_core::{
-    Cause, GroupName, Offset, Slot,
-    storage::{Position, Start, StreamInfo},
+    Cause, GroupName,
+    storage::{Generation, Position, Start, StreamInfo},
 };
 
 use super::row;
@@ -20,53 +20,98 @@ pub(super) fn find_or_create(
     stream: &StreamInfo,
     group: &GroupName,
     fingerprint: &str,
-    start: Start,
+    start: &Start,
 ) -> Result<(), Failed> {
     let partitions = partition::all(tx, stream)?;
+    start.check(stream.partitions)?;
     let generation = random::generation();
-    let mut insert = tx.prepare_cached(
-        "INSERT INTO groups (partition, name, owner, epoch, version, generation, fingerprint, start_offset, start_time,
-                             keep_from, finished, dead, dropped, unclean)
-         VALUES (?1, ?2, NULL, ?3, 0, ?4, ?5, ?6, ?7, ?6, 0, 0, 0, 0)",
-    )?;
-    for partition in &partitions {
-        if let Some((_, known)) = row::find(tx, partition, group)? {
-            if known.fingerprint != fingerprint {
+    for (index, partition) in (0..).zip(&partitions) {
+        match row::find(tx, partition, group)? {
+            Some((_, known)) if known.fingerprint != fingerprint => {
                 return Err(Cause::strategy_changed(known.fingerprint, fingerprint).into());
             }
-            continue;
+            Some(_) => {}
+            None => {
+                let place = place(tx, partition, start, index)?;
+                create(tx, partition, group, generation, fingerprint, place)?;
+            }
         }
-        let start = resolve(partition, start);
-        insert.execute((
-            partition.id,
-            group.as_str(),
-            partition.least_epoch,
-            generation.get(),
-            fingerprint,
-            to_i64(start.offset.to_u64())?,
-            start.time.as_millis(),
-        ))?;
     }
     Ok(())
 }
 
-fn resolve(partition: &PartitionRow, start: Start) -> Position {
-    match start {
-        Start::Latest => Position { offset: Offset::first_of(partition.tail.slot.next()), time: partition.tail.time },
-        _ => Position { offset: Offset::first_of(partition.floor.max(Slot::FIRST)), time: partition.floor_time },
+/// Begins the group anew in all partitions, in one transaction.
+pub(super) fn restart(
+    tx: &Tx<'_>,
+    stream: &StreamInfo,
+    group: &GroupName,
+    fingerprint: &str,
+    start: &Start,
+) -> Result<(), Failed> {
+    start.check(stream.partitions)?;
+    let generation = random::generation();
+    for (index, partition) in (0..).zip(partition::all(tx, stream)?) {
+        let place = place(tx, &partition, start, index)?;
+        delete(tx, &partition, group)?;
+        // with the epoch that the former one left
+        let partition = PartitionRow::find(tx, &stream.partition(index))?;
+        create(tx, &partition, group, generation, fingerprint, place)?;
+    }
+    Ok(())
+}
+
+fn place(tx: &Tx<'_>, partition: &PartitionRow, start: &Start, index: u32) -> Result<Position, Failed> {
+    match start.place(index, partition.bounds().first()) {
+        Some(place) => Ok(place),
+        None => partition.end(tx),
     }
 }
 
-/// Removes the group from all partitions.
+fn create(
+    tx: &Tx<'_>,
+    partition: &PartitionRow,
+    group: &GroupName,
+    generation: Generation,
+    fingerprint: &str,
+    start: Position,
+) -> Result<(), Failed> {
+    tx.prepare_cached(
+        "INSERT INTO groups (partition, name, owner, epoch, version, generation, fingerprint, start_offset, start_time,
+                             start_count, keep_from, finished, dead, skipped, dropped, expired, unclean)
+         VALUES (?1, ?2, NULL, ?3, 0, ?4, ?5, ?6, ?7, ?8, ?6, 0, 0, 0, 0, 0, 0)",
+    )?
+    .execute((
+        partition.id,
+        group.as_str(),
+        partition.least_epoch,
+        generation.get(),
+        fingerprint,
+        to_i64(start.offset.to_u64())?,
+        start.time.as_millis(),
+        to_i64(start.count)?,
+    ))?;
+    Ok(())
+}
+
+/// Removes the group from all partitions, with its notes.
 pub(super) fn remove(tx: &Tx<'_>, stream: &StreamInfo, group: &GroupName) -> Result<bool, Failed> {
     let mut removed = false;
     for partition in partition::all(tx, stream)? {
-        let Some((id, state)) = row::find(tx, &partition, group)? else { continue };
-        tx.prepare_cached("UPDATE partitions SET least_epoch = max(least_epoch, ?2) WHERE id = ?1")?
-            .execute((partition.id, to_i64(state.fence.epoch + 1)?))?;
-        tx.prepare_cached("DELETE FROM snapshots WHERE group_id = ?1")?.execute([id])?;
-        tx.prepare_cached("DELETE FROM groups WHERE id = ?1")?.execute([id])?;
-        removed = true;
+        if delete(tx, &partition, group)? {
+            tx.prepare_cached("DELETE FROM notes WHERE partition = ?1 AND group_name = ?2")?
+                .execute((partition.id, group.as_str()))?;
+            removed = true;
+        }
     }
     Ok(removed)
+}
+
+/// Deletes the group's row and pieces; a later one's epochs follow its.
+fn delete(tx: &Tx<'_>, partition: &PartitionRow, group: &GroupName) -> Result<bool, Failed> {
+    let Some((id, state)) = row::find(tx, partition, group)? else { return Ok(false) };
+    tx.prepare_cached("UPDATE partitions SET least_epoch = max(least_epoch, ?2) WHERE id = ?1")?
+        .execute((partition.id, to_i64(state.fence.epoch + 1)?))?;
+    tx.prepare_cached("DELETE FROM snapshots WHERE group_id = ?1")?.execute([id])?;
+    tx.prepare_cached("DELETE FROM groups WHERE id = ?1")?.execute([id])?;
+    Ok(true)
 }

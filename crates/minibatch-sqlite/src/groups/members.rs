@@ -39,21 +39,36 @@ pub(super) fn leave(tx: &Tx<'_>, member: &MemberId) -> Result<(), Failed> {
     Ok(())
 }
 
+/// Those that are alive.
+pub(super) fn living(tx: &Tx<'_>, members: &[MemberId]) -> Result<Vec<MemberId>, Failed> {
+    let mut living = Vec::new();
+    for member in members {
+        if lives(tx, member)? {
+            living.push(member.clone());
+        }
+    }
+    Ok(living)
+}
+
 /// True for a living member. One that is found dead is a member no longer: its next heartbeat says so.
 pub(super) fn is_alive(tx: &Tx<'_>, member: &MemberId) -> Result<bool, Failed> {
-    let known = tx
-        .prepare_cached("SELECT seen_until, ttl FROM members WHERE id = ?1")?
-        .query_row([member.as_str()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
-        .optional()?;
-    let alive = known.is_some_and(|(seen_until, ttl)| {
-        let left = seen_until.saturating_sub(tx.now.as_millis());
-        // a heartbeat far in the future is one from before the clock was set back: it keeps nobody alive for long
-        left > 0 && left <= ttl.saturating_mul(2)
-    });
+    let alive = lives(tx, member)?;
     if !alive {
         tx.prepare_cached("DELETE FROM members WHERE id = ?1")?.execute([member.as_str()])?;
     }
     Ok(alive)
+}
+
+fn lives(tx: &Tx<'_>, member: &MemberId) -> Result<bool, Failed> {
+    let known = tx
+        .prepare_cached("SELECT seen_until, ttl FROM members WHERE id = ?1")?
+        .query_row([member.as_str()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
+        .optional()?;
+    Ok(known.is_some_and(|(seen_until, ttl)| {
+        let left = seen_until.saturating_sub(tx.now.as_millis());
+        // a heartbeat far in the future is one from before the clock was set back: it keeps nobody alive for long
+        left > 0 && left <= ttl.saturating_mul(2)
+    }))
 }
 
 fn millis(ttl: Duration) -> i64 {

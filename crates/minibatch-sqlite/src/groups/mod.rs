@@ -16,7 +16,14 @@ use minibatch_core::{
     storage::{Acquired, Commit, Fence, GroupState, GroupStore, Partition, PieceId, Start, StreamInfo},
 };
 
-use crate::{random, storage::SqliteStorage};
+use rusqlite::Connection;
+
+use crate::{error::Failed, partition::PartitionRow, random, storage::SqliteStorage};
+
+/// Whether there is such a group.
+pub(crate) fn exists(conn: &Connection, partition: &PartitionRow, group: &GroupName) -> Result<bool, Failed> {
+    Ok(row::id(conn, partition, group)?.is_some())
+}
 
 #[async_trait]
 impl GroupStore for SqliteStorage {
@@ -37,6 +44,11 @@ impl GroupStore for SqliteStorage {
         self.writer().run("leave", move |tx| members::leave(tx, &member)).await
     }
 
+    async fn living(&self, members: &[MemberId]) -> Result<Vec<MemberId>, Error> {
+        let members = members.to_vec();
+        self.writer().run("living", move |tx| members::living(tx, &members)).await
+    }
+
     async fn open_group(
         &self,
         stream: &StreamInfo,
@@ -46,7 +58,20 @@ impl GroupStore for SqliteStorage {
     ) -> Result<(), Error> {
         let (stream, group, fingerprint) = (stream.clone(), group.clone(), fingerprint.to_owned());
         self.writer()
-            .run("open_group", move |tx| lifecycle::find_or_create(tx, &stream, &group, &fingerprint, start))
+            .run("open_group", move |tx| lifecycle::find_or_create(tx, &stream, &group, &fingerprint, &start))
+            .await
+    }
+
+    async fn restart_group(
+        &self,
+        stream: &StreamInfo,
+        group: &GroupName,
+        fingerprint: &str,
+        start: Start,
+    ) -> Result<(), Error> {
+        let (stream, group, fingerprint) = (stream.clone(), group.clone(), fingerprint.to_owned());
+        self.writer()
+            .run("restart_group", move |tx| lifecycle::restart(tx, &stream, &group, &fingerprint, &start))
             .await
     }
 

@@ -16,8 +16,8 @@ use crate::{
 macro_rules! columns {
     ($rest:literal) => {
         concat!(
-            "SELECT name, id, owner, epoch, version, generation, fingerprint, start_offset, start_time, keep_from, finished,
-                    dead, dropped, unclean, checkpoint FROM groups WHERE partition = ?1 ",
+            "SELECT name, id, owner, epoch, version, generation, fingerprint, start_offset, start_time, start_count,
+                    keep_from, finished, dead, skipped, dropped, expired, unclean, checkpoint FROM groups WHERE partition = ?1 ",
             $rest
         )
     };
@@ -64,10 +64,20 @@ fn state(row: &Row<'_>) -> Result<GroupState, Failed> {
         fence: Fence { epoch: count(3)?, version: count(4)? },
         generation: Generation::new(row.get(5)?),
         fingerprint: row.get(6)?,
-        start: Position { offset: to_offset(row.get(7)?, "group")?, time: Timestamp::from_millis(row.get(8)?) },
-        keep_from: to_offset(row.get(9)?, "group")?,
-        counters: Counters { finished: count(10)?, dead: count(11)?, dropped: count(12)? },
-        unclean: row.get(13)?,
-        checkpoint: row.get::<_, Option<Vec<u8>>>(14)?.map(Bytes::from),
+        start: Position {
+            offset: to_offset(row.get(7)?, "group")?,
+            time: Timestamp::from_millis(row.get(8)?),
+            count: count(9)?,
+        },
+        keep_from: to_offset(row.get(10)?, "group")?,
+        counters: Counters {
+            finished: count(11)?,
+            dead: count(12)?,
+            skipped: count(13)?,
+            dropped: count(14)?,
+            expired: count(15)?,
+        },
+        unclean: row.get(16)?,
+        checkpoint: row.get::<_, Option<Vec<u8>>>(17)?.map(Bytes::from),
     })
 }

@@ -4,13 +4,14 @@ mod append;
 mod producers;
 mod read;
 pub(crate) mod space;
+mod survey;
 mod trim;
 
 use async_trait::async_trait;
 use minibatch_core::{
     Error, ProducerId, Slot,
     chunk::{NewChunk, Record},
-    storage::{ChunkLog, LogBounds, Partition, ProducerGrant, ReadLimit, Trimmed},
+    storage::{ChunkLog, LogBounds, Partition, ProducerGrant, ReadLimit, RecordSummary, Trimmed},
 };
 use std::sync::Arc;
 
@@ -48,19 +49,19 @@ impl ChunkLog for SqliteStorage {
 
     async fn bounds(&self, partition: &Partition) -> Result<LogBounds, Error> {
         let partition = partition.clone();
-        self.readers()
-            .run("bounds", move |view| {
-                let row = PartitionRow::find(view, &partition)?;
-                Ok(LogBounds { floor: row.floor, floor_time: row.floor_time, tail: row.tail.slot })
-            })
-            .await
+        self.readers().run("bounds", move |view| Ok(PartitionRow::find(view, &partition)?.bounds())).await
     }
 
-    async fn trim(&self, partition: &Partition) -> Result<Trimmed, Error> {
+    async fn survey(&self, partition: &Partition, from: Slot, limit: usize) -> Result<Vec<RecordSummary>, Error> {
+        let partition = partition.clone();
+        self.readers().run("survey", move |view| survey::survey(view, &partition, from, limit)).await
+    }
+
+    async fn trim(&self, partition: &Partition, cut: Slot) -> Result<Trimmed, Error> {
         let mut deleted = 0;
         loop {
             let partition = partition.clone();
-            let step = self.writer().run("trim", move |tx| trim::step(tx, &partition)).await?;
+            let step = self.writer().run("trim", move |tx| trim::step(tx, &partition, cut)).await?;
             deleted += step.deleted;
             if step.deleted == 0 {
                 if deleted > 0 {

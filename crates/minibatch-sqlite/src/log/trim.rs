@@ -19,11 +19,11 @@ use crate::{
 /// Deletes some of what can go. Nothing deleted: nothing is left to delete.
 ///
 /// The floor is raised and the records deleted in one transaction, so that nobody sees the one without the other.
-pub(super) fn step(tx: &Tx<'_>, partition: &Partition) -> Result<Trimmed, Failed> {
+pub(super) fn step(tx: &Tx<'_>, partition: &Partition, cut: Slot) -> Result<Trimmed, Failed> {
     let row = PartitionRow::find(tx, partition)?;
-    let Some(needed) = needed_from(tx, &row)? else { return Ok(Trimmed { floor: row.floor, deleted: 0 }) };
+    let needed = needed_from(tx, &row)?.map_or(Slot::ZERO, Offset::slot);
     // the last record stays: the next slot follows it
-    let target = needed.slot().min(row.tail.slot);
+    let target = needed.max(cut).min(row.tail.slot);
     if target <= row.floor.max(Slot::FIRST) {
         let floor = raise(tx, &row, target.max(row.floor), 0)?;
         return Ok(Trimmed { floor, deleted: 0 });

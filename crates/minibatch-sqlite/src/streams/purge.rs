@@ -31,6 +31,7 @@ fn step(tx: &Tx<'_>) -> Result<bool, Failed> {
     for statement in [
         "DELETE FROM snapshots WHERE group_id IN (SELECT id FROM groups WHERE partition = ?1)",
         "DELETE FROM groups WHERE partition = ?1",
+        "DELETE FROM notes WHERE partition = ?1",
         "DELETE FROM producers WHERE partition = ?1",
         "DELETE FROM partitions WHERE id = ?1",
     ] {

@@ -8,8 +8,8 @@ use minibatch_core::{
     Cause, Error, ErrorKind, GroupName, MemberId, ProducerId, Slot, StreamName, Timestamp,
     chunk::{NewChunk, Record},
     storage::{
-        Acquired, ChunkLog, Commit, Fence, GroupState, GroupStore, LogBounds, Partition, PieceId, ProducerGrant,
-        ReadLimit, Start, Storage, StreamInfo, StreamStore, Trimmed,
+        Acquired, ChunkLog, Commit, Fence, GroupState, GroupStore, LogBounds, Note, NotePlace, NoteStore, Partition,
+        PieceId, ProducerGrant, ReadLimit, RecordSummary, Start, Storage, StreamInfo, StreamStore, Trimmed,
     },
 };
 use tokio::time::timeout_at;
@@ -101,8 +101,12 @@ impl ChunkLog for Patient {
         self.repeat("bounds", || self.inner.bounds(partition)).await
     }
 
-    async fn trim(&self, partition: &Partition) -> Result<Trimmed, Error> {
-        self.repeat("trim", || self.inner.trim(partition)).await
+    async fn survey(&self, partition: &Partition, from: Slot, limit: usize) -> Result<Vec<RecordSummary>, Error> {
+        self.repeat("survey", || self.inner.survey(partition, from, limit)).await
+    }
+
+    async fn trim(&self, partition: &Partition, cut: Slot) -> Result<Trimmed, Error> {
+        self.repeat("trim", || self.inner.trim(partition, cut)).await
     }
 }
 
@@ -121,6 +125,10 @@ impl GroupStore for Patient {
         self.repeat("leave", || self.inner.leave(member)).await
     }
 
+    async fn living(&self, members: &[MemberId]) -> Result<Vec<MemberId>, Error> {
+        self.repeat("living", || self.inner.living(members)).await
+    }
+
     async fn open_group(
         &self,
         stream: &StreamInfo,
@@ -128,7 +136,17 @@ impl GroupStore for Patient {
         fingerprint: &str,
         start: Start,
     ) -> Result<(), Error> {
-        self.repeat("open_group", || self.inner.open_group(stream, group, fingerprint, start)).await
+        self.repeat("open_group", || self.inner.open_group(stream, group, fingerprint, start.clone())).await
+    }
+
+    async fn restart_group(
+        &self,
+        stream: &StreamInfo,
+        group: &GroupName,
+        fingerprint: &str,
+        start: Start,
+    ) -> Result<(), Error> {
+        self.repeat("restart_group", || self.inner.restart_group(stream, group, fingerprint, start.clone())).await
     }
 
     async fn remove_group(&self, stream: &StreamInfo, group: &GroupName) -> Result<bool, Error> {
@@ -184,5 +202,21 @@ impl GroupStore for Patient {
         before: PieceId,
     ) -> Result<(), Error> {
         self.repeat("retain_pieces", || self.inner.retain_pieces(partition, group, keep, before)).await
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+#[async_trait]
+impl NoteStore for Patient {
+    async fn put_notes(&self, place: &NotePlace, notes: Vec<Note>) -> Result<(), Error> {
+        self.repeat("put_notes", || self.inner.put_notes(place, notes.clone())).await
+    }
+
+    async fn notes(&self, place: &NotePlace, from: &str, limit: usize) -> Result<Vec<Note>, Error> {
+        self.repeat("notes", || self.inner.notes(place, from, limit)).await
+    }
+
+    async fn delete_notes(&self, place: &NotePlace, from: &str, until: Option<&str>) -> Result<(), Error> {
+        self.repeat("delete_notes", || self.inner.delete_notes(place, from, until)).await
     }
 }

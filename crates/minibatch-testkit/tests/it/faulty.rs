@@ -16,8 +16,8 @@ use minibatch_core::{
     Cause, Error, GroupName, MemberId, Offset, ProducerId, Slot, StreamName, Timestamp,
     chunk::{NewChunk, Payload, Record},
     storage::{
-        Acquired, ChunkLog, Commit, Counters, Fence, GroupState, GroupStore, LogBounds, Partition, PieceId,
-        ProducerGrant, ReadLimit, Start, Storage, StreamInfo, StreamStore, Trimmed,
+        Acquired, ChunkLog, Commit, Counters, Fence, GroupState, GroupStore, LogBounds, Note, NotePlace, NoteStore,
+        Partition, PieceId, ProducerGrant, ReadLimit, RecordSummary, Start, Storage, StreamInfo, StreamStore, Trimmed,
     },
 };
 use minibatch_memory::MemoryStorage;
@@ -382,7 +382,11 @@ impl ChunkLog for Faulty {
         Ok(bounds)
     }
 
-    async fn trim(&self, partition: &Partition) -> Result<Trimmed, Error> {
+    async fn survey(&self, partition: &Partition, from: Slot, limit: usize) -> Result<Vec<RecordSummary>, Error> {
+        self.inner().survey(&self.mistaken(partition).await?, from, limit).await
+    }
+
+    async fn trim(&self, partition: &Partition, cut: Slot) -> Result<Trimmed, Error> {
         let partition = &self.mistaken(partition).await?;
         let stream = self.inner().find_stream(&partition.stream).await?;
         let mut groups = self.inner().groups(partition).await?;
@@ -404,7 +408,7 @@ impl ChunkLog for Faulty {
             }
             _ => {}
         }
-        self.inner().trim(partition).await
+        self.inner().trim(partition, cut).await
     }
 }
 
@@ -424,6 +428,20 @@ impl GroupStore for Faulty {
         self.inner().leave(member).await
     }
 
+    async fn living(&self, members: &[MemberId]) -> Result<Vec<MemberId>, Error> {
+        self.inner().living(members).await
+    }
+
+    async fn restart_group(
+        &self,
+        stream: &StreamInfo,
+        group: &GroupName,
+        fingerprint: &str,
+        start: Start,
+    ) -> Result<(), Error> {
+        self.inner().restart_group(stream, group, fingerprint, start).await
+    }
+
     async fn open_group(
         &self,
         stream: &StreamInfo,
@@ -431,7 +449,7 @@ impl GroupStore for Faulty {
         fingerprint: &str,
         start: Start,
     ) -> Result<(), Error> {
-        let result = self.inner().open_group(stream, group, fingerprint, start).await;
+        let result = self.inner().open_group(stream, group, fingerprint, start.clone()).await;
         match self.bug {
             Bug::StartChanges => {
                 self.inner().remove_group(stream, group).await?;
@@ -568,5 +586,20 @@ impl GroupStore for Faulty {
         }
         let before = if self.has(Bug::PiecesOfHeirsGo) { PieceId { epoch: u64::MAX, number: 0 } } else { before };
         self.inner().retain_pieces(partition, group, keep, before).await
+    }
+}
+
+#[async_trait]
+impl NoteStore for Faulty {
+    async fn put_notes(&self, place: &NotePlace, notes: Vec<Note>) -> Result<(), Error> {
+        self.inner().put_notes(place, notes).await
+    }
+
+    async fn notes(&self, place: &NotePlace, from: &str, limit: usize) -> Result<Vec<Note>, Error> {
+        self.inner().notes(place, from, limit).await
+    }
+
+    async fn delete_notes(&self, place: &NotePlace, from: &str, until: Option<&str>) -> Result<(), Error> {
+        self.inner().delete_notes(place, from, until).await
     }
 }

@@ -4,7 +4,7 @@ use std::{future::pending, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use minibatch_core::{
-    Clock, Error, GroupName,
+    Clock, Error, GroupName, Slot,
     checkpoint::{EncodedCheckpoint, PieceWriter},
     driver::WindowFormer,
     storage::{Commit, Counters, Fence, GroupState, Partition, PieceId, Storage},
@@ -130,7 +130,7 @@ impl Committer {
         let (storage, partition) = (Arc::clone(&self.storage), self.partition.clone());
         Some(Box::pin(async move {
             // nothing depends on it: the next one does the same
-            if let Err(error) = storage.trim(&partition).await {
+            if let Err(error) = storage.trim(&partition, Slot::ZERO).await {
                 tracing::debug!(%partition, %error, "could not trim");
             }
         }))

@@ -36,7 +36,7 @@ async fn check_refused(client: &Client, partition: &Partition, is_right: fn(&Cau
     refused("read", client.read(partition, Slot::ZERO, ALL).await.map(drop))?;
     refused("wait", client.wait(partition, Slot::ZERO).await)?;
     refused("bounds", client.bounds(partition).await.map(drop))?;
-    refused("trim", client.trim(partition).await.map(drop))?;
+    refused("trim", client.trim(partition, Slot::ZERO).await.map(drop))?;
     refused("groups", client.groups(partition).await.map(drop))?;
     refused("acquire", client.acquire(partition, &readers, &me).await.map(drop))?;
     refused("release", client.release(partition, &readers, 1).await)?;

@@ -41,7 +41,13 @@ async fn group_08_commit_stores_everything(cx: Cx) -> Verdict {
         let commit = Commit {
             checkpoint: format!("checkpoint {number}").into(),
             keep_from,
-            counters: Counters { finished: number * 1_000, dead: number, dropped: 1 << 40 },
+            counters: Counters {
+                finished: number * 1_000,
+                dead: number,
+                skipped: 7,
+                dropped: 1 << 40,
+                expired: number + 1,
+            },
         };
         let fence = a.commit(&partition, &readers, expected.fence, commit.clone()).await?;
         ensure_eq!(

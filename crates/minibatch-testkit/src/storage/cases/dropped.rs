@@ -75,7 +75,7 @@ async fn general_c_dropped_opens_break_nothing(cx: Cx) -> Verdict {
         let second = state(&b, &stream.partition(1), &readers).await?;
         ensure_eq!(second.generation, first.generation, "generations of two partitions");
         dropped_after(polls, a.read(&stream.partition(0), Slot::ZERO, ALL)).await;
-        dropped_after(polls, a.trim(&stream.partition(0))).await;
+        dropped_after(polls, a.trim(&stream.partition(0), Slot::ZERO)).await;
         let mut producer = Producer::register(&a, &stream.partition(0), "p").await?;
         ensure_eq!(producer.append_many(1).await?, Slot::FIRST, "first slot");
         ensure_eq!(a.open_stream(&name, 2).await?, stream, "the stream after all that");

@@ -1,7 +1,7 @@
 //! What holds for every operation: repeated, and seen by all.
 
 use minibatch_core::{
-    GroupName, MemberId,
+    GroupName, MemberId, Slot,
     storage::{Acquired, GroupState, LogBounds, Partition, PieceId, Start},
 };
 
@@ -46,7 +46,7 @@ async fn general_a_repeated_calls_get_their_verdict(cx: Cx) -> Verdict {
         let next = PieceId { epoch: fence.epoch, number: 2 };
         client.retain_pieces(&partition, &readers, &[piece], next).await?;
     }
-    let (first, second) = (a.trim(&partition).await?, b.trim(&partition).await?);
+    let (first, second) = (a.trim(&partition, Slot::ZERO).await?, b.trim(&partition, Slot::ZERO).await?);
     ensure_eq!(second.floor, first.floor, "floor of a trim, repeated");
     for client in [&a, &b] {
         client.release(&partition, &readers, fence.epoch).await?;

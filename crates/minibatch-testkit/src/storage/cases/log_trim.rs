@@ -37,7 +37,7 @@ pub(super) const CASES: &[Case] = cases![
 async fn raise_floor(client: &Client, partition: &Partition, expected: Slot, patience: Duration) -> Verdict<LogBounds> {
     let mut pauses = Pauses::within(patience);
     loop {
-        let trimmed = client.trim(partition).await?;
+        let trimmed = client.trim(partition, Slot::ZERO).await?;
         let bounds = client.bounds(partition).await?;
         ensure_eq!(trimmed.floor, bounds.floor, "floor as trim and as bounds say it");
         ensure!(bounds.floor <= expected, "the floor was raised to {}, over {expected}", bounds.floor);
@@ -52,17 +52,17 @@ async fn raise_floor(client: &Client, partition: &Partition, expected: Slot, pat
 
 async fn log_13_trim_without_groups_does_nothing(cx: Cx) -> Verdict {
     let (a, b, partition) = cx.partition().await?;
-    let empty = a.trim(&partition).await?;
+    let empty = a.trim(&partition, Slot::ZERO).await?;
     ensure_eq!((empty.floor, empty.deleted), (Slot::ZERO, 0), "what trimming an empty log did");
     Producer::register(&a, &partition, "p").await?.append_many(5).await?;
     for client in [&a, &b, &a] {
-        let trimmed = client.trim(&partition).await?;
+        let trimmed = client.trim(&partition, Slot::ZERO).await?;
         ensure_eq!((trimmed.floor, trimmed.deleted), (Slot::ZERO, 0), "what trimming without groups did");
     }
     // a group that was removed before it had read anything leaves no trace
     let readers = open_group(&a, &partition, "readers").await?;
     a.remove_group(&stream_of(&partition), &readers).await?;
-    ensure_eq!(b.trim(&partition).await?.deleted, 0, "records deleted after the only group was removed");
+    ensure_eq!(b.trim(&partition, Slot::ZERO).await?.deleted, 0, "records deleted after the only group was removed");
     ensure_eq!(read_all(&b, &partition).await?.len(), 5, "records");
     Ok(())
 }
@@ -77,7 +77,11 @@ async fn log_13_trim_keeps_what_the_slowest_group_needs(cx: Cx) -> Verdict {
     finish_below(&b, &partition, &fast, 10).await?;
     finish_below(&a, &partition, &middle, 6).await?;
     for client in [&a, &b] {
-        ensure_eq!(client.trim(&partition).await?.deleted, 0, "records deleted that the slow group has not read");
+        ensure_eq!(
+            client.trim(&partition, Slot::ZERO).await?.deleted,
+            0,
+            "records deleted that the slow group has not read"
+        );
     }
     ensure_eq!(read_all(&b, &partition).await?.len(), 9, "records while the slow group needs all");
     finish_below(&a, &partition, &slow, 4).await?;
@@ -124,7 +128,7 @@ async fn log_13_trim_keeps_the_last_record(cx: Cx) -> Verdict {
     raise_floor(&b, &partition, slot(4)?, cx.patience()).await?;
     trim_until_deleted(&b, &partition, cx.patience()).await?;
     for client in [&a, &b] {
-        client.trim(&partition).await?;
+        client.trim(&partition, Slot::ZERO).await?;
         let bounds = client.bounds(&partition).await?;
         ensure_eq!((bounds.floor, bounds.tail), (slot(4)?, slot(4)?), "bounds when everything is finished with");
     }
@@ -141,7 +145,7 @@ async fn log_13_trim_goes_on_when_a_group_is_removed(cx: Cx) -> Verdict {
     let fast = open_group(&a, &partition, "fast").await?;
     let slow = open_group(&a, &partition, "slow").await?;
     finish_below(&a, &partition, &fast, 6).await?;
-    ensure_eq!(b.trim(&partition).await?.deleted, 0, "records deleted that the slow group has not read");
+    ensure_eq!(b.trim(&partition, Slot::ZERO).await?.deleted, 0, "records deleted that the slow group has not read");
     b.remove_group(&stream_of(&partition), &slow).await?;
     raise_floor(&a, &partition, slot(6)?, cx.patience()).await?;
     trim_until_deleted(&b, &partition, cx.patience()).await?;
@@ -172,9 +176,13 @@ async fn log_13_trim_counts_what_it_deletes(cx: Cx) -> Verdict {
     let mut pauses = Pauses::within(cx.patience());
     while deleted < 5 {
         ensure!(pauses.again().await, "all trims together say that they deleted {deleted} records of 5");
-        deleted += b.trim(&partition).await?.deleted;
+        deleted += b.trim(&partition, Slot::ZERO).await?.deleted;
     }
-    ensure_eq!(deleted + b.trim(&partition).await?.deleted, 5, "records that all trims together say they deleted");
+    ensure_eq!(
+        deleted + b.trim(&partition, Slot::ZERO).await?.deleted,
+        5,
+        "records that all trims together say they deleted"
+    );
     Ok(())
 }
 
@@ -233,7 +241,7 @@ async fn log_13_new_group_starts_at_the_floor_or_the_tail(cx: Cx) -> Verdict {
     // the group from the earliest holds the floor
     producer.append_many(2).await?;
     finish_below(&a, &partition, &readers, 9).await?;
-    a.trim(&partition).await?;
+    a.trim(&partition, Slot::ZERO).await?;
     ensure_eq!(a.bounds(&partition).await?.floor, slot(4)?, "floor, held by a group that started there");
     Ok(())
 }
@@ -268,7 +276,7 @@ async fn log_13_trim_while_others_append_and_read(cx: Cx) -> Verdict {
         async move {
             let mut floor = Slot::ZERO;
             for _ in 0..COUNT {
-                let trimmed = client.trim(&partition).await?;
+                let trimmed = client.trim(&partition, Slot::ZERO).await?;
                 ensure!(trimmed.floor >= floor, "the floor went back from {floor} to {}", trimmed.floor);
                 floor = trimmed.floor;
                 // whatever is deleted meanwhile: a skip is never silent

@@ -72,7 +72,7 @@ pub(crate) async fn trim_until_deleted(
     let mut pauses = Pauses::within(patience);
     let mut deleted = 0;
     loop {
-        deleted += storage.trim(partition).await?.deleted;
+        deleted += storage.trim(partition, Slot::ZERO).await?.deleted;
         match storage.read(partition, Slot::FIRST, ALL).await {
             Ok(records) => {
                 check_run(&records, Slot::FIRST)?;
