@@ -49,6 +49,7 @@
 //! A local file system: SQLite's write-ahead log does not work between machines, so network file systems are refused.
 //! The machine's wall clock says whether a member is alive.
 
+mod backup;
 mod bell;
 mod clock;
 mod config;

@@ -10,6 +10,7 @@ use minibatch_core::{Cause, Clock, Error};
 use tokio::sync::oneshot;
 
 use crate::{
+    backup,
     bell::Ringer,
     clock::Wall,
     config::SqliteOptions,
@@ -108,6 +109,24 @@ impl SqliteStorage {
         let desk = Desk { wall: Arc::clone(&wall), tails, ringer, others };
         let writer = Writer::start(opener, conn, desk, &writing)?;
         Ok(Self { shared: Arc::new(Shared { path, writer, readers, watcher, wall, writing }) })
+    }
+
+    /// Copies everything to a new file, while this and other processes go on using this one. The copy is what one
+    /// transaction saw, compact, and on the disk when this returns; it has its name only then.
+    ///
+    /// A storage that is opened on the copy goes on from there. What was appended and done afterwards is not in it, and
+    /// its windows come again: with the same ids for the same members as far as the copy reaches, and beyond with ids that
+    /// meanwhile stood for others. Where a sink goes by window ids, let the groups begin anew.
+    ///
+    /// # Errors
+    /// [`Misconfigured`](minibatch_core::ErrorKind::Misconfigured) when there is a file at `to` or none can be created
+    /// there, [`Retry`](minibatch_core::ErrorKind::Retry) when the disk fails or is full, [`Cause::Closed`].
+    ///
+    /// # Cancel safety
+    /// A dropped call goes on, and may leave a whole copy.
+    pub async fn backup(&self, to: impl AsRef<Path>) -> Result<(), Error> {
+        let to = to.as_ref().to_owned();
+        self.shared.readers.run_alone("backup", move |conn| backup::backup(conn, &to)).await
     }
 
     /// Finishes what was begun, closes the file, and waits for that. All clones are closed: what they are asked later, and

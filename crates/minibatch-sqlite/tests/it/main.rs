@@ -7,6 +7,7 @@
     reason = "a test stops at whatever goes wrong; children and measurements are heard on stdout"
 )]
 
+mod backup;
 mod clock;
 mod closing;
 mod damage;

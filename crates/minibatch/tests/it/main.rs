@@ -13,6 +13,8 @@ mod connect;
 #[cfg(test)]
 mod outside;
 #[cfg(test)]
+mod schema_change;
+#[cfg(test)]
 mod settings;
 #[cfg(test)]
 mod stores;
