@@ -220,6 +220,17 @@ pub enum Cause {
         /// The newest one known.
         known: i64,
     },
+    /// What is stored was written by an older version, and is to be migrated first.
+    #[error("stored {what} has an older format, make a backup and migrate it: format=`{found}` needed=`{needed}`")]
+    #[non_exhaustive]
+    OlderFormat {
+        /// Which state.
+        what: &'static str,
+        /// The format found.
+        found: i64,
+        /// The format that this version works with.
+        needed: i64,
+    },
     /// The URL is not one this build can open.
     #[error("cannot open this storage url, {reason}")]
     #[non_exhaustive]
@@ -318,6 +329,8 @@ constructors! {
     corrupt_state => CorruptState { what: &'static str, reason: &'static str };
     /// See [`Cause::NewerFormat`].
     newer_format => NewerFormat { what: &'static str, found: i64, known: i64 };
+    /// See [`Cause::OlderFormat`].
+    older_format => OlderFormat { what: &'static str, found: i64, needed: i64 };
     /// See [`Cause::InvalidUrl`].
     invalid_url => InvalidUrl { reason: &'static str };
     /// See [`Cause::Misconfigured`].
@@ -354,6 +367,7 @@ impl Cause {
             | Self::WindowsDiffer { .. }
             | Self::BufferFull { .. }
             | Self::NewerFormat { .. }
+            | Self::OlderFormat { .. }
             | Self::InvalidUrl { .. }
             | Self::Misconfigured { .. } => ErrorKind::Misconfigured,
             Self::Decode { .. }

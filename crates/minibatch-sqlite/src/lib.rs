@@ -59,6 +59,7 @@ mod file;
 mod groups;
 mod keys;
 mod log;
+mod migrate;
 mod mounts;
 mod notes;
 mod partition;
@@ -73,4 +74,5 @@ mod watcher;
 mod writer;
 
 pub use config::{Durability, SqliteOptions};
+pub use migrate::Migration;
 pub use storage::SqliteStorage;

@@ -15,6 +15,8 @@ use crate::{
     clock::Wall,
     config::SqliteOptions,
     connection::Opener,
+    error::Failed,
+    migrate::{self, Migration},
     random,
     readers::Readers,
     tails::Tails,
@@ -89,17 +91,35 @@ impl SqliteStorage {
         Self::start(path.as_ref(), options, Wall::new(Some(clock))).await
     }
 
-    async fn start(path: &Path, options: SqliteOptions, wall: Wall) -> Result<Self, Error> {
-        let (reply, opened) = oneshot::channel();
-        let path = path.to_owned();
-        let (others, writing) = (Threads::default(), Threads::default());
-        others.spawn("sqlite-open", move || {
-            // whoever asked may have gone
-            let _ = reply.send(Opener::create(&path, options));
-        })?;
-        let opened = opened.await.map_err(|_| Cause::bug("opening a file ended without an answer"))?;
-        let (opener, conn) = opened.map_err(|error| error.during("open"))?;
+    /// Says what [`SqliteStorage::migrate`] would do to the file, and does nothing.
+    ///
+    /// # Errors
+    /// As [`SqliteStorage::open`]; a file that is not there is not created.
+    pub async fn plan_migration(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Migration, Error> {
+        let path = path.as_ref().to_owned();
+        on_a_thread("plan_migration", move || migrate::plan(&Opener::existing(&path, options)?)).await
+    }
 
+    /// Brings the file to the format of this version, all or nothing. Make a [`backup`](SqliteStorage::backup) first, with
+    /// the version that wrote it.
+    ///
+    /// Programs of an older version that have the file open go on working with it, and cannot open it again: upgrade them
+    /// one by one after this.
+    ///
+    /// # Errors
+    /// As [`SqliteStorage::open`]; a file that is not there is not created.
+    ///
+    /// # Cancel safety
+    /// A dropped call may still migrate the file.
+    pub async fn migrate(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Migration, Error> {
+        let path = path.as_ref().to_owned();
+        on_a_thread("migrate", move || migrate::migrate(&mut Opener::existing(&path, options)?)).await
+    }
+
+    async fn start(path: &Path, options: SqliteOptions, wall: Wall) -> Result<Self, Error> {
+        let path = path.to_owned();
+        let (opener, conn) = on_a_thread("open", move || Opener::create(&path, options)).await?;
+        let (others, writing) = (Threads::default(), Threads::default());
         let path = opener.path().clone();
         let instance = random::instance();
         let (wall, tails) = (Arc::new(wall), Arc::new(Tails::default()));
@@ -158,6 +178,19 @@ impl SqliteStorage {
     pub(crate) fn wall(&self) -> &Arc<Wall> {
         &self.shared.wall
     }
+}
+
+/// Runs what blocks on a thread of its own.
+async fn on_a_thread<T: Send + 'static, E: Into<Failed>>(
+    operation: &'static str,
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, Error> {
+    let (reply, answer) = oneshot::channel();
+    Threads::default().spawn(&format!("sqlite-{operation}"), move || {
+        // whoever asked may have gone
+        let _ = reply.send(work().map_err(|failed| failed.into().during(operation)));
+    })?;
+    answer.await.map_err(|_| Cause::bug("a thread ended without an answer"))?
 }
 
 impl Drop for Shared {

@@ -1,6 +1,6 @@
 //! Copies of a file in use.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use minibatch_core::{
     Cause, ErrorKind, GroupName, Offset, Slot,
@@ -9,6 +9,8 @@ use minibatch_core::{
 use minibatch_sqlite::SqliteStorage;
 
 use crate::support::{Place, Producer, open, partition, read_all, stream_name, text_of};
+
+const LIFE: Duration = Duration::from_secs(60);
 
 async fn texts(storage: &SqliteStorage) -> Vec<String> {
     read_all(storage, &partition(storage).await).await.iter().map(text_of).collect()
@@ -24,7 +26,7 @@ async fn a_copy_is_what_one_moment_saw_and_goes_on_from_there() {
     let stream = storage.find_stream(&stream_name()).await.unwrap().unwrap();
     let readers = GroupName::new("readers").unwrap();
     storage.open_group(&stream, &readers, "count:1", Start::Earliest).await.unwrap();
-    let member = storage.join(std::time::Duration::from_millis(1)).await.unwrap();
+    let member = storage.join(LIFE).await.unwrap();
     let Acquired::Owner(owned) = storage.acquire(&stream.partition(0), &readers, &member).await.unwrap() else {
         panic!("a free partition is held")
     };
@@ -42,8 +44,11 @@ async fn a_copy_is_what_one_moment_saw_and_goes_on_from_there() {
     assert_eq!(texts(&restored).await, ["one"]);
     let (_, state) = restored.groups(&stream.partition(0)).await.unwrap().remove(0);
     assert_eq!((state.keep_from, state.checkpoint.as_deref()), (keep_from, Some(&b"far"[..])));
-    // the owner of then is dead, and its producer known
-    let heir = restored.join(std::time::Duration::from_secs(60)).await.unwrap();
+    // the owner of then counts as alive until its time is over, and its producer is known
+    let heir = restored.join(LIFE).await.unwrap();
+    let acquired = restored.acquire(&stream.partition(0), &readers, &heir).await.unwrap();
+    assert_eq!(acquired, Acquired::Held(member.clone()));
+    restored.leave(&member).await.unwrap();
     let acquired = restored.acquire(&stream.partition(0), &readers, &heir).await.unwrap();
     assert!(matches!(acquired, Acquired::Owner(state) if state.fence.epoch > owned.fence.epoch));
     let mut producer = Producer::register(&restored, "p").await;

@@ -12,6 +12,7 @@ mod clock;
 mod closing;
 mod damage;
 mod failures;
+mod migrating;
 mod opening;
 mod processes;
 mod space;
