@@ -2,12 +2,13 @@
 
 mod append;
 mod chunk;
+mod holes;
 mod numbers;
 mod producers;
 mod read;
 mod resolve;
+mod slots;
 mod stored;
-mod tail;
 mod times;
 mod trim;
 mod wait;
@@ -22,6 +23,7 @@ use minibatch_core::{
 pub(crate) use self::{
     append::Appending,
     chunk::{comparable, signed},
+    holes::Holes,
     read::ChunkSize,
     trim::Trimming,
 };
