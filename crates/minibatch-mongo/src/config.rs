@@ -14,6 +14,10 @@ pub struct MongoOptions {
     /// How long a trimmed record is kept after this client saw that it was trimmed, so that slow clients come to no
     /// harm: 30 s unless set, at least 5 s.
     pub trim_grace: Duration,
+    /// How long a reader waits for a producer that has reserved a slot and leaves it empty while later ones are filled,
+    /// until it fills that slot itself: 2 s unless set. A producer that comes later takes another slot; shorter costs
+    /// slow producers a second attempt, longer delays all readers where one died.
+    pub gap_timeout: Duration,
 }
 
 impl Default for MongoOptions {
@@ -23,6 +27,7 @@ impl Default for MongoOptions {
             prefix: "minibatch_".to_owned(),
             patience: Duration::from_secs(15),
             trim_grace: Duration::from_secs(30),
+            gap_timeout: Duration::from_secs(2),
         }
     }
 }
@@ -53,6 +58,13 @@ impl MongoOptions {
     #[must_use]
     pub fn with_trim_grace(mut self, grace: Duration) -> Self {
         self.trim_grace = grace;
+        self
+    }
+
+    /// Sets how long a reader waits for a slot that a producer left empty.
+    #[must_use]
+    pub fn with_gap_timeout(mut self, timeout: Duration) -> Self {
+        self.gap_timeout = timeout;
         self
     }
 }

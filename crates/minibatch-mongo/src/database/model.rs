@@ -44,20 +44,31 @@ pub(crate) struct Connection {
     random: Mutex<Random>,
     /// The version of the latest thing that this client was told.
     seen: Mutex<u64>,
-    /// How long the next write waits on its way to the server.
-    held: Mutex<Duration>,
+    held_write: Mutex<Option<Held>>,
     /// How long the next write is under way after its client has given it up.
     late: Mutex<Option<Duration>>,
-    held_find: Mutex<Option<HeldFind>>,
+    held_find: Mutex<Option<(Collection, Held)>>,
 }
 
-/// A find that waits on its way to the server.
+/// An operation that waits on its way to the server.
 #[derive(Debug)]
-struct HeldFind {
-    collection: Collection,
-    /// How many finds on the collection come before it.
+struct Held {
+    /// How many of its kind come before it.
     before: usize,
     duration: Duration,
+}
+
+impl Held {
+    /// How long this one waits, after which nothing is held any more.
+    fn count(held: &mut Option<Self>) -> Duration {
+        match held {
+            Some(Self { before: before @ 1.., .. }) => {
+                *before -= 1;
+                Duration::ZERO
+            }
+            _ => held.take().map_or(Duration::ZERO, |held| held.duration),
+        }
+    }
 }
 
 impl Server {
@@ -72,7 +83,7 @@ impl Server {
             faults,
             random,
             seen: Mutex::new(0),
-            held: Mutex::default(),
+            held_write: Mutex::default(),
             late: Mutex::default(),
             held_find: Mutex::default(),
         })
@@ -104,9 +115,9 @@ impl Connection {
         *self.faults.lock().unwrap() = Faults::NONE;
     }
 
-    /// The next write reaches the server only after so long.
-    pub(crate) fn hold_next_write(&self, duration: Duration) {
-        *self.held.lock().unwrap() = duration;
+    /// A write, after so many `before` it, reaches the server only after so long.
+    pub(crate) fn hold_write(&self, before: usize, duration: Duration) {
+        *self.held_write.lock().unwrap() = Some(Held { before, duration });
     }
 
     /// The next write is given up at once, and reaches the server only after so long.
@@ -116,18 +127,22 @@ impl Connection {
 
     /// A find on the collection, after so many `before` it, reaches the server only after so long.
     pub(crate) fn hold_find(&self, collection: Collection, before: usize, duration: Duration) {
-        *self.held_find.lock().unwrap() = Some(HeldFind { collection, before, duration });
+        *self.held_find.lock().unwrap() = Some((collection, Held { before, duration }));
     }
 
     fn held_find(&self, find: &Find) -> Duration {
         let mut held = self.held_find.lock().unwrap();
-        let Some(next) = held.as_mut().filter(|next| next.collection == find.collection) else { return Duration::ZERO };
-        match next.before.checked_sub(1) {
-            Some(before) => {
-                next.before = before;
+        match held.take() {
+            Some((collection, next)) if collection == find.collection => {
+                let mut next = Some(next);
+                let duration = Held::count(&mut next);
+                *held = next.map(|next| (collection, next));
+                duration
+            }
+            other => {
+                *held = other;
                 Duration::ZERO
             }
-            None => held.take().map_or(Duration::ZERO, |held| held.duration),
         }
     }
 
@@ -148,7 +163,7 @@ impl Connection {
     ) -> Result<T, Failure> {
         let mut fate = self.fate();
         fate.delayed = self.late.lock().unwrap().take().or(fate.delayed);
-        let held = std::mem::take(&mut *self.held.lock().unwrap());
+        let held = Held::count(&mut self.held_write.lock().unwrap());
         pass(fate.before + held).await;
         let lost = || Err(Failure::Indeterminate("connection lost".to_owned()));
         if fate.refused {

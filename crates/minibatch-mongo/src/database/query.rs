@@ -88,6 +88,11 @@ pub(crate) enum Change {
     Add(i64),
     /// Raises it to the value.
     Max(Bson),
+    /// Raises it to one more than the value, the other field and itself.
+    Beyond {
+        other: &'static str,
+        value: i64,
+    },
     /// The server's clock, and so much more.
     NowPlus(Duration),
 }
@@ -116,6 +121,9 @@ impl Update {
                 Change::Default(value) => doc! { "$ifNull": [old, { "$literal": value }] }.into(),
                 Change::Add(number) => doc! { "$add": [{ "$ifNull": [old, 0_i64] }, *number] }.into(),
                 Change::Max(value) => doc! { "$max": [old, { "$literal": value }] }.into(),
+                Change::Beyond { other, value } => {
+                    doc! { "$add": [{ "$max": [old, format!("${other}"), *value] }, 1_i64] }.into()
+                }
                 Change::NowPlus(duration) => {
                     let millis = i64::try_from(duration.as_millis()).unwrap_or(MAX_MILLIS).min(MAX_MILLIS);
                     doc! { "$add": ["$$NOW", millis] }.into()

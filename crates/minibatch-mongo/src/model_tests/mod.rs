@@ -2,6 +2,7 @@
 
 mod commits;
 mod conformance;
+mod gaps;
 mod producers;
 mod stale_slots;
 mod world;

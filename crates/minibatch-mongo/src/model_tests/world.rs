@@ -141,6 +141,17 @@ impl Reader {
         }
     }
 
+    /// Reads all there is, waiting where a slot is empty.
+    pub(super) async fn catch_up(&mut self) {
+        loop {
+            while self.step().await {}
+            if verdict(|| self.storage.bounds(&self.partition)).await.unwrap().tail < self.next {
+                return;
+            }
+            pass(Duration::from_millis(100)).await;
+        }
+    }
+
     /// Reads what there is, and commits that it needs none of it any more. `false` when there was nothing.
     pub(super) async fn step(&mut self) -> bool {
         let limit = ReadLimit { messages: 10, bytes: 1 << 20 };

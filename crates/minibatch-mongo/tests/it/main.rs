@@ -2,6 +2,8 @@
 //! run with `--setParameter enableTestCommands=1`.
 
 #[cfg(test)]
+mod contended;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod faults;

@@ -216,6 +216,10 @@ fn apply(mut document: Document, update: &Update, now: Timestamp) -> Document {
                     new.clone()
                 }
             }
+            Change::Beyond { other, value: least } => {
+                let number = |value: Bson| value.as_i64().unwrap_or(0);
+                Bson::Int64(number(old).max(number(value(&before, other))).max(*least) + 1)
+            }
             Change::NowPlus(duration) => DateTime::from_millis(now.plus(*duration).as_millis()).into(),
         };
         match field.split_once('.') {
