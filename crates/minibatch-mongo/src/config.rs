@@ -14,6 +14,9 @@ pub struct MongoOptions {
     /// How long a trimmed record is kept after this client saw that it was trimmed, so that slow clients come to no
     /// harm: 30 s unless set, at least 5 s.
     pub trim_grace: Duration,
+    /// Takes any certificate from a server of a URL with `tls=true`, so that whoever lies between can read and change
+    /// everything: for experiments alone. A warning is logged. `false` unless set; a URL cannot set it.
+    pub invalid_certificates: bool,
 }
 
 impl Default for MongoOptions {
@@ -23,6 +26,7 @@ impl Default for MongoOptions {
             prefix: "minibatch_".to_owned(),
             patience: Duration::from_secs(15),
             trim_grace: Duration::from_secs(30),
+            invalid_certificates: false,
         }
     }
 }
@@ -53,6 +57,14 @@ impl MongoOptions {
     #[must_use]
     pub fn with_trim_grace(mut self, grace: Duration) -> Self {
         self.trim_grace = grace;
+        self
+    }
+
+    /// Turns off the checking of the server's certificate: see
+    /// [`invalid_certificates`](MongoOptions::invalid_certificates).
+    #[must_use]
+    pub fn with_invalid_certificates(mut self) -> Self {
+        self.invalid_certificates = true;
         self
     }
 }
