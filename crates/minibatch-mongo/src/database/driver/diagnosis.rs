@@ -56,7 +56,9 @@ fn refused_certificate(error: &Error) -> Option<&'static str> {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 "it is for another host: use the host's name as the certificate has it"
             }
-            CertificateError::UnknownIssuer => "nobody trusted has signed it: name its authority by tlsCAFile",
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                "nobody trusted has signed it: name its authority by tlsCAFile"
+            }
             CertificateError::Revoked => "it was revoked: renew it",
             _ => "it cannot be checked: renew it",
         }),
