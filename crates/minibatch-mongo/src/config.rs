@@ -18,6 +18,9 @@ pub struct MongoOptions {
     /// until it fills that slot itself: 2 s unless set. A producer that comes later takes another slot; shorter costs
     /// slow producers a second attempt, longer delays all readers where one died.
     pub gap_timeout: Duration,
+    /// Takes any certificate from a server of a URL with `tls=true`, so that whoever lies between can read and change
+    /// everything: for experiments alone. A warning is logged. `false` unless set; a URL cannot set it.
+    pub invalid_certificates: bool,
 }
 
 impl Default for MongoOptions {
@@ -28,6 +31,7 @@ impl Default for MongoOptions {
             patience: Duration::from_secs(15),
             trim_grace: Duration::from_secs(30),
             gap_timeout: Duration::from_secs(2),
+            invalid_certificates: false,
         }
     }
 }
@@ -65,6 +69,14 @@ impl MongoOptions {
     #[must_use]
     pub fn with_gap_timeout(mut self, timeout: Duration) -> Self {
         self.gap_timeout = timeout;
+        self
+    }
+
+    /// Turns off the checking of the server's certificate: see
+    /// [`invalid_certificates`](MongoOptions::invalid_certificates).
+    #[must_use]
+    pub fn with_invalid_certificates(mut self) -> Self {
+        self.invalid_certificates = true;
         self
     }
 }

@@ -47,6 +47,9 @@ mod window;
 /// How long a shutdown waits for what is under way, before it leaves it to the next start.
 const STOP_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
 
+/// How long a storage may take for the last things it is asked: a commit, to release, to leave.
+const FAREWELL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+
 pub use client::{Client, ClientOptions};
 pub use clock::SystemClock;
 pub use consumer::{

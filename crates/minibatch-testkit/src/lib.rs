@@ -44,8 +44,16 @@
 //!
 //! [`log::chunks`] makes chunks of a line of text, as `a@0 b | c@2`, for tests of strategies that need no storage.
 
+//!
+//! # What goes wrong
+//!
+//! [`cancel`] drops futures half way, [`hostile`] makes BSON that no decoder survives which trusts it, and
+//! [`storage::Tapped`] steps in between a storage and whoever calls it.
+
+pub mod cancel;
 pub mod clock;
 pub mod emitter;
+pub mod hostile;
 pub mod log;
 mod pause;
 mod random;

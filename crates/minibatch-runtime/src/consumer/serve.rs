@@ -105,6 +105,8 @@ where
 {
     let mut stop = stop.unwrap_or_else(|| Box::pin(std::future::pending()));
     let mut stopped = false;
+    // the client may stop it, too
+    let stopping = consumer.stop.clone();
     let ladder = Ladder::of(&consumer, function);
     let workers = consumer.options.workers.max(1);
     let mut climbing = FuturesUnordered::new();
@@ -115,6 +117,7 @@ where
                 stopped = true;
                 consumer.stop();
             }
+            () = stopping.cancelled(), if !stopped => stopped = true,
             Some(settlement) = climbing.next() => {
                 // where nothing is given up on, what follows waits for the next start
                 let last = matches!(settlement, Settlement::Exhausted { .. });

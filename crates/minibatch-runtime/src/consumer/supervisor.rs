@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{Consumer, ConsumerOptions, Settlement, handle::Parts, handoff::Handoff, session::Session, stats::Stats};
-use crate::{Client, client::Membership, retry::until_verdict, window::WindowSource};
+use crate::{Client, FAREWELL_TIMEOUT, STOP_TIMEOUT, client::Membership, retry::until_verdict, window::WindowSource};
 
 /// Everything that a consumer is made of.
 pub(super) struct Setup {
@@ -66,7 +66,7 @@ pub(super) struct Supervisor {
 impl Supervisor {
     /// Works until the end, or until the consumer's handle is dropped.
     async fn run(mut self, dropped: CancellationToken) -> Result<(), Error> {
-        let end = dropped.run_until_cancelled(self.work()).await.unwrap_or(Ok(()));
+        let end = dropped.run_until_cancelled(self.work_in_time()).await.unwrap_or(Ok(()));
         if let Some(epoch) = self.epoch {
             self.release(epoch).await;
         }
@@ -74,6 +74,19 @@ impl Supervisor {
         self.handoff.take_back();
         self.handoff.close();
         end
+    }
+
+    /// Works; once stopped, no longer than a session and a storage may take.
+    async fn work_in_time(&mut self) -> Result<(), Error> {
+        let (stop, clock) = (self.stop.clone(), Arc::clone(self.setup.client.clock()));
+        let partition = self.setup.partition.clone();
+        tokio::select! {
+            end = self.work() => end,
+            () = async { stop.cancelled().await; clock.sleep(STOP_TIMEOUT + FAREWELL_TIMEOUT).await } => {
+                tracing::warn!(%partition, "the storage does not answer, stopping without a last commit");
+                Ok(())
+            }
+        }
     }
 
     async fn work(&mut self) -> Result<(), Error> {
@@ -128,7 +141,11 @@ impl Supervisor {
 
     async fn release(&self, epoch: u64) {
         let (client, partition, group) = (&self.setup.client, &self.setup.partition, &self.setup.group);
-        if let Err(error) = client.storage().release(partition, group, epoch).await {
+        let released = tokio::select! {
+            released = client.storage().release(partition, group, epoch) => released,
+            () = client.clock().sleep(FAREWELL_TIMEOUT) => Err(Cause::unavailable("no answer in time").into()),
+        };
+        if let Err(error) = released {
             tracing::debug!(%partition, %group, %error, "could not release the partition; it is free when this member is dead");
         }
     }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod cancel;
 mod dead_letters;
 mod faults;
 mod ladder;
@@ -10,6 +11,7 @@ mod producing;
 mod pulling;
 mod restarts;
 mod running;
+mod stopping;
 mod stored;
 mod tail;
 mod tools;

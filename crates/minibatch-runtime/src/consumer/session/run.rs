@@ -91,6 +91,7 @@ impl Session {
                         "stopping without waiting longer for windows that are out"
                     );
                     self.abandon();
+                    deadline = Some(Box::pin(pending()));
                 }
             }
         }
