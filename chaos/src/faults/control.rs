@@ -1,0 +1,74 @@
+//! Producers that do what minibatch must not: each has to lose or to duplicate, or the faults are none.
+
+use anyhow::Result;
+use minibatch_testkit::history::{Outcome, Verdict};
+
+use super::{Expect, Fault, Place};
+use crate::{
+    clock::{millis, now, pause},
+    proxy::{Proxy, Wire},
+    remains,
+    role::{Appending, Producer, Said},
+    world::World,
+};
+
+pub(super) const FAULTS: &[Fault] = &[
+    Fault {
+        id: "S1-w1",
+        place: Place::Mongo,
+        what: "control: w:1 without a journal, and the mongod is killed",
+        expect: Expect::Loses,
+        loops: (3, 20),
+        run: |world| Box::pin(unjournaled(world)),
+    },
+    Fault {
+        id: "N2-unkeyed",
+        place: Place::Mongo,
+        what: "control: inserts without a key, tried again after a lost reply",
+        expect: Expect::Duplicates,
+        loops: (3, 20),
+        run: |world| Box::pin(unkeyed(world)),
+    },
+];
+
+async fn unjournaled(world: &mut World) -> Result<Verdict> {
+    let settings = world.producer(Appending::Unjournaled);
+    let producer = world.start_producer(&settings)?;
+    for _ in 0..world.loops {
+        producer.more(Said::Acked, 300).await?;
+        let node = world.server_mut()?.node_mut(0)?;
+        node.kill().await?;
+        node.run().await?;
+        let back = now();
+        world.fired();
+        world.recovered(back, &producer, Said::Acked).await?;
+    }
+    producer.end().await?;
+    judge(world).await
+}
+
+async fn unkeyed(world: &mut World) -> Result<Verdict> {
+    let proxy = Proxy::start(world.server()?.node(0)?.host()).await?;
+    world.url = proxy.url(&world.database());
+    let settings = Producer { pause: millis(5), ..world.producer(Appending::Unkeyed) };
+    let producer = world.start_producer(&settings)?;
+    for _ in 0..world.loops {
+        producer.more(Said::Acked, 10).await?;
+        let before = proxy.struck();
+        proxy.set(Wire::Cut("insert"));
+        while proxy.struck() == before {
+            pause(millis(2)).await;
+        }
+        proxy.set(Wire::Sound);
+        world.fired();
+    }
+    producer.more(Said::Acked, 10).await?;
+    producer.end().await?;
+    judge(world).await
+}
+
+async fn judge(world: &mut World) -> Result<Verdict> {
+    let histories = remains::histories(&world.path("histories"))?;
+    let log = remains::control(world.server()?.node(0)?.client(), &world.database()).await?;
+    Ok(Outcome { histories, log, ..Outcome::default() }.judge())
+}
