@@ -12,6 +12,7 @@
 mod child;
 mod clock;
 mod faults;
+mod load;
 mod message;
 mod options;
 mod proxy;
@@ -20,6 +21,7 @@ mod report;
 mod role;
 mod series;
 mod server;
+mod strace;
 mod watcher;
 mod world;
 

@@ -1,12 +1,6 @@
 //! A wire that misbehaves, between the roles and a mongod.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
 use tokio::{
@@ -30,10 +24,10 @@ pub(crate) enum Wire {
     Slow(Duration),
     /// Nothing comes through, and no connection is closed.
     Silent,
-    /// In the middle of the reply to such a command the connection is reset.
-    Cut(&'static str),
-    /// Such a command is taken, and delivered when the wire is sound again.
-    Held(&'static str),
+    /// In the middle of the reply to such a command the connection is closed, so many times.
+    Cut(&'static str, u64),
+    /// Such a command is taken, and delivered when the wire is sound again, so many times.
+    Held(&'static str, u64),
 }
 
 /// Forwards connections to a mongod as long as it lives.
@@ -41,7 +35,7 @@ pub(crate) enum Wire {
 pub(crate) struct Proxy {
     port: u16,
     wire: watch::Sender<Wire>,
-    struck: Arc<AtomicU64>,
+    struck: watch::Receiver<u64>,
     _running: JoinSet<()>,
 }
 
@@ -50,8 +44,8 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
         let wire = watch::Sender::new(Wire::Sound);
-        let struck = Arc::<AtomicU64>::default();
-        let shared = Shared { wire: wire.subscribe(), struck: Arc::clone(&struck) };
+        let (strike, struck) = watch::channel(0);
+        let shared = Shared { wire: wire.clone(), strike: Arc::new(strike) };
         let mut running = JoinSet::new();
         running.spawn(accept(listener, server, shared));
         Ok(Self { port, wire, struck, _running: running })
@@ -67,14 +61,33 @@ impl Proxy {
 
     /// How many messages it has mistreated.
     pub(crate) fn struck(&self) -> u64 {
-        self.struck.load(Ordering::SeqCst)
+        *self.struck.borrow()
+    }
+
+    /// Waits until it has done all that it was set to do; how often that was.
+    pub(crate) async fn spent(&self) -> u64 {
+        let times = self.wire.borrow().times();
+        let mut wire = self.wire.subscribe();
+        // the sender is in `self`
+        let _ = wire.wait_for(|wire| wire.times() == 0).await;
+        times
+    }
+}
+
+impl Wire {
+    /// How often it strikes yet.
+    fn times(self) -> u64 {
+        match self {
+            Self::Cut(_, times) | Self::Held(_, times) => times,
+            Self::Sound | Self::Slow(_) | Self::Silent => 0,
+        }
     }
 }
 
 #[derive(Clone)]
 struct Shared {
-    wire: watch::Receiver<Wire>,
-    struck: Arc<AtomicU64>,
+    wire: watch::Sender<Wire>,
+    strike: Arc<watch::Sender<u64>>,
 }
 
 impl Shared {
@@ -83,12 +96,30 @@ impl Shared {
     }
 
     fn strike(&self) {
-        self.struck.fetch_add(1, Ordering::SeqCst);
+        self.strike.send_modify(|struck| *struck += 1);
     }
 
-    /// Waits until the wire is sound; never where the proxy is gone.
-    async fn sound(&mut self) -> bool {
-        self.wire.wait_for(|wire| *wire == Wire::Sound).await.is_ok()
+    /// What becomes of a request: one that is struck is counted.
+    fn meet(&self, request: &[u8]) -> Wire {
+        let mut met = Wire::Sound;
+        self.wire.send_if_modified(|wire| match wire {
+            Wire::Cut(command, times) | Wire::Held(command, times) if *times > 0 && is(request, command) => {
+                *times -= 1;
+                met = *wire;
+                true
+            }
+            _ => false,
+        });
+        if met != Wire::Sound {
+            self.strike();
+        }
+        met
+    }
+
+    /// Waits until the wire is sound.
+    async fn sound(&self) {
+        // the sender is in `self`
+        let _ = self.wire.subscribe().wait_for(|wire| *wire == Wire::Sound).await;
     }
 }
 
@@ -113,42 +144,21 @@ async fn connection(client: TcpStream, server: String, shared: Shared) {
     }
 }
 
-async fn requests(
-    mut client: OwnedReadHalf,
-    mut server: OwnedWriteHalf,
-    mut shared: Shared,
-    doom: watch::Sender<bool>,
-) {
+async fn requests(mut client: OwnedReadHalf, mut server: OwnedWriteHalf, shared: Shared, doom: watch::Sender<bool>) {
     while let Some(request) = message(&mut client).await {
-        match shared.now() {
-            Wire::Cut(command) if is(&request, command) => {
-                shared.strike();
-                doom.send_replace(true);
-            }
-            Wire::Held(command) if is(&request, command) => {
-                shared.strike();
-                // also after the client has gone: it is on its way
-                if !shared.sound().await {
-                    return;
-                }
-            }
+        match shared.meet(&request) {
+            Wire::Cut(..) => drop(doom.send_replace(true)),
+            // also after the client has gone: it is on its way
+            Wire::Held(..) => shared.sound().await,
             _ => {}
         }
-        if !forward(&request, &mut server, &mut shared).await {
+        if !forward(&request, &mut server, &shared).await {
             return;
         }
     }
-    if matches!(shared.now(), Wire::Held(_)) {
-        shared.sound().await;
-    }
 }
 
-async fn replies(
-    mut server: OwnedReadHalf,
-    mut client: OwnedWriteHalf,
-    mut shared: Shared,
-    doomed: watch::Receiver<bool>,
-) {
+async fn replies(mut server: OwnedReadHalf, mut client: OwnedWriteHalf, shared: Shared, doomed: watch::Receiver<bool>) {
     while let Some(reply) = message(&mut server).await {
         if *doomed.borrow() {
             // the server has done it, and nobody hears of it
@@ -156,13 +166,13 @@ async fn replies(
             let _ = client.write_all(half).await;
             return;
         }
-        if !forward(&reply, &mut client, &mut shared).await {
+        if !forward(&reply, &mut client, &shared).await {
             return;
         }
     }
 }
 
-async fn forward(message: &[u8], to: &mut OwnedWriteHalf, shared: &mut Shared) -> bool {
+async fn forward(message: &[u8], to: &mut OwnedWriteHalf, shared: &Shared) -> bool {
     match shared.now() {
         Wire::Slow(most) => {
             shared.strike();
@@ -183,7 +193,8 @@ async fn forward(message: &[u8], to: &mut OwnedWriteHalf, shared: &mut Shared) -
         }
         Wire::Silent => {
             shared.strike();
-            shared.sound().await && to.write_all(message).await.is_ok()
+            shared.sound().await;
+            to.write_all(message).await.is_ok()
         }
         _ => to.write_all(message).await.is_ok(),
     }

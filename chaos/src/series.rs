@@ -63,6 +63,11 @@ impl Series {
     async fn run_once(&mut self, fault: &Fault, report: &mut Report) {
         let (started, seed) = (now(), self.seed);
         eprint!("{} on {}: {} … ", fault.id, fault.place.name(), fault.what);
+        if let Some(missing) = fault.needs.missing().await {
+            eprintln!("SKIPPED for want of {missing}");
+            report.skipped = Some(missing);
+            return;
+        }
         let (tally, judged) = self.world(fault).await;
         let verdict = judged.as_ref().cloned().unwrap_or_default();
         report.add(&tally, &verdict);
@@ -113,7 +118,7 @@ impl Series {
                 let mongod = self.options.mongod.clone();
                 let mongod = mongod.context("no mongod: `cargo xtask setup` fetches one, or give --sqlite")?;
                 let nodes = if fault.place == Place::MongoThree { 3 } else { 1 };
-                ReplicaSet::start(&mongod, nodes, &Wrapper::default(), &[]).await?
+                ReplicaSet::start(&mongod, nodes, &Wrapper::default(), &["--maxConns", "200"]).await?
             }
         };
         World::on_mongo(server, &database, self.seed, loops)

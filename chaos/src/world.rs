@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use crate::{
     child::Child,
     clock::{millis, now},
+    proxy::Proxy,
     remains,
     role::{Appending, Consumer, Producer, STREAM, Said, Work},
     server::{ROLES, ReplicaSet},
@@ -89,6 +90,13 @@ impl World {
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Lets the roles reach the server through a wire that can misbehave.
+    pub(crate) async fn behind_proxy(&mut self) -> Result<Proxy> {
+        let proxy = Proxy::start(self.server()?.node(0)?.host()).await?;
+        self.url = format!("{}&appName={ROLES}", proxy.url(&self.database));
+        Ok(proxy)
     }
 
     /// The SQLite file.

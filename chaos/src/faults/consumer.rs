@@ -7,7 +7,7 @@ use minibatch::StreamName;
 use minibatch_testkit::history::{Key, Verdict};
 use nix::sys::signal::Signal;
 
-use super::{Expect, Fault, Place};
+use super::{Expect, Fault, Need, Place};
 use crate::{
     clock::{millis, now, pause},
     remains,
@@ -19,6 +19,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         id: "C1",
         place: Place::Sqlite,
+        needs: Need::Nothing,
         what: "consumers are killed",
         expect: Expect::Sound,
         loops: (5, 50),
@@ -27,6 +28,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         id: "C1",
         place: Place::Mongo,
+        needs: Need::Nothing,
         what: "consumers are killed",
         expect: Expect::Sound,
         loops: (5, 50),
@@ -35,6 +37,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         id: "C2",
         place: Place::Sqlite,
+        needs: Need::Nothing,
         what: "a consumer is stopped for longer than it may, and goes on beside its heir",
         expect: Expect::Sound,
         loops: (2, 15),
@@ -43,6 +46,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         id: "C2",
         place: Place::Mongo,
+        needs: Need::Nothing,
         what: "a consumer is stopped for longer than it may, and goes on beside its heir",
         expect: Expect::Sound,
         loops: (2, 15),
@@ -51,6 +55,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         id: "C3",
         place: Place::Mongo,
+        needs: Need::Nothing,
         what: "two to six consumers come and go",
         expect: Expect::Sound,
         loops: (8, 60),
@@ -59,6 +64,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         id: "C4",
         place: Place::Sqlite,
+        needs: Need::Nothing,
         what: "a function fails, panics or hangs at some messages",
         expect: Expect::Sound,
         loops: (1, 3),

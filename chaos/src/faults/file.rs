@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use minibatch_testkit::history::Verdict;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Expect, Fault, Place};
+use super::{Expect, Fault, Need, Place};
 use crate::{
     clock::{millis, now, pause},
     role::{Appending, Consumer, Said},
@@ -14,6 +14,7 @@ use crate::{
 pub(super) const FAULTS: &[Fault] = &[Fault {
     id: "Q1",
     place: Place::Sqlite,
+    needs: Need::Nothing,
     what: "producers and a consumer share a file, and are killed in turn",
     expect: Expect::Sound,
     loops: (8, 50),

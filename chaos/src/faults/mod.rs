@@ -11,7 +11,7 @@ use anyhow::{Result, bail};
 use futures::future::BoxFuture;
 use minibatch_testkit::history::Verdict;
 
-use crate::world::World;
+use crate::{strace::Strace, world::World};
 
 /// What a fault strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,24 @@ impl Place {
     }
 }
 
+/// What it takes beside this program and a mongod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    Nothing,
+    /// `strace`, and the right to attach it.
+    Strace,
+}
+
+impl Need {
+    /// What is missing here.
+    pub(crate) async fn missing(self) -> Option<&'static str> {
+        match self {
+            Self::Strace if !Strace::works().await => Some("strace, or the right to attach it"),
+            Self::Strace | Self::Nothing => None,
+        }
+    }
+}
+
 /// What has to come of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expect {
@@ -50,6 +68,7 @@ pub(crate) type Run = for<'a> fn(&'a mut World) -> BoxFuture<'a, Result<Verdict>
 pub(crate) struct Fault {
     pub(crate) id: &'static str,
     pub(crate) place: Place,
+    pub(crate) needs: Need,
     /// What is done, for the progress on standard error.
     pub(crate) what: &'static str,
     pub(crate) expect: Expect,
@@ -91,7 +110,7 @@ mod tests {
 
     fn fault(expect: Expect) -> Fault {
         let run: Run = |_| Box::pin(async { Ok(Verdict::default()) });
-        Fault { id: "X", place: Place::Sqlite, what: "", expect, loops: (1, 1), run }
+        Fault { id: "X", place: Place::Sqlite, needs: Need::Nothing, what: "", expect, loops: (1, 1), run }
     }
 
     fn verdict(lost: u64, duplicated_in_log: u64) -> Verdict {

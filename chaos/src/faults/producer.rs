@@ -1,14 +1,16 @@
 //! P: producers that die, that hear nothing, or that hear something wrong.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use bson::{Document, doc};
 use minibatch_testkit::history::Verdict;
 use nix::sys::signal::Signal;
 
-use super::{Expect, Fault, Place};
+use super::{Expect, Fault, Need, Place};
 use crate::{
     clock::{millis, now, pause},
-    role::{Appending, Said},
+    load::Load,
+    proxy::Wire,
+    role::{Appending, Producer, Said},
     server::FailPoint,
     world::World,
 };
@@ -17,6 +19,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         id: "P1",
         place: Place::Sqlite,
+        needs: Need::Nothing,
         what: "producers are killed",
         expect: Expect::Sound,
         loops: (12, 50),
@@ -25,6 +28,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         id: "P1",
         place: Place::Mongo,
+        needs: Need::Nothing,
         what: "producers are killed",
         expect: Expect::Sound,
         loops: (12, 50),
@@ -33,6 +37,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         id: "P2",
         place: Place::Mongo,
+        needs: Need::Nothing,
         what: "answers are lost after the write",
         expect: Expect::Sound,
         loops: (12, 50),
@@ -41,6 +46,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         id: "P3",
         place: Place::Mongo,
+        needs: Need::Nothing,
         what: "connections are closed, twice in a row",
         expect: Expect::Sound,
         loops: (10, 50),
@@ -49,6 +55,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         id: "P4",
         place: Place::Mongo,
+        needs: Need::Nothing,
         what: "the server says that it is no primary, or shuts down",
         expect: Expect::Sound,
         loops: (10, 20),
@@ -57,6 +64,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         id: "P5",
         place: Place::Mongo,
+        needs: Need::Nothing,
         what: "writes are done, and their concern is not satisfied",
         expect: Expect::Sound,
         loops: (12, 48),
@@ -65,6 +73,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         id: "P9",
         place: Place::Sqlite,
+        needs: Need::Nothing,
         what: "a producer is stopped, its id taken over, then it goes on",
         expect: Expect::Sound,
         loops: (4, 20),
@@ -73,6 +82,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         id: "P9",
         place: Place::Mongo,
+        needs: Need::Nothing,
         what: "a producer is stopped, its id taken over, then it goes on",
         expect: Expect::Sound,
         loops: (4, 20),
@@ -102,39 +112,55 @@ async fn killed(world: &mut World) -> Result<Verdict> {
     world.drain_and_judge().await
 }
 
-/// Lets commands fail in turn, each time `times` in a row, while producers and a consumer work.
+/// Lets commands fail in turn, each time `times` in a row, under load. A newcomer does what is done only at the start.
 async fn failing(world: &mut World, faults: &[(&'static str, Document)], times: i32) -> Result<Verdict> {
     world.open().await?;
-    let (producer, stable) = (world.steady_producer(), world.producer(Appending::Stable { id: "stable".to_owned() }));
-    let (producer, stable) = (world.start_producer(&producer)?, world.start_producer(&stable)?);
-    let consumer = world.consumer();
-    let consumer = world.start_consumer(&consumer)?;
-    consumer.until(Said::Done, 1).await?;
+    let load = Load::start(world).await?;
     let mut faults = faults.iter().cycle();
     while world.tally.fired < world.loops {
-        let Some((command, how)) = faults.next() else { bail!("no faults") };
-        let fired = {
-            let node = world.server()?.node(0)?;
-            let point = match *command {
-                "" => FailPoint::on(node, "onPrimaryTransactionalWrite", times, how.clone()).await?,
-                command => FailPoint::commands(node, &[command], times, how.clone()).await?,
-            };
-            point.spent().await?;
-            point.off().await?
-        };
-        world.tally.fired += fired;
+        let Some((command, how)) = faults.next() else { break };
+        load.work(world).await?;
+        let newcomer = newcomer(world);
+        let node = world.server()?.node(0)?;
+        let point = FailPoint::commands(node, &[*command], times, how.clone()).await?;
+        let newcomer = world.start_producer(&newcomer)?;
+        point.spent().await?;
+        let fired = point.off().await?;
         let healed = now();
-        world.recovered(healed, &producer, Said::Acked).await?;
-        consumer.more(Said::Done, 1).await?;
+        world.tally.fired += fired;
+        newcomer.until(Said::Acked, 1).await?;
+        load.recovered(world, healed).await?;
+        newcomer.end().await?;
     }
-    producer.end().await?;
-    stable.end().await?;
-    consumer.end().await?;
+    load.end().await?;
     world.drain_and_judge().await
 }
 
+fn newcomer(world: &mut World) -> Producer {
+    let id = format!("newcomer-{}", world.random.u64(..));
+    Producer { pause: millis(20), ..world.producer(Appending::Stable { id }) }
+}
+
+/// The server does as it was told, and its answer is lost half way: two of each command.
 async fn answers_lost(world: &mut World) -> Result<Verdict> {
-    failing(world, &[("", doc! { "closeConnection": true })], 2).await
+    world.open().await?;
+    let proxy = world.behind_proxy().await?;
+    let load = Load::start(world).await?;
+    let mut commands = ["insert", "update", "findAndModify"].into_iter().cycle();
+    while world.tally.fired < world.loops {
+        let Some(command) = commands.next() else { break };
+        load.work(world).await?;
+        let newcomer = newcomer(world);
+        proxy.set(Wire::Cut(command, 2));
+        let newcomer = world.start_producer(&newcomer)?;
+        world.tally.fired += proxy.spent().await;
+        let healed = now();
+        newcomer.until(Said::Acked, 1).await?;
+        load.recovered(world, healed).await?;
+        newcomer.end().await?;
+    }
+    load.end().await?;
+    world.drain_and_judge().await
 }
 
 async fn connections_closed(world: &mut World) -> Result<Verdict> {

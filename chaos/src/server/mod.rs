@@ -69,6 +69,29 @@ impl ReplicaSet {
         bail!("no mongod takes writes")
     }
 
+    /// Waits for another primary than that.
+    pub(crate) async fn other_primary(&self, old: usize) -> Result<()> {
+        let started = now();
+        while started.elapsed() < seconds(90) {
+            for (_, node) in self.nodes.iter().enumerate().filter(|(index, _)| *index != old) {
+                if node.is_primary().await {
+                    return Ok(());
+                }
+            }
+            pause(millis(20)).await;
+        }
+        bail!("no other mongod takes writes")
+    }
+
+    /// Lets all but the primary get what it writes, or not.
+    pub(crate) async fn replicate(&self, primary: usize, on: bool) -> Result<()> {
+        let mode = if on { "off" } else { "alwaysOn" };
+        for (_, node) in self.nodes.iter().enumerate().filter(|(index, _)| *index != primary) {
+            node.admin(doc! { "configureFailPoint": "stopReplProducer", "mode": mode }).await?;
+        }
+        Ok(())
+    }
+
     /// The URL of a database, as users write it.
     pub(crate) fn url(&self, database: &str) -> String {
         let hosts: Vec<String> = self.nodes.iter().map(Node::host).collect();

@@ -88,7 +88,12 @@ impl Node {
         ]);
         command.args(["--wiredTigerCacheSizeGB", "0.25", "--networkMessageCompressors", "snappy,zstd"]);
         command.args(["--setParameter", "enableTestCommands=1"]).args(&self.arguments);
-        let mut guard = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("cannot run `sh`")?;
+        let mut guard = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("cannot run `sh`")?;
         let stdout = guard.stdout.take().context("no pipe from the guard")?;
         let process = BufReader::new(stdout).lines().next_line().await?.context("the guard tells no process id")?;
         self.running = Some(Running { guard, process: Pid::from_raw(process.trim().parse()?) });
@@ -150,6 +155,12 @@ impl Node {
     pub(crate) async fn is_primary(&self) -> bool {
         let hello = self.admin(doc! { "hello": 1 }).await;
         hello.is_ok_and(|hello| hello.get_bool("isWritablePrimary").unwrap_or(false))
+    }
+
+    /// Whether all connections that it allows are taken.
+    pub(crate) async fn is_full(&self) -> Result<bool> {
+        let status = self.admin(doc! { "serverStatus": 1 }).await?;
+        Ok(status.get_document("connections")?.get_i32("available")? <= 0)
     }
 
     /// Waits until it is a primary or a secondary.
