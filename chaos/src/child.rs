@@ -59,18 +59,7 @@ pub(crate) struct Child {
 impl Child {
     /// Starts this program as `role`; what it logs goes to `log`.
     pub(crate) fn start(name: String, role: &str, settings: &impl Serialize, log: &Path) -> Result<Self> {
-        let program = std::env::current_exe()?;
-        Self::start_by(Command::new(program), name, role, settings, log)
-    }
-
-    /// Starts the program that `command` names, with the role in its last arguments.
-    pub(crate) fn start_by(
-        mut command: Command,
-        name: String,
-        role: &str,
-        settings: &impl Serialize,
-        log: &Path,
-    ) -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
         command.arg(role).arg(serde_json::to_string(settings)?);
         command
             .stdin(Stdio::piped())
@@ -112,9 +101,14 @@ impl Child {
         }
     }
 
-    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+    /// Its process.
+    pub(crate) fn process(&self) -> Result<Pid> {
         let id = self.process.id().with_context(|| format!("{} has ended", self.name))?;
-        kill(Pid::from_raw(id.try_into()?), signal)?;
+        Ok(Pid::from_raw(id.try_into()?))
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        kill(self.process()?, signal)?;
         Ok(())
     }
 

@@ -23,6 +23,8 @@ pub(crate) struct Options {
     pub(crate) seed: Option<u64>,
     /// How often a fault strikes in a run.
     pub(crate) loops: Option<u64>,
+    /// Keeps the folders of runs that went well, too.
+    pub(crate) keep: bool,
     pub(crate) sqlite: bool,
     pub(crate) mongo: bool,
     pub(crate) mongod: Option<PathBuf>,
@@ -41,6 +43,7 @@ impl Options {
                 "--fault" => options.fault = Some(value()?),
                 "--seed" => options.seed = Some(value()?.parse()?),
                 "--loops" => options.loops = Some(value()?.parse()?),
+                "--keep" => options.keep = true,
                 "--sqlite" => options.mongo = false,
                 "--mongo" => options.sqlite = false,
                 _ => bail!("`{argument}` is not understood; see `cargo xtask chaos --help`"),

@@ -5,10 +5,10 @@ use minibatch_testkit::history::Verdict;
 
 use crate::{
     clock::now,
-    faults::{self, Fault, Place},
+    faults::{self, Fault, Need, Place},
     options::Options,
     report::Report,
-    server::{ReplicaSet, Wrapper},
+    server::ReplicaSet,
     world::{Tally, World},
 };
 
@@ -91,9 +91,12 @@ impl Series {
         let judged = (fault.run)(&mut world).await;
         let tally = world.tally.clone();
         let sound = judged.as_ref().is_ok_and(|verdict| fault.check(tally.fired, verdict).is_ok());
-        if !sound {
+        if !sound || self.options.keep {
             eprint!("(see {}) ", world.keep().display());
-        } else if let Some(mut server) = world.into_server()
+        }
+        if sound
+            && fault.needs != Need::FakeClock
+            && let Some(mut server) = world.into_server()
             && server.heal().await.is_ok()
         {
             *self.place(fault.place) = Some(server);
@@ -112,15 +115,20 @@ impl Series {
             return World::on_sqlite(self.seed, loops);
         }
         let database = format!("chaos_{}", self.worlds);
-        let server = match self.place(fault.place).take() {
+        let shared = fault.needs != Need::FakeClock;
+        let server = match self.place(fault.place).take_if(|_| shared) {
             Some(server) => server,
-            None => {
-                let mongod = self.options.mongod.clone();
-                let mongod = mongod.context("no mongod: `cargo xtask setup` fetches one, or give --sqlite")?;
-                let nodes = if fault.place == Place::MongoThree { 3 } else { 1 };
-                ReplicaSet::start(&mongod, nodes, &Wrapper::default(), &["--maxConns", "200"]).await?
-            }
+            None => self.start(fault).await?,
         };
         World::on_mongo(server, &database, self.seed, loops)
+    }
+    async fn start(&self, fault: &Fault) -> Result<ReplicaSet> {
+        let mongod = self.options.mongod.as_ref();
+        let mongod = mongod.context("no mongod: `cargo xtask setup` fetches one, or give --sqlite")?;
+        match (fault.needs, fault.place) {
+            (Need::FakeClock, _) => ReplicaSet::start_with_clock(mongod).await,
+            (_, Place::MongoThree) => ReplicaSet::start(mongod, 3).await,
+            _ => ReplicaSet::start(mongod, 1).await,
+        }
     }
 }

@@ -43,6 +43,8 @@ pub(crate) struct World {
     /// How often the fault is to strike.
     pub(crate) loops: u64,
     pub(crate) tally: Tally,
+    /// How long consumers may be silent.
+    pub(crate) member_ttl: Duration,
     started: u32,
     watcher: Option<Watcher>,
 }
@@ -67,7 +69,19 @@ impl World {
         }
         let (random, tally) = (fastrand::Rng::with_seed(seed), Tally::default());
         let (database, server) = (String::new(), None);
-        Ok(Self { folder, url, own_url, database, server, random, loops, tally, started: 0, watcher: None })
+        Ok(Self {
+            folder,
+            url,
+            own_url,
+            database,
+            server,
+            random,
+            loops,
+            tally,
+            member_ttl: millis(2_000),
+            started: 0,
+            watcher: None,
+        })
     }
 
     /// Gives the server back.
@@ -148,7 +162,7 @@ impl World {
             seed: self.random.u64(..),
             size: 10,
             max_wait: millis(200),
-            member_ttl: millis(1_000),
+            member_ttl: self.member_ttl,
             drain: false,
             work: Work::Sound,
         }

@@ -44,7 +44,7 @@ fn run(args: &[String]) -> Result<ExitCode> {
 
 /// Runs everything, or with `args` the tests that they choose.
 pub(crate) fn run_tests(args: Option<&[String]>) -> Result<()> {
-    let require_mongo = required(&env::var(REQUIRE_VARIABLE).unwrap_or_default())?.contains(&"mongo");
+    let require_mongo = requires_mongo()?;
     let workspace = Workspace::load()?;
     let mut mongo = Mongo::find(&workspace)?;
     if require_mongo && matches!(mongo, Mongo::None) {
@@ -64,6 +64,11 @@ pub(crate) fn run_tests(args: Option<&[String]>) -> Result<()> {
     println!("{}", mongo.summary());
     tested?;
     mongo.stop()
+}
+
+/// Whether the environment says that a missing MongoDB is a failure.
+pub(crate) fn requires_mongo() -> Result<bool> {
+    Ok(required(&env::var(REQUIRE_VARIABLE).unwrap_or_default())?.contains(&"mongo"))
 }
 
 /// The servers that must not be missing: a list with commas.

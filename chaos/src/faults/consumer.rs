@@ -74,12 +74,13 @@ pub(super) const FAULTS: &[Fault] = &[
 
 /// Kills a consumer as it begins or has finished some window, wherever it is then, and starts another.
 async fn killed(world: &mut World) -> Result<Verdict> {
+    world.member_ttl = millis(500);
     world.open().await?;
     let producer = world.steady_producer();
     let producer = world.start_producer(&producer)?;
     let mut died = now();
     for _ in 0..world.loops {
-        let settings = Consumer { member_ttl: millis(500), ..world.consumer() };
+        let settings = world.consumer();
         let consumer = world.start_consumer(&settings)?;
         world.recovered(died, &consumer, Said::Window).await?;
         let moment = if world.random.bool() { Said::Window } else { Said::Done };
@@ -95,6 +96,7 @@ async fn killed(world: &mut World) -> Result<Verdict> {
 
 /// Stops the owner until another has taken over, then lets it go on: whatever it does must not count.
 async fn stopped(world: &mut World) -> Result<Verdict> {
+    world.member_ttl = millis(1_000);
     world.open().await?;
     let producer = world.steady_producer();
     let producer = world.start_producer(&producer)?;

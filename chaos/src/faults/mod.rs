@@ -11,7 +11,7 @@ use anyhow::{Result, bail};
 use futures::future::BoxFuture;
 use minibatch_testkit::history::Verdict;
 
-use crate::{strace::Strace, world::World};
+use crate::{server::FakeClock, strace::Strace, world::World};
 
 /// What a fault strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub(crate) enum Need {
     Nothing,
     /// `strace`, and the right to attach it.
     Strace,
+    /// `libfaketime`.
+    FakeClock,
 }
 
 impl Need {
@@ -46,7 +48,8 @@ impl Need {
     pub(crate) async fn missing(self) -> Option<&'static str> {
         match self {
             Self::Strace if !Strace::works().await => Some("strace, or the right to attach it"),
-            Self::Strace | Self::Nothing => None,
+            Self::FakeClock if FakeClock::library().is_none() => Some("libfaketime"),
+            _ => None,
         }
     }
 }

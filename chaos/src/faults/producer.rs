@@ -58,7 +58,7 @@ pub(super) const FAULTS: &[Fault] = &[
         needs: Need::Nothing,
         what: "the server says that it is no primary, or shuts down",
         expect: Expect::Sound,
-        loops: (10, 20),
+        loops: (5, 20),
         run: |world| Box::pin(not_primary(world)),
     },
     Fault {

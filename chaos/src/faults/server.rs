@@ -81,6 +81,15 @@ pub(super) const FAULTS: &[Fault] = &[
         run: |world| Box::pin(broken_disk(world)),
     },
     Fault {
+        id: "S9",
+        place: Place::Mongo,
+        needs: Need::FakeClock,
+        what: "the server's clock jumps an hour ahead, and back",
+        expect: Expect::Sound,
+        loops: (2, 10),
+        run: |world| Box::pin(clock_jumps(world)),
+    },
+    Fault {
         id: "S3",
         place: Place::MongoThree,
         needs: Need::Nothing,
@@ -117,6 +126,9 @@ pub(super) const FAULTS: &[Fault] = &[
         run: |world| Box::pin(not_replicated(world)),
     },
 ];
+
+/// The number of the line in which a mongod sums up what it has rolled back.
+const ROLLED_BACK: u32 = 21612;
 
 /// Kills the mongod under load.
 async fn killed(world: &mut World) -> Result<Verdict> {
@@ -217,16 +229,15 @@ async fn rolled_back(world: &mut World) -> Result<Verdict> {
 pub(super) async fn roll_back(world: &mut World) -> Result<()> {
     let set = world.server_mut()?;
     let primary = set.primary().await?;
+    let before = set.node(primary)?.count_logged(ROLLED_BACK)?;
     set.replicate(primary, false).await?;
     pause(millis(1_000)).await;
     set.node_mut(primary)?.kill().await?;
     set.replicate(primary, true).await?;
     set.primary().await?;
     set.heal().await?;
-    set.node(primary)?.settled().await?;
-    let log = std::fs::read_to_string(set.node(primary)?.log())?;
-    // the line in which mongod sums up a rollback
-    world.tally.fired += u64::from(log.contains("\"id\":21612"));
+    set.node(primary)?.logged(ROLLED_BACK, before + 1).await?;
+    world.fired();
     Ok(())
 }
 
@@ -279,6 +290,8 @@ async fn two_primaries(world: &mut World) -> Result<Verdict> {
 
 /// Each fdatasync of the mongod takes 50 ms to 2 s longer.
 async fn slow_disk(world: &mut World) -> Result<Verdict> {
+    // a heartbeat is a write as well
+    world.member_ttl = millis(10_000);
     world.open().await?;
     let load = Load::start(world).await?;
     for _ in 0..world.loops {
@@ -307,6 +320,27 @@ async fn broken_disk(world: &mut World) -> Result<Verdict> {
         let node = world.server_mut()?.node_mut(0)?;
         node.kill().await?;
         node.run().await?;
+        load.recovered(world, now()).await?;
+    }
+    load.end().await?;
+    world.drain_and_judge().await
+}
+
+/// The server's clock jumps an hour ahead and back again, and a consumer dies after each jump: its heir takes over in time.
+async fn clock_jumps(world: &mut World) -> Result<Verdict> {
+    world.open().await?;
+    let mut load = Load::start(world).await?;
+    for number in 0..world.loops {
+        load.work(world).await?;
+        world.server()?.clock()?.set(if number % 2 == 0 { 1 } else { 0 })?;
+        let jumped = now();
+        world.fired();
+        load.recovered(world, jumped).await?;
+        // until it has told the others by the new clock that it lives
+        pause(world.member_ttl).await;
+        let settings = world.consumer();
+        let heir = world.start_consumer(&settings)?;
+        std::mem::replace(&mut load.consumer, heir).kill().await?;
         load.recovered(world, now()).await?;
     }
     load.end().await?;

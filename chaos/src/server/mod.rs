@@ -1,6 +1,7 @@
 //! Real mongods, for a fault to strike: they can be killed, stopped and started again on their files.
 
 mod fail_point;
+mod fake_clock;
 mod node;
 
 use std::path::Path;
@@ -11,7 +12,9 @@ use tempfile::TempDir;
 
 use crate::clock::{millis, now, pause, seconds};
 pub(crate) use fail_point::FailPoint;
-pub(crate) use node::{Node, Wrapper};
+pub(crate) use fake_clock::FakeClock;
+pub(crate) use node::Node;
+use node::Settings;
 
 /// By which fail points tell the roles from the orchestrator.
 pub(crate) const ROLES: &str = "chaos-roles";
@@ -20,17 +23,28 @@ pub(crate) const ROLES: &str = "chaos-roles";
 #[derive(Debug)]
 pub(crate) struct ReplicaSet {
     pub(crate) nodes: Vec<Node>,
-    _folder: TempDir,
+    clock: Option<FakeClock>,
+    folder: TempDir,
 }
 
 impl ReplicaSet {
-    /// Starts so many mongods with `arguments`, and waits until they take writes.
-    pub(crate) async fn start(mongod: &Path, nodes: usize, wrapper: &Wrapper, arguments: &[&str]) -> Result<Self> {
+    /// Starts so many mongods, and waits until they take writes.
+    pub(crate) async fn start(mongod: &Path, nodes: usize) -> Result<Self> {
+        Self::start_with(mongod, nodes, tempfile::tempdir()?, None).await
+    }
+
+    /// Starts one mongod whose clock can be set.
+    pub(crate) async fn start_with_clock(mongod: &Path) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let mut set = Self { nodes: Vec::new(), _folder: folder };
+        let clock = FakeClock::new(folder.path().join("clock"))?;
+        Self::start_with(mongod, 1, folder, Some(clock)).await
+    }
+
+    async fn start_with(mongod: &Path, nodes: usize, folder: TempDir, clock: Option<FakeClock>) -> Result<Self> {
+        let mut set = Self { nodes: Vec::new(), clock: clock.clone(), folder };
         for number in 0..nodes {
-            let folder = set._folder.path().join(number.to_string());
-            set.nodes.push(Node::start(mongod, folder, wrapper, arguments).await?);
+            let folder = set.folder.path().join(number.to_string());
+            set.nodes.push(Node::start(mongod, folder, Settings { clock: clock.clone() }).await?);
         }
         let members: Vec<Document> =
             (0..).zip(&set.nodes).map(|(id, node): (i32, _)| doc! { "_id": id, "host": node.host() }).collect();
@@ -53,6 +67,11 @@ impl ReplicaSet {
 
     pub(crate) fn node_mut(&mut self, index: usize) -> Result<&mut Node> {
         self.nodes.get_mut(index).context("no such node")
+    }
+
+    /// Whether its clock can be set.
+    pub(crate) fn clock(&self) -> Result<&FakeClock> {
+        self.clock.as_ref().context("the clock of this server cannot be set")
     }
 
     /// Waits for a node that takes writes; its index.

@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use bson::{Document, doc};
 use mongodb::{Client, options::ClientOptions};
 use nix::{
+    errno::Errno,
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
@@ -22,6 +23,7 @@ use tokio::{
     process::{Child, Command},
 };
 
+use super::FakeClock;
 use crate::clock::{millis, now, pause, seconds};
 
 const GUARD: &str = r#"
@@ -34,16 +36,18 @@ wait $!
 exit 0
 "#;
 
-/// Words before mongod on its command line, as a fake clock's.
+/// What a mongod is started with beside the usual.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Wrapper(pub(crate) Vec<String>);
+pub(crate) struct Settings {
+    /// The time that it is to see.
+    pub(crate) clock: Option<FakeClock>,
+}
 
 /// One mongod.
 #[derive(Debug)]
 pub(crate) struct Node {
     mongod: PathBuf,
-    wrapper: Wrapper,
-    arguments: Vec<String>,
+    settings: Settings,
     folder: PathBuf,
     port: u16,
     running: Option<Running>,
@@ -57,7 +61,7 @@ struct Running {
 }
 
 impl Node {
-    pub(super) async fn start(mongod: &Path, folder: PathBuf, wrapper: &Wrapper, arguments: &[&str]) -> Result<Self> {
+    pub(super) async fn start(mongod: &Path, folder: PathBuf, settings: Settings) -> Result<Self> {
         fs::create_dir_all(&folder)?;
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let mut options = ClientOptions::parse(format!("mongodb://127.0.0.1:{port}/?directConnection=true")).await?;
@@ -65,9 +69,8 @@ impl Node {
         options.connect_timeout = Some(millis(500));
         options.heartbeat_freq = Some(millis(500));
         let client = Client::with_options(options)?;
-        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        let (mongod, wrapper) = (mongod.to_owned(), wrapper.clone());
-        let mut node = Self { mongod, wrapper, arguments, folder, port, running: None, client };
+        let mongod = mongod.to_owned();
+        let mut node = Self { mongod, settings, folder, port, running: None, client };
         node.run().await?;
         Ok(node)
     }
@@ -75,7 +78,7 @@ impl Node {
     /// Starts it on its files, and waits until it answers.
     pub(crate) async fn run(&mut self) -> Result<()> {
         let mut command = Command::new("sh");
-        command.args(["-c", GUARD, "mongod-guard"]).args(&self.wrapper.0).arg(&self.mongod);
+        command.args(["-c", GUARD, "mongod-guard"]).arg(&self.mongod);
         command.arg("--dbpath").arg(&self.folder).arg("--logpath").arg(self.log()).arg("--logappend");
         command.args([
             "--replSet",
@@ -87,7 +90,10 @@ impl Node {
             &self.port.to_string(),
         ]);
         command.args(["--wiredTigerCacheSizeGB", "0.25", "--networkMessageCompressors", "snappy,zstd"]);
-        command.args(["--setParameter", "enableTestCommands=1"]).args(&self.arguments);
+        command.args(["--setParameter", "enableTestCommands=1"]).args(["--maxConns", "200"]);
+        if let Some(clock) = &self.settings.clock {
+            command.envs(clock.environment());
+        }
         let mut guard = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -107,7 +113,26 @@ impl Node {
         Ok(())
     }
 
-    pub(crate) fn log(&self) -> PathBuf {
+    /// How often the line of that number stands in its log.
+    pub(crate) fn count_logged(&self, id: u32) -> Result<usize> {
+        let log = fs::read(self.log())?;
+        let line = format!("\"id\":{id},");
+        Ok(String::from_utf8_lossy(&log).lines().filter(|text| text.contains(&line)).count())
+    }
+
+    /// Waits until that line stands so often in its log.
+    pub(crate) async fn logged(&self, id: u32, times: usize) -> Result<()> {
+        let started = now();
+        while self.count_logged(id)? < times {
+            if started.elapsed() > seconds(60) {
+                bail!("a mongod did not log what it was to: {id}");
+            }
+            pause(millis(50)).await;
+        }
+        Ok(())
+    }
+
+    fn log(&self) -> PathBuf {
         self.folder.join("mongod.log")
     }
 
@@ -141,7 +166,11 @@ impl Node {
     /// SIGKILL; returns when it is gone.
     pub(crate) async fn kill(&mut self) -> Result<()> {
         let mut running = self.running.take().context("the mongod is not running")?;
-        kill(running.process, Signal::SIGKILL)?;
+        match kill(running.process, Signal::SIGKILL) {
+            // it may have given up by itself
+            Ok(()) | Err(Errno::ESRCH) => {}
+            Err(error) => return Err(error.into()),
+        }
         drop(running.guard.stdin.take());
         running.guard.wait().await?;
         Ok(())
