@@ -47,7 +47,7 @@ fn run(args: &[String]) -> Result<ExitCode> {
 
 /// Runs everything, or with `args` the tests that they choose.
 pub(crate) fn run_tests(args: Option<&[String]>) -> Result<()> {
-    let require_mongo = required(&env::var(REQUIRE_VARIABLE).unwrap_or_default())?.contains(&"mongo");
+    let require_mongo = requires_mongo()?;
     let workspace = Workspace::load()?;
     let mongod = setup::find(&workspace)?;
     let mut mongo = Mongo::find(&workspace, mongod.as_ref())?;
@@ -69,6 +69,11 @@ pub(crate) fn run_tests(args: Option<&[String]>) -> Result<()> {
     println!("{}", mongo.summary());
     tested?;
     mongo.stop()
+}
+
+/// Whether the environment says that a missing MongoDB is a failure.
+pub(crate) fn requires_mongo() -> Result<bool> {
+    Ok(required(&env::var(REQUIRE_VARIABLE).unwrap_or_default())?.contains(&"mongo"))
 }
 
 /// The servers that must not be missing: a list with commas.

@@ -40,10 +40,13 @@
 //!
 //! [`clock::ManualClock`] stands still until a test moves it.
 //!
+//! # Runs with faults
+//!
+//! [`history`] judges from outside what processes went through: what they wrote down, against what is stored in the end.
+//!
 //! # Logs
 //!
 //! [`log::chunks`] makes chunks of a line of text, as `a@0 b | c@2`, for tests of strategies that need no storage.
-
 //!
 //! # What goes wrong
 //!
@@ -53,6 +56,7 @@
 pub mod cancel;
 pub mod clock;
 pub mod emitter;
+pub mod history;
 pub mod hostile;
 pub mod log;
 mod pause;

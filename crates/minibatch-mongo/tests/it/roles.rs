@@ -100,7 +100,7 @@ async fn each_does_its_work_and_no_other() {
     check_lacks(producer.open_group(&stream, &group("g"), "count", Start::Earliest).await, "find", "groups");
     check_lacks(producer.groups(&partition).await, "find", "groups");
     check_lacks(producer.join(Duration::from_secs(1)).await, "insert", "members");
-    check_lacks(producer.trim(&partition).await, "find", "groups");
+    check_lacks(producer.trim(&partition, Slot::ZERO).await, "find", "groups");
 
     let consumer = connect(&server, "minibatchConsumer").await.unwrap();
     consumer.open_group(&stream, &group("g"), "count", Start::Earliest).await.unwrap();
@@ -127,15 +127,15 @@ async fn each_does_its_work_and_no_other() {
     check_lacks(join_and_own(&trimmer, &stream).await, "insert", "members");
     check_lacks(trimmer.drop_stream(&name("q")).await, "update", "streams");
     // the floor may rise by whoever trims; deleting is another right, and comes after the grace
-    trimmer.trim(&partition).await.unwrap();
+    trimmer.trim(&partition, Slot::ZERO).await.unwrap();
     let refused = loop {
-        let trimmed = consumer.trim(&partition).await;
+        let trimmed = consumer.trim(&partition, Slot::ZERO).await;
         if !trimmed.as_ref().is_ok_and(|trimmed| trimmed.deleted == 0) {
             break trimmed;
         }
     };
     check_lacks(refused, "remove", "chunks");
-    while trimmer.trim(&partition).await.unwrap().deleted == 0 {}
+    while trimmer.trim(&partition, Slot::ZERO).await.unwrap().deleted == 0 {}
 
     assert!(admin.remove_group(&stream, &group("g")).await.unwrap());
     assert!(admin.drop_stream(&name("q")).await.unwrap());
