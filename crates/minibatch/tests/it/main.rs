@@ -7,11 +7,16 @@ mod blocking;
 #[cfg(test)]
 mod canary;
 #[cfg(test)]
+mod cancel;
+#[cfg(test)]
 mod compile;
 #[cfg(test)]
 mod connect;
 #[cfg(test)]
 mod outside;
+#[cfg(all(test, feature = "mongodb"))]
+#[path = "../kill/server.rs"]
+mod server;
 #[cfg(test)]
 mod settings;
 #[cfg(test)]
