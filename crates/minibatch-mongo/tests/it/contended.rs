@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use minibatch_core::{
-    ProducerId, Slot,
+    Slot,
     chunk::{Chunk, Record, RecordKind},
     storage::{ChunkLog, Partition, ReadLimit},
 };
@@ -39,8 +39,7 @@ async fn every_client_is_served_in_its_order() {
         let mut clients = JoinSet::new();
         let mut partition = None;
         for number in 0..CLIENTS {
-            let id = ProducerId::new(&format!("p{number}")).unwrap();
-            let producing = Producing::named(server.connect().await.unwrap(), id).await;
+            let producing = Producing::named(server.connect().await.unwrap(), &format!("p{number}")).await;
             partition = Some(producing.partition.clone());
             clients.spawn(async move {
                 let mut told = Vec::new();

@@ -3,6 +3,8 @@
 //! `MINIBATCH_TEST_MONGOD`.
 
 #[cfg(test)]
+mod canary;
+#[cfg(test)]
 mod certificates;
 #[cfg(test)]
 mod contended;

@@ -125,10 +125,11 @@ pub(crate) struct Producing {
 
 impl Producing {
     pub(crate) async fn new(storage: MongoStorage) -> Self {
-        Self::named(storage, ProducerId::new("p").unwrap()).await
+        Self::named(storage, "p").await
     }
 
-    pub(crate) async fn named(storage: MongoStorage, id: ProducerId) -> Self {
+    pub(crate) async fn named(storage: MongoStorage, id: &str) -> Self {
+        let id = ProducerId::new(id).unwrap();
         let partition = storage.open_stream(&StreamName::new("q").unwrap(), 1).await.unwrap().partition(0);
         let grant = storage.register_producer(&partition, &id).await.unwrap();
         Self { storage, partition, id, grant }

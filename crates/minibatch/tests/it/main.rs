@@ -7,6 +7,8 @@ mod blocking;
 #[cfg(test)]
 mod canary;
 #[cfg(test)]
+mod cancel;
+#[cfg(test)]
 mod compile;
 #[cfg(test)]
 mod connect;
@@ -14,6 +16,9 @@ mod connect;
 mod outside;
 #[cfg(test)]
 mod schema_change;
+#[cfg(all(test, feature = "mongodb"))]
+#[path = "../kill/server.rs"]
+mod server;
 #[cfg(test)]
 mod settings;
 #[cfg(test)]
