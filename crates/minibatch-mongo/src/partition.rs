@@ -43,6 +43,8 @@ pub(crate) struct PartitionDocument {
     pub(crate) head: Slot,
     /// How many times producers were registered.
     pub(crate) registrations: i64,
+    /// How many times groups were created; `None` in documents of earlier versions, as long as none was.
+    pub(crate) groups: Option<i64>,
     /// Above the epochs of all removed groups: one created later goes on from it, so that the former's owner stays
     /// fenced.
     pub(crate) removed_epoch: i64,
@@ -58,6 +60,7 @@ impl PartitionDocument {
             "inc": partition.incarnation.get(),
             "head": 0_i64,
             "registrations": 0_i64,
+            "groups": 0_i64,
             "floor_slot": 0_i64,
             "floor_time": DateTime::from_millis(Timestamp::MIN.as_millis()),
             "floor_counts": { "records": 0_i64, "messages": 0_i64 },
@@ -86,6 +89,7 @@ impl PartitionDocument {
             head: Slot::from_i64(document.get_i64("head").map_err(damaged)?)?,
             // not in documents of earlier versions
             registrations: document.get_i64("registrations").unwrap_or(0),
+            groups: document.get_i64("groups").ok(),
             removed_epoch: document.get_i64("removed_epoch").map_err(damaged)?,
         })
     }

@@ -67,17 +67,26 @@ impl Client {
             turn.slots.forget();
         }
         turn.slots.saw_head(document.head, self.clock().elapsed());
+        let mut lost = false;
         loop {
             turn.slots.saw_floor(state.floor());
-            let free = self.free_place(partition, state, &turn.slots, document.head).await?;
+            let free = match lost {
+                true => None,
+                false => self.free_place(partition, state, &turn.slots, document.head).await?,
+            };
             let stored = match self.judge(partition, document.registrations, &mut turn.producers, chunk).await? {
                 Verdict::Known(slot) => return Ok(slot),
                 Verdict::New(stored) => stored,
             };
+            if lost {
+                // to another, and not to an earlier attempt of its own
+                turn.slots.saw_rivals(self.clock().elapsed());
+            }
             let place = match free {
                 Some(place) => place,
                 None => self.reserve(partition, state, &mut turn.slots).await?,
             };
+            lost = false;
             self.confirm(partition, &mut turn.producers, chunk, place).await?;
             let sent = self.clock().elapsed();
             // also for when this is dropped half way
@@ -90,7 +99,8 @@ impl Client {
                 }
                 Attempt::Lost => {
                     // the winner may be this producer's heir, or hold this very chunk: looked up before a slot is reserved
-                    turn.slots.lost(self.clock().elapsed());
+                    turn.slots.forget();
+                    lost = true;
                     if !matches!(place.by, Teacher::Reservation { .. }) {
                         continue;
                     }

@@ -94,9 +94,8 @@ impl Slots {
         self.spare = self.spare.filter(|spare| spare.slot != slot);
     }
 
-    /// Somebody else had the slot.
-    pub(super) fn lost(&mut self, now: Duration) {
-        self.forget();
+    /// Others write.
+    pub(super) fn saw_rivals(&mut self, now: Duration) {
         self.rivals = Some(now);
     }
 
@@ -160,8 +159,8 @@ impl Client {
         Ok(free.then_some(Place { slot: Slot::new(tail.get() + 1)?, taught, by: Teacher::Tail }))
     }
 
-    /// Reserves the slot after all that are reserved, known to be filled, or trimmed. One that is reserved by an attempt
-    /// whose answer is lost stays empty: a gap, if nobody else is quicker.
+    /// Reserves the slot after all that are reserved, known to be filled, or trimmed. Asked again after a lost answer it is
+    /// the same one, unless others have reserved since: then the former stays empty, a gap.
     pub(super) async fn reserve(
         &self,
         partition: &Partition,
@@ -171,8 +170,16 @@ impl Client {
         if slots.last.is_none() {
             state.saw_tail(self.read_tail(partition, Slot::ZERO).await?);
         }
-        let beyond = Change::Beyond { other: "floor_slot", value: state.tail().to_i64() };
-        let (taught, document) = self.change_partition(partition, Update::default().and("head", beyond)).await?;
+        let (taught, document) = loop {
+            let by = self.seed().cast_signed();
+            let beyond = Change::Beyond { other: "floor_slot", value: state.tail().to_i64(), unless: ("reserver", by) };
+            let update = Update::default().and("head", beyond).and_set("reserver", by);
+            let (sent, document) = self.change_partition(partition, update).await?;
+            // one that was reserved long before the answer came may be trimmed
+            if document.head > document.floor {
+                break (sent, document);
+            }
+        };
         let by = Teacher::Reservation { registrations: document.registrations };
         let place = Place { slot: document.head, taught, by };
         slots.reserved(place, self.clock().elapsed());
@@ -198,11 +205,12 @@ mod tests {
 
     #[test]
     fn a_reserved_slot_is_spare_until_it_is_filled() {
-        let uses: [(fn(&mut Slots), bool); 6] = [
+        type Use = (fn(&mut Slots), bool);
+        let uses: [Use; 6] = [
             (|slots| slots.appended(slot(5), seconds(1)), false),
             (|slots| slots.found(slot(5)), false),
             (|slots| slots.found(slot(4)), true),
-            (|slots| slots.lost(seconds(1)), false),
+            (Slots::forget, false),
             (|slots| slots.saw_floor(slot(5)), false),
             (|slots| slots.saw_floor(slot(4)), true),
         ];
@@ -229,7 +237,7 @@ mod tests {
     #[test]
     fn signs_of_others_last_for_a_while() {
         let signs: [fn(&mut Slots); 3] = [
-            |slots| slots.lost(seconds(10)),
+            |slots| slots.saw_rivals(seconds(10)),
             |slots| slots.saw_head(slot(9), seconds(10)),
             |slots| slots.reserved(reserved(7), seconds(10)),
         ];

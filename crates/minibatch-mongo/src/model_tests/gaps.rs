@@ -51,7 +51,8 @@ impl Appender {
     /// Reserves a slot, and dies.
     async fn reserve(&self) {
         let tail = self.storage.bounds(&self.partition).await.unwrap().tail;
-        let beyond = Update::default().and("head", Change::Beyond { other: "floor_slot", value: tail.to_i64() });
+        let beyond = Update::default()
+            .and("head", Change::Beyond { other: "floor_slot", value: tail.to_i64(), unless: ("reserver", 0) });
         let this = Filter::of(&self.partition);
         self.connection.find_and_update(Collection::Partitions, this, beyond, false).await.unwrap();
     }
@@ -178,14 +179,14 @@ async fn the_slowest_finds_its_slot_trimmed() {
     let slow = slow.append_slowly("late", 300 * SECOND);
     pass(3 * SECOND).await;
     alive.append("b").await;
-    let mut reader = Reader::new(&calm, &partition, &group).await;
-    reader.catch_up().await;
+    let mut reader = Reader::new(&calm, &partition, &group).await.unwrap();
+    reader.catch_up().await.unwrap();
     assert_eq!(kinds(&reader.records), ["a", "~", "~", "b"]);
     calm.trim(&partition, Slot::ZERO).await.unwrap();
     pass(60 * SECOND).await;
     assert_eq!(calm.trim(&partition, Slot::ZERO).await.unwrap().deleted, 3);
     let (_, slot) = slow.await.unwrap();
-    reader.catch_up().await;
+    reader.catch_up().await.unwrap();
     assert_eq!(kinds(&reader.records), ["a", "~", "~", "b", "late"]);
     assert_eq!(reader.records.last().unwrap().slot, slot);
 }
@@ -201,8 +202,8 @@ async fn trimmed_slots_are_no_gaps() {
     for text in ["a", "b", "c", "d"] {
         alive.append(text).await;
     }
-    let mut reader = Reader::new(&calm, &partition, &group).await;
-    reader.catch_up().await;
+    let mut reader = Reader::new(&calm, &partition, &group).await.unwrap();
+    reader.catch_up().await.unwrap();
     calm.trim(&partition, Slot::ZERO).await.unwrap();
     pass(60 * SECOND).await;
     assert_eq!(calm.trim(&partition, Slot::ZERO).await.unwrap().deleted, 3);
