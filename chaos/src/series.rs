@@ -57,7 +57,7 @@ impl Series {
     }
 
     fn report(&self, fault: &Fault) -> Report {
-        Report::new(fault.id, fault.place.name(), fault.expect != faults::Expect::Sound, self.seed)
+        Report::new(fault.id, fault.place.name(), fault.expect.is_control(), self.seed)
     }
 
     async fn run_once(&mut self, fault: &Fault, report: &mut Report) {
@@ -92,7 +92,7 @@ impl Series {
         let tally = world.tally.clone();
         let sound = judged.as_ref().is_ok_and(|verdict| fault.check(tally.fired, verdict).is_ok());
         if !sound || self.options.keep {
-            eprint!("(see {}) ", world.keep().display());
+            eprint!("(see {}) ", world.keep());
         }
         if sound
             && fault.needs != Need::FakeClock

@@ -45,6 +45,8 @@ pub(crate) struct World {
     pub(crate) tally: Tally,
     /// How long consumers may be silent.
     pub(crate) member_ttl: Duration,
+    /// How long their windows wait for more.
+    pub(crate) max_wait: Option<Duration>,
     started: u32,
     watcher: Option<Watcher>,
 }
@@ -79,6 +81,7 @@ impl World {
             loops,
             tally,
             member_ttl: millis(2_000),
+            max_wait: None,
             started: 0,
             watcher: None,
         })
@@ -161,7 +164,7 @@ impl World {
             sink: self.path("sink"),
             seed: self.random.u64(..),
             size: 10,
-            max_wait: millis(200),
+            max_wait: self.max_wait,
             member_ttl: self.member_ttl,
             drain: false,
             work: Work::Sound,
@@ -231,10 +234,15 @@ impl World {
         Ok(verdict)
     }
 
-    /// Keeps the folder for whoever looks into what went wrong.
-    pub(crate) fn keep(&mut self) -> PathBuf {
+    /// Keeps the files for whoever looks into what went wrong; says where they are.
+    pub(crate) fn keep(&mut self) -> String {
         self.folder.disable_cleanup(true);
-        self.folder.path().to_owned()
+        let mut places = self.folder.path().display().to_string();
+        if let Some(server) = &mut self.server {
+            server.keep();
+            places = format!("{places} and {}", server.folder().display());
+        }
+        places
     }
 }
 

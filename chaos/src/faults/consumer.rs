@@ -35,6 +35,24 @@ pub(super) const FAULTS: &[Fault] = &[
         run: |world| Box::pin(killed(world)),
     },
     Fault {
+        id: "C1-wait",
+        place: Place::Sqlite,
+        needs: Need::Nothing,
+        what: "consumers are killed whose windows are ended by a timer",
+        expect: Expect::AtLeastOnce,
+        loops: (5, 50),
+        run: |world| Box::pin(killed_by_the_clock(world)),
+    },
+    Fault {
+        id: "C1-wait",
+        place: Place::Mongo,
+        needs: Need::Nothing,
+        what: "consumers are killed whose windows are ended by a timer",
+        expect: Expect::AtLeastOnce,
+        loops: (5, 50),
+        run: |world| Box::pin(killed_by_the_clock(world)),
+    },
+    Fault {
         id: "C2",
         place: Place::Sqlite,
         needs: Need::Nothing,
@@ -92,6 +110,11 @@ async fn killed(world: &mut World) -> Result<Verdict> {
     }
     producer.end().await?;
     world.drain_and_judge().await
+}
+
+async fn killed_by_the_clock(world: &mut World) -> Result<Verdict> {
+    world.max_wait = Some(millis(10));
+    killed(world).await
 }
 
 /// Stops the owner until another has taken over, then lets it go on: whatever it does must not count.

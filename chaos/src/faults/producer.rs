@@ -1,5 +1,7 @@
 //! P: producers that die, that hear nothing, or that hear something wrong.
 
+use std::collections::VecDeque;
+
 use anyhow::Result;
 use bson::{Document, doc};
 use minibatch_testkit::history::Verdict;
@@ -71,6 +73,24 @@ pub(super) const FAULTS: &[Fault] = &[
         run: |world| Box::pin(concern_unsatisfied(world)),
     },
     Fault {
+        id: "P7",
+        place: Place::Sqlite,
+        needs: Need::Nothing,
+        what: "four producers crowd one partition, and are killed in turn",
+        expect: Expect::Sound,
+        loops: (6, 50),
+        run: |world| Box::pin(crowd(world)),
+    },
+    Fault {
+        id: "P7",
+        place: Place::Mongo,
+        needs: Need::Nothing,
+        what: "four producers crowd one partition, and are killed in turn",
+        expect: Expect::Sound,
+        loops: (6, 50),
+        run: |world| Box::pin(crowd(world)),
+    },
+    Fault {
         id: "P9",
         place: Place::Sqlite,
         needs: Need::Nothing,
@@ -109,6 +129,32 @@ async fn killed(world: &mut World) -> Result<Verdict> {
     let producer = world.start_producer(&stable)?;
     producer.until(Said::Acked, 1).await?;
     producer.end().await?;
+    world.drain_and_judge().await
+}
+
+/// Kills one of four producers that append as fast as they can, and starts another in its place.
+async fn crowd(world: &mut World) -> Result<Verdict> {
+    world.open().await?;
+    let mut producers = VecDeque::new();
+    for _ in 0..4 {
+        let settings = Producer { lanes: 1, ..world.producer(Appending::Facade) };
+        producers.push_back(world.start_producer(&settings)?);
+    }
+    while let Some(victim) = producers.pop_front() {
+        victim.until(Said::Acked, world.random.u64(1..20)).await?;
+        if world.tally.fired == world.loops {
+            victim.end().await?;
+            continue;
+        }
+        pause(millis(world.random.u64(0..4))).await;
+        victim.kill().await?;
+        let died = now();
+        world.fired();
+        let settings = Producer { lanes: 1, ..world.producer(Appending::Facade) };
+        let heir = world.start_producer(&settings)?;
+        world.recovered(died, &heir, Said::Acked).await?;
+        producers.push_back(heir);
+    }
     world.drain_and_judge().await
 }
 

@@ -26,7 +26,11 @@ pub(super) async fn run(consumer: Consumer) -> Result<()> {
     };
     loop {
         let stream = until_verdict(|| mb.stream::<Note>(STREAM)).await?;
-        let streaming = stream.streaming().group(GROUP).size(consumer.size).max_wait(consumer.max_wait);
+        let streaming = stream.streaming().group(GROUP).size(consumer.size);
+        let streaming = match consumer.max_wait {
+            Some(max_wait) => streaming.max_wait(max_wait),
+            None => streaming,
+        };
         let backoff = Backoff { first: millis(1), max: millis(20) };
         let streaming = match consumer.work {
             Work::Sound => streaming,

@@ -95,7 +95,8 @@ pub(crate) struct Consumer {
     pub(crate) sink: PathBuf,
     pub(crate) seed: u64,
     pub(crate) size: usize,
-    pub(crate) max_wait: Duration,
+    /// How long a window waits for more; for ever, and so the same windows whatever dies, unless given.
+    pub(crate) max_wait: Option<Duration>,
     pub(crate) member_ttl: Duration,
     /// Up to the end of the log as it is, instead of for ever.
     pub(crate) drain: bool,
@@ -124,7 +125,11 @@ fn block_on<S: DeserializeOwned, F: Future<Output = Result<()>>>(
     settings: &str,
     run: impl FnOnce(S) -> F,
 ) -> Result<()> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::DEBUG)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
     let settings = serde_json::from_str(settings).context("a role's settings are one argument of JSON")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let ended = runtime.block_on(run(settings));

@@ -69,7 +69,17 @@ impl ReplicaSet {
         self.nodes.get_mut(index).context("no such node")
     }
 
-    /// Whether its clock can be set.
+    /// Keeps the files of the mongods for whoever looks into what went wrong.
+    pub(crate) fn keep(&mut self) {
+        self.folder.disable_cleanup(true);
+    }
+
+    /// Where they are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The clock, where it can be set.
     pub(crate) fn clock(&self) -> Result<&FakeClock> {
         self.clock.as_ref().context("the clock of this server cannot be set")
     }

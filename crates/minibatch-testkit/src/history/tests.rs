@@ -203,7 +203,14 @@ fn i9_a_group_goes_back() {
 
 #[test]
 fn i11_a_window_with_other_members() {
-    check(|run| run.histories[2].events[1] = window("b", 2, &[(1, 2, key(2, 0))]), &[("changed_windows", 1)]);
+    check(
+        |run| run.histories[2].events[1] = window("b", 2, &[(1, 2, key(2, 0))]),
+        &[("skipped", 1), ("changed_windows", 1)],
+    );
+    check(
+        |run| *run.histories[1].events.last_mut().unwrap() = window("b", 2, &[(1, 2, key(2, 0))]),
+        &[("changed_windows", 1)],
+    );
 }
 
 #[test]

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{Event, Key, Member, Outcome, Verdict, appends::offset};
 
-/// A window as it was handed out first.
+/// A window as it was handed out last.
 struct Window<'a> {
     ordinal: u64,
     members: &'a [Member],
-    done: bool,
+    /// What it held when it was done.
+    done: Option<&'a [Member]>,
 }
 
 pub(super) fn judge(outcome: &Outcome, verdict: &mut Verdict) {
@@ -18,8 +19,9 @@ pub(super) fn judge(outcome: &Outcome, verdict: &mut Verdict) {
     for event in outcome.histories.iter().flat_map(|history| &history.events) {
         match event {
             Event::Window { id, ordinal, members, .. } => {
-                let known = windows.entry(id).or_insert(Window { ordinal: *ordinal, members, done: false });
+                let known = windows.entry(id).or_insert(Window { ordinal: *ordinal, members, done: None });
                 verdict.changed_windows += u64::from(known.members != members || known.ordinal != *ordinal);
+                (known.ordinal, known.members) = (*ordinal, members);
                 for (place, key) in members {
                     verdict.disagreements += u64::from(log.get(place) != Some(key));
                     verdict.redelivered += u64::from(!delivered.insert(*key));
@@ -27,7 +29,7 @@ pub(super) fn judge(outcome: &Outcome, verdict: &mut Verdict) {
             }
             Event::Done { id } => {
                 if let Some(window) = windows.get_mut(id.as_str()) {
-                    window.done = true;
+                    window.done = Some(window.members);
                 }
             }
             _ => {}
@@ -58,9 +60,8 @@ fn committed(outcome: &Outcome) -> impl Iterator<Item = Key> {
 
 /// Windows follow one another, and so do the messages in each.
 fn in_order<'a>(windows: impl Iterator<Item = &'a Window<'a>>, verdict: &mut Verdict) {
-    let done = windows.filter(|window| window.done);
-    let in_turn: BTreeMap<_, _> =
-        done.map(|window| ((window.ordinal, window.members.first()), window.members)).collect();
+    let done = windows.filter_map(|window| Some((window.ordinal, window.done?)));
+    let in_turn: BTreeMap<_, _> = done.map(|(ordinal, members)| ((ordinal, members.first()), members)).collect();
     let mut last = 0;
     for (place, _) in in_turn.into_values().flatten() {
         verdict.out_of_order += u64::from(*place <= last);
@@ -70,8 +71,7 @@ fn in_order<'a>(windows: impl Iterator<Item = &'a Window<'a>>, verdict: &mut Ver
 
 /// I8.
 fn nothing_is_skipped<'a>(outcome: &Outcome, windows: impl Iterator<Item = &'a Window<'a>>, verdict: &mut Verdict) {
-    let done: HashSet<Key> =
-        windows.filter(|window| window.done).flat_map(|window| window.members).map(|(_, key)| *key).collect();
+    let done: HashSet<Key> = windows.filter_map(|window| window.done).flatten().map(|(_, key)| *key).collect();
     verdict.skipped += committed(outcome).filter(|key| !done.contains(key)).count() as u64;
 }
 
