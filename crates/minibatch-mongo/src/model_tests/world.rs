@@ -90,12 +90,12 @@ pub(super) fn run<F: Future<Output = Result<(), Broken>>>(world: impl FnOnce() -
     })
 }
 
-/// Runs a world for each of some seeds: 200 from 0 on, or the one that `MINIBATCH_SEED` names, or as many from there on as
+/// Runs a world for each of some seeds: 100 from 0 on, or the one that `MINIBATCH_SEED` names, or as many from there on as
 /// `MINIBATCH_SEEDS` says.
 pub(super) fn for_seeds<F: Future<Output = Result<(), Broken>>>(world: impl Fn(u64) -> F) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     let first = number("MINIBATCH_SEED");
-    let count = number("MINIBATCH_SEEDS").unwrap_or(if first.is_some() { 1 } else { 200 });
+    let count = number("MINIBATCH_SEEDS").unwrap_or(if first.is_some() { 1 } else { 100 });
     for seed in (first.unwrap_or(0)..).take(usize::try_from(count).unwrap()) {
         if let Err(broken) = run(|| world(seed)) {
             panic!("{broken:?}, and MINIBATCH_SEED={seed} gives this run again");
