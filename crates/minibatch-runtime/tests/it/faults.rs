@@ -23,30 +23,44 @@ use minibatch_emitters::CountWindow;
 use minibatch_memory::MemoryStorage;
 use minibatch_runtime::{Client, ClientOptions, Window};
 use minibatch_testkit::clock::ManualClock;
+use tokio::{sync::Mutex, time::timeout};
 
-/// Every second reply of an operation that writes is lost, after it took effect or before.
+use crate::tools::numbers;
+
+/// A storage in memory some of whose replies are lost.
 #[derive(Debug)]
 struct Lossy {
     storage: MemoryStorage,
-    calls: AtomicU32,
-    hangs: bool,
+    lost: Lost,
+}
+
+#[derive(Debug)]
+enum Lost {
+    /// Every second one of an operation that writes, after it took effect or before.
+    Half(AtomicU32),
+    /// Those of operations that write.
+    All,
+    /// That of the first trim, which keeps later ones waiting as long as somebody waits for it.
+    FirstTrim(Mutex<u32>),
 }
 
 impl Lossy {
-    fn new(hangs: bool) -> Self {
-        Self { storage: MemoryStorage::new(), calls: AtomicU32::new(0), hangs }
+    fn new(lost: Lost) -> Self {
+        Self { storage: MemoryStorage::new(), lost }
     }
 
     async fn lose<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
-        let lost = || Err(Error::new(Cause::unavailable("reply lost")));
-        if self.hangs {
-            return pending().await;
-        }
-        match self.calls.fetch_add(1, Relaxed) % 4 {
-            0 => lost(),
+        let unclear = || Err(Error::new(Cause::unavailable("reply lost")));
+        let calls = match &self.lost {
+            Lost::Half(calls) => calls,
+            Lost::All => return pending().await,
+            Lost::FirstTrim(_) => return call.await,
+        };
+        match calls.fetch_add(1, Relaxed) % 4 {
+            0 => unclear(),
             2 => {
                 call.await?;
-                lost()
+                unclear()
             }
             _ => call.await,
         }
@@ -90,6 +104,13 @@ impl ChunkLog for Lossy {
         self.storage.bounds(partition).await
     }
     async fn trim(&self, partition: &Partition) -> Result<Trimmed> {
+        if let Lost::FirstTrim(trims) = &self.lost {
+            let mut trims = trims.lock().await;
+            *trims += 1;
+            if *trims == 1 {
+                return pending().await;
+            }
+        }
         self.lose(self.storage.trim(partition)).await
     }
 }
@@ -142,7 +163,7 @@ impl GroupStore for Lossy {
 
 #[tokio::test]
 async fn lost_replies_lose_and_double_nothing() {
-    let client = Client::new(Arc::new(Lossy::new(false)));
+    let client = Client::new(Arc::new(Lossy::new(Lost::Half(AtomicU32::new(0)))));
     let stream = client.stream::<u32>("numbers").await.unwrap();
     for first in (0..60).step_by(20) {
         let numbers: Vec<u32> = (first..first + 20).collect();
@@ -170,7 +191,7 @@ async fn an_append_without_a_verdict_ends_in_time_and_is_called_unclear() {
     let clock = Arc::new(ManualClock::new(Timestamp::EPOCH));
     let given: Arc<dyn Clock> = Arc::clone(&clock) as _;
     let options = ClientOptions::default().with_append_timeout(Duration::from_secs(5));
-    let client = Client::with_options(Arc::new(Lossy::new(true)), given, options);
+    let client = Client::with_options(Arc::new(Lossy::new(Lost::All)), given, options);
     let stream = client.stream::<u32>("numbers").await.unwrap();
     let time = async {
         clock.sleepers(1).await;
@@ -178,4 +199,22 @@ async fn an_append_without_a_verdict_ends_in_time_and_is_called_unclear() {
     };
     let (verdict, ()) = tokio::join!(stream.append(&1), time);
     assert_eq!(verdict.unwrap_err().kind(), ErrorKind::Retry);
+}
+
+#[tokio::test]
+async fn a_trim_without_an_answer_keeps_no_consumer_from_ending() {
+    let clock = Arc::new(ManualClock::new(Timestamp::EPOCH));
+    let given: Arc<dyn Clock> = Arc::clone(&clock) as _;
+    let storage = Arc::new(Lossy::new(Lost::FirstTrim(Mutex::default())));
+    let client = Client::with_options(Arc::clone(&storage) as _, given, ClientOptions::default());
+    let stream = numbers(&client, 2).await;
+    let mut consumer = stream.streaming().window(CountWindow::new(1)).open().await.unwrap();
+    let window = consumer.next().await.unwrap().unwrap();
+    // so that it is time for a trim
+    clock.advance(Duration::from_secs(6));
+    window.ack().await.unwrap();
+    let ended = timeout(Duration::from_secs(10), consumer.shutdown()).await;
+    assert_eq!(ended.unwrap().unwrap().windows, 1);
+    let Lost::FirstTrim(trims) = &storage.lost else { panic!() };
+    assert_eq!(*trims.try_lock().unwrap(), 2);
 }
