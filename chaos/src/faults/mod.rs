@@ -84,7 +84,7 @@ pub(crate) struct Fault {
     /// What is done, for the progress on standard error.
     pub(crate) what: &'static str,
     pub(crate) expect: Expect,
-    /// How often it strikes in a quick run, and in one that is not.
+    /// How often it strikes in a quick run (0: it is none of its faults), and in one that is not.
     pub(crate) loops: (u64, u64),
     pub(crate) run: Run,
 }

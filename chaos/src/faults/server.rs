@@ -86,7 +86,7 @@ pub(super) const FAULTS: &[Fault] = &[
         needs: Need::FakeClock,
         what: "the server's clock jumps an hour ahead, and back",
         expect: Expect::Sound,
-        loops: (2, 10),
+        loops: (0, 4),
         run: |world| Box::pin(clock_jumps(world)),
     },
     Fault {

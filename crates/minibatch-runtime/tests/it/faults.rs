@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use futures::future::join_all;
+use futures::future::{join_all, pending};
 use minibatch_core::{Cause, Clock, Error, ErrorKind, Result, Timestamp};
 use minibatch_emitters::CountWindow;
 use minibatch_memory::MemoryStorage;
@@ -18,7 +18,9 @@ use minibatch_testkit::{
     storage::{Tap, Tapped},
 };
 
-use crate::tools::Hanging;
+use tokio::{sync::Mutex, time::timeout};
+
+use crate::tools::{Hanging, numbers};
 
 /// Every second reply of an operation that writes is lost, after it took effect or before.
 #[derive(Debug, Default)]
@@ -78,6 +80,42 @@ async fn lost_replies_lose_and_double_nothing() {
     }
     assert_eq!(seen, (0..60).collect::<Vec<_>>());
     client.shutdown().await;
+}
+
+/// The first trim has no answer, and keeps later ones waiting as long as somebody waits for it.
+#[derive(Debug, Default)]
+struct FirstTrimHangs {
+    trims: Mutex<u32>,
+}
+
+impl Tap for FirstTrimHangs {
+    async fn call<T: Send>(&self, operation: &'static str, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
+        if operation == "trim" {
+            let mut trims = self.trims.lock().await;
+            *trims += 1;
+            if *trims == 1 {
+                return pending().await;
+            }
+        }
+        call.await
+    }
+}
+
+#[tokio::test]
+async fn a_trim_without_an_answer_keeps_no_consumer_from_ending() {
+    let clock = Arc::new(ManualClock::new(Timestamp::EPOCH));
+    let given: Arc<dyn Clock> = Arc::clone(&clock) as _;
+    let storage = Arc::new(Tapped::new(MemoryStorage::new(), FirstTrimHangs::default()));
+    let client = Client::with_options(Arc::clone(&storage) as _, given, ClientOptions::default());
+    let stream = numbers(&client, 2).await;
+    let mut consumer = stream.streaming().window(CountWindow::new(1)).open().await.unwrap();
+    let window = consumer.next().await.unwrap().unwrap();
+    // so that it is time for a trim
+    clock.advance(Duration::from_secs(6));
+    window.ack().await.unwrap();
+    let ended = timeout(Duration::from_secs(10), consumer.shutdown()).await;
+    assert_eq!(ended.unwrap().unwrap().windows, 1);
+    assert_eq!(*storage.tap().trims.try_lock().unwrap(), 2);
 }
 
 #[tokio::test]

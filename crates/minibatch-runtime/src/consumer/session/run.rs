@@ -344,6 +344,8 @@ impl Session {
 
     /// Everything is committed: tidies up.
     async fn finish(&mut self, supervisor: &Supervisor) -> Result<(), Error> {
+        // a trim that is under way may keep the last one waiting, and nobody polls it any more
+        self.later.clear();
         if let Some(trim) = self.committer.trim(true) {
             trim.await;
         }
