@@ -35,23 +35,27 @@
 //! - A window whose function fails is tried again with growing waits, then split down to the messages at fault, which go
 //!   to the stream `<name>.dead`; where no piece succeeds, the function is at fault, and nothing is given up on.
 
+mod accounts;
+mod audit;
 mod client;
 mod clock;
 mod consumer;
 mod producer;
 mod random;
 mod retry;
+mod stored;
 mod stream;
 mod window;
 
 /// How long a shutdown waits for what is under way, before it leaves it to the next start.
 const STOP_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
 
+pub use audit::{Audit, Difference, PartitionAudit, Term, Terms};
 pub use client::{Client, ClientOptions};
 pub use clock::SystemClock;
 pub use consumer::{
-    Consumer, ConsumerOptions, Failure, NoWindow, OnBufferFull, OnExhausted, Outcome, RetryAfter, Streaming, Summary,
-    retry_after,
+    Consumer, ConsumerOptions, Failure, NoWindow, OnBufferFull, OnExhausted, OnExpired, Outcome, RetryAfter, Streaming,
+    Summary, retry_after,
 };
 pub use producer::Appended;
 pub use retry::Backoff;

@@ -9,7 +9,7 @@ use minibatch_core::{
 };
 use serde::Serialize;
 
-use crate::{Appended, Client, Streaming, consumer::NoWindow, producer::Producer};
+use crate::{Appended, Audit, Client, Streaming, audit, consumer::NoWindow, producer::Producer};
 
 /// A durable, ordered stream of messages of type `T`. Cheap to clone; all clones of a client share its appends.
 pub struct Stream<T> {
@@ -72,6 +72,17 @@ impl<T> Stream<T> {
     pub async fn remove_group(&self, group: &str) -> Result<bool, Error> {
         let group = GroupName::new(group)?;
         self.client.storage().remove_group(&self.info, &group).await.map_err(|error| error.during("remove group"))
+    }
+
+    /// Where every message is, for a group: finished, dead, skipped, dropped, expired or waiting, counted by the log, by the
+    /// group's checkpoint and by its counters. Reads the group and every record that is kept, without its messages.
+    ///
+    /// # Errors
+    /// [`GroupRemoved`](minibatch_core::Cause::GroupRemoved) where there is no such group,
+    /// [`InvalidName`](minibatch_core::Cause::InvalidName), and what the storage says.
+    pub async fn audit(&self, group: &str) -> Result<Audit, Error> {
+        let group = GroupName::new(group)?;
+        audit::audit(&self.client, &self.info, &group).await.map_err(|error| error.during("audit"))
     }
 
     pub(crate) fn info(&self) -> &StreamInfo {

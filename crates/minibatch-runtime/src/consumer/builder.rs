@@ -8,7 +8,7 @@ use minibatch_core::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{Consumer, ConsumerOptions, OnBufferFull, OnExhausted, Outcome, Summary, serve, supervisor};
+use super::{Consumer, ConsumerOptions, OnBufferFull, OnExhausted, OnExpired, Outcome, Summary, serve, supervisor};
 use crate::{Backoff, Stream, Window};
 
 /// No window chosen yet.
@@ -104,6 +104,12 @@ impl<T, W> Streaming<T, W> {
     /// What to do when the strategy keeps more messages waiting than the buffer may hold.
     pub fn on_buffer_full(mut self, policy: OnBufferFull) -> Self {
         self.options.on_buffer_full = policy;
+        self
+    }
+
+    /// What to do when retention took messages that the group had not finished.
+    pub fn on_expired(mut self, policy: OnExpired) -> Self {
+        self.options.on_expired = policy;
         self
     }
 

@@ -21,7 +21,7 @@ pub use builder::{NoWindow, Streaming};
 pub use function::{Failure, Outcome, RetryAfter, retry_after};
 pub use handle::Consumer;
 pub(crate) use handoff::Delivery;
-pub use options::{ConsumerOptions, OnBufferFull, OnExhausted};
+pub use options::{ConsumerOptions, OnBufferFull, OnExhausted, OnExpired};
 pub(crate) use redrive::redrive;
 pub use serve::Summary;
 pub(crate) use settlement::Settlement;

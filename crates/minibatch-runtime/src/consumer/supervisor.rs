@@ -9,7 +9,9 @@ use minibatch_core::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Consumer, ConsumerOptions, Settlement, handle::Parts, handoff::Handoff, session::Session, stats::Stats};
+use super::{
+    Consumer, ConsumerOptions, OnExpired, Settlement, handle::Parts, handoff::Handoff, session::Session, stats::Stats,
+};
 use crate::{Client, client::Membership, retry::until_verdict, window::WindowSource};
 
 /// Everything that a consumer is made of.
@@ -102,6 +104,12 @@ impl Supervisor {
                 Err(error) if matches!(error.cause(), Cause::WindowsDiffer { .. }) && !self.without_done => {
                     tracing::warn!(partition = %self.setup.partition, %error, "handing out every window again");
                     self.without_done = true;
+                }
+                Err(error)
+                    if matches!(error.cause(), Cause::OffsetTrimmed { .. })
+                        && self.setup.options.on_expired == OnExpired::GoOn =>
+                {
+                    tracing::debug!(partition = %self.setup.partition, %error, "the log was cut, starting at what is left");
                 }
                 end => return end,
             }

@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod audit;
 mod dead_letters;
+mod expiry;
 mod faults;
 mod ladder;
+mod liar;
 mod ownership;
 mod producing;
 mod pulling;

@@ -73,7 +73,10 @@ impl Committer {
         }
         self.dirty = false;
         self.told = std::mem::take(&mut self.waiting);
-        let encoded = former.checkpoint()?.encode(&mut self.writer)?;
+        let checkpoint = former.checkpoint()?;
+        // what was left out after the base will be left out again
+        let counters = Counters { dropped: checkpoint.base.dropped, ..counters };
+        let encoded = checkpoint.encode(&mut self.writer)?;
         let obsolete = self.pieces.replace(encoded.pieces.clone()).is_none_or(|pieces| pieces != encoded.pieces);
         let obsolete = obsolete.then(|| self.writer.next());
         let commit = Commit { checkpoint: encoded.inline.clone(), keep_from: former.keep_from(), counters };

@@ -26,6 +26,7 @@ use super::{Delivery, dead::Burial, supervisor::Supervisor};
 use crate::client::Membership;
 use commit::Committer;
 use fetch::Fetcher;
+use restore::Restored;
 use tail::TailTimer;
 
 pub(super) struct Session {
@@ -51,7 +52,7 @@ pub(super) struct Session {
     committed: Offset,
     /// Reads no more; what is out is waited for.
     ending: bool,
-    /// What it stops with, where a window's attempts are over.
+    /// What it stops with, where a window's attempts are over or the log was cut.
     given_up: Option<Error>,
 }
 
@@ -74,18 +75,22 @@ impl Session {
         without_done: bool,
     ) -> Result<Self, Error> {
         let setup = &supervisor.setup;
-        let checkpoint = restore::checkpoint(setup, &state, without_done).await?;
+        let Restored { checkpoint, counters, changed } = restore::checkpoint(setup, &state, without_done).await?;
         let chunks = restore::buffered(setup, &checkpoint).await?;
         let driver = setup.strategy.driver(checkpoint.base.position)?;
         let mut formed = Vec::new();
         let former = WindowFormer::new(driver, checkpoint, &chunks, &mut formed)?;
         let position = former.position();
+        let mut committer = Committer::new(setup, &state);
+        if changed {
+            committer.wants(None);
+        }
         Ok(Self {
             number: supervisor.sessions,
             generation: state.generation,
             membership: Arc::clone(membership),
             fetcher: Fetcher::start(setup, position),
-            committer: Committer::new(setup, &state),
+            committer,
             timer: TailTimer::new(setup, position.time),
             former,
             ready: formed.into(),
@@ -94,7 +99,7 @@ impl Session {
             burials: Vec::new(),
             burying: false,
             later: FuturesUnordered::new(),
-            counters: state.counters,
+            counters,
             committed: position.offset,
             ending: false,
             given_up: None,

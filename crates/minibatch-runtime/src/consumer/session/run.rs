@@ -20,7 +20,7 @@ use super::{
     Later, Session,
     fetch::Fetched,
 };
-use crate::{STOP_TIMEOUT, retry::until_verdict};
+use crate::{STOP_TIMEOUT, accounts, retry::until_verdict};
 
 /// How many settlements are taken up at once.
 const SETTLEMENTS: usize = 1_024;
@@ -78,6 +78,9 @@ impl Session {
                     self.trim(false);
                 }
                 Event::Later(later) => self.later(supervisor, later?),
+                Event::Fetched(Err(error)) if matches!(error.cause(), Cause::OffsetTrimmed { .. }) => {
+                    self.expired(error);
+                }
                 Event::Fetched(fetched) => self.fetched(supervisor, fetched?)?,
                 Event::Expired(expired) => {
                     expired?;
@@ -209,6 +212,12 @@ impl Session {
         }
     }
 
+    /// The log was cut above what was read: what is at hand is finished, and another session sees what is left.
+    fn expired(&mut self, error: Error) {
+        self.given_up.get_or_insert(error);
+        self.end();
+    }
+
     fn abandon(&mut self) {
         self.ready.clear();
         self.out.clear();
@@ -261,12 +270,10 @@ impl Session {
     }
 
     fn done(&mut self, supervisor: &Supervisor, delivery: &Delivery, dead: u64) {
-        let messages = delivery.formed.members.len() as u64;
         self.former.settle(&delivery.formed);
         self.forget(delivery.formed.ordinal);
-        self.counters.finished += messages - dead;
-        self.counters.dead += dead;
-        supervisor.stats.done(messages, dead);
+        accounts::settle(&mut self.counters, delivery.formed.leaving, dead, 0);
+        supervisor.stats.done(delivery.formed.members.len() as u64, dead);
     }
 
     fn try_later(&mut self, supervisor: &Supervisor, mut delivery: Delivery) {
