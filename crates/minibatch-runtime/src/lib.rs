@@ -40,11 +40,14 @@ mod audit;
 mod client;
 mod clock;
 mod consumer;
+mod documents;
 mod producer;
 mod random;
 mod retry;
+mod status;
 mod stored;
 mod stream;
+mod upkeep;
 mod window;
 
 /// How long a shutdown waits for what is under way, before it leaves it to the next start.
@@ -54,10 +57,12 @@ pub use audit::{Audit, Difference, PartitionAudit, Term, Terms};
 pub use client::{Client, ClientOptions};
 pub use clock::SystemClock;
 pub use consumer::{
-    Consumer, ConsumerOptions, Failure, NoWindow, OnBufferFull, OnExhausted, OnExpired, Outcome, RetryAfter, Streaming,
-    Summary, retry_after,
+    Consumer, ConsumerOptions, Failure, KeptMembers, KeptWindow, KeptWindows, NoWindow, OnBufferFull, OnExhausted,
+    OnExpired, Outcome, RetryAfter, Streaming, Summary, retry_after,
 };
 pub use producer::Appended;
 pub use retry::Backoff;
+pub use status::{ConsumerState, GroupStatus};
 pub use stream::Stream;
+pub use upkeep::{Backlog, Retention, WhenFull};
 pub use window::{Ack, MessageMeta, Window};

@@ -24,3 +24,10 @@ pub(crate) async fn checkpoint(
     }
     Checkpoint::decode(inline, &pieces)
 }
+
+/// The group's state of a partition.
+pub(crate) async fn state(client: &Client, partition: &Partition, group: &GroupName) -> Result<GroupState, Error> {
+    let groups = until_verdict(&**client.clock(), "groups", || client.storage().groups(partition)).await?;
+    let found = groups.into_iter().find(|(name, _)| name == group);
+    found.map(|(_, state)| state).ok_or_else(|| Cause::GroupRemoved.into())
+}

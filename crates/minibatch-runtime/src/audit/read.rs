@@ -31,10 +31,10 @@ pub(crate) async fn audit(client: &Client, info: &StreamInfo, group: &GroupName)
 
 async fn partition(client: &Client, partition: &Partition, group: &GroupName) -> Result<PartitionAudit, Error> {
     for _ in 0..ATTEMPTS {
-        let before = state(client, partition, group).await?;
+        let before = stored::state(client, partition, group).await?;
         let found = attempt(client, partition, group, &before).await;
         let settled = matches!(&found, Ok((audit, cut)) if audit.differences.is_empty() && !cut);
-        if settled || !moved(&before, &state(client, partition, group).await?, &found) {
+        if settled || !moved(&before, &stored::state(client, partition, group).await?, &found) {
             return found.map(|(audit, _)| audit);
         }
     }
@@ -45,12 +45,6 @@ async fn partition(client: &Client, partition: &Partition, group: &GroupName) ->
 fn moved(before: &GroupState, after: &GroupState, found: &Result<(PartitionAudit, bool), Error>) -> bool {
     let trimmed = matches!(found, Err(error) if matches!(error.cause(), Cause::OffsetTrimmed { .. }));
     trimmed || before.generation != after.generation || before.fence.version != after.fence.version
-}
-
-async fn state(client: &Client, partition: &Partition, group: &GroupName) -> Result<GroupState, Error> {
-    let groups = until_verdict(&**client.clock(), "groups", || client.storage().groups(partition)).await?;
-    let found = groups.into_iter().find(|(name, _)| name == group);
-    found.map(|(_, state)| state).ok_or_else(|| Cause::GroupRemoved.into())
 }
 
 /// What this state and the log say; and whether the log was cut below what the state needs.

@@ -32,6 +32,8 @@ pub struct ConsumerOptions {
     pub on_buffer_full: OnBufferFull,
     /// What to do when retention took messages that the group had not finished.
     pub on_expired: OnExpired,
+    /// Whether to keep what becomes of every window. Not kept.
+    pub keep: bool,
     /// Whether the open window is emitted when the consumer is stopped, or left for its next start. Left.
     pub flush_on_stop: bool,
 }
@@ -85,6 +87,7 @@ impl Default for ConsumerOptions {
             max_buffer_bytes: 256 << 20,
             on_buffer_full: OnBufferFull::Stop,
             on_expired: OnExpired::GoOn,
+            keep: false,
             flush_on_stop: false,
         }
     }

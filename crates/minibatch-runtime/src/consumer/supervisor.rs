@@ -12,13 +12,14 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Consumer, ConsumerOptions, OnExpired, Settlement, handle::Parts, handoff::Handoff, session::Session, stats::Stats,
 };
-use crate::{Client, client::Membership, retry::until_verdict, window::WindowSource};
+use crate::{Client, client::Membership, retry::until_verdict, upkeep::Upkeep, window::WindowSource};
 
 /// Everything that a consumer is made of.
 pub(super) struct Setup {
     pub(super) client: Client,
     pub(super) partition: Partition,
     pub(super) group: GroupName,
+    pub(super) upkeep: Arc<Upkeep>,
     pub(super) strategy: Arc<dyn Strategy>,
     pub(super) options: ConsumerOptions,
     /// Where dead letters go; a dead stream has none.

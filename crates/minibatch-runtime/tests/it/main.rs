@@ -3,16 +3,20 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod audit;
+mod backlog;
 mod dead_letters;
 mod expiry;
 mod faults;
+mod kept;
 mod ladder;
 mod liar;
 mod ownership;
 mod producing;
 mod pulling;
 mod restarts;
+mod retention;
 mod running;
+mod status;
 mod stored;
 mod tail;
 mod tools;

@@ -32,3 +32,13 @@ pub(crate) async fn numbers(client: &Client, count: u32) -> Stream<u32> {
 pub(crate) fn soon() -> Backoff {
     Backoff { first: Duration::from_millis(1), max: Duration::from_millis(2) }
 }
+
+/// Waits until that is so, as whatever brings it about goes on beside the test.
+pub(crate) async fn until<F: Future<Output = bool>>(mut so: impl FnMut() -> F) {
+    let wait = async {
+        while !so().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), wait).await.unwrap();
+}

@@ -11,6 +11,8 @@ mod compile;
 #[cfg(test)]
 mod connect;
 #[cfg(test)]
+mod keeping;
+#[cfg(test)]
 mod outside;
 #[cfg(test)]
 mod settings;

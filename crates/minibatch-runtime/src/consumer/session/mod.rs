@@ -5,8 +5,10 @@
 
 mod commit;
 mod fetch;
+mod keep;
 mod restore;
 mod run;
+mod status;
 mod tail;
 
 use std::{
@@ -18,7 +20,7 @@ use futures::{future::BoxFuture, stream::FuturesUnordered};
 use minibatch_core::{
     Error, Offset,
     driver::WindowFormer,
-    storage::{Counters, Generation, GroupState},
+    storage::{Counters, Generation, GroupState, Position},
     window::FormedWindow,
 };
 
@@ -26,7 +28,9 @@ use super::{Delivery, dead::Burial, supervisor::Supervisor};
 use crate::client::Membership;
 use commit::Committer;
 use fetch::Fetcher;
+use keep::Keeper;
 use restore::Restored;
+use status::Teller;
 use tail::TailTimer;
 
 pub(super) struct Session {
@@ -48,6 +52,10 @@ pub(super) struct Session {
     /// Windows that wait for their next attempt, and dead letters on their way.
     later: FuturesUnordered<BoxFuture<'static, Result<Later, Error>>>,
     counters: Counters,
+    /// Where the group began.
+    start: Position,
+    teller: Teller,
+    keeper: Keeper,
     /// The position at the last commit.
     committed: Offset,
     /// Reads no more; what is out is waited for.
@@ -64,6 +72,10 @@ enum Later {
     Buried(Vec<Burial>),
     /// What every group has finished with was removed.
     Trimmed,
+    /// It is time to tell the status.
+    Tell,
+    /// The status is told.
+    Told,
 }
 
 impl Session {
@@ -81,6 +93,8 @@ impl Session {
         let mut formed = Vec::new();
         let former = WindowFormer::new(driver, checkpoint, &chunks, &mut formed)?;
         let position = former.position();
+        let mut keeper = Keeper::new(setup, state.generation);
+        keeper.formed(&formed);
         let mut committer = Committer::new(setup, &state);
         if changed {
             committer.wants(None);
@@ -100,6 +114,9 @@ impl Session {
             burying: false,
             later: FuturesUnordered::new(),
             counters,
+            start: state.start,
+            teller: Teller::default(),
+            keeper,
             committed: position.offset,
             ending: false,
             given_up: None,
