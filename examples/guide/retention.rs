@@ -21,7 +21,7 @@ async fn main() -> Result<()> {
     }
     println!("{}", readings.audit("slow").await?.total());
 
-    // stored with the stream: from now on whoever has it open trims, if nobody consumes or not
+    // stored with the stream: from now on whoever has it open trims, whether anybody consumes or not
     readings.retain(Retention::default().with_max_messages(300)).await?;
     readings.trim().await?;
     let done = slow().drain(|window| async move { println!("{:?}..", window.data.first()) }).await?;

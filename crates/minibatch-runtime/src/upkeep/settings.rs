@@ -95,7 +95,7 @@ impl Retention {
 /// How far producers may run ahead of the slowest group. Stored with the stream; every client that appends goes by it.
 ///
 /// What the slowest group has not finished is looked at beside the appends: when a client has appended an eighth of the
-/// limit, and at most a second after. So the limit is one on average, and several clients may pass it by a little each.
+/// limit, and at most a second after. So clients may pass the limit by about so much each.
 /// Without a group there is no backlog.
 ///
 /// ```
