@@ -191,6 +191,13 @@ pub enum Cause {
         /// Bytes held.
         bytes: usize,
     },
+    /// The slowest group of a stream is too far behind; nothing was appended.
+    #[error("backlog is full, append again when the consumers have caught up: unfinished=`{unfinished}`")]
+    #[non_exhaustive]
+    BacklogFull {
+        /// How many messages the slowest group has not finished.
+        unfinished: u64,
+    },
     /// A record is damaged.
     #[error("stored record is damaged, {reason}: slot=`{slot}`")]
     #[non_exhaustive]
@@ -323,6 +330,8 @@ constructors! {
     windows_differ => WindowsDiffer { ordinal: u64 };
     /// See [`Cause::BufferFull`].
     buffer_full => BufferFull { bytes: usize };
+    /// See [`Cause::BacklogFull`].
+    backlog_full => BacklogFull { unfinished: u64 };
     /// See [`Cause::CorruptRecord`].
     corrupt_record => CorruptRecord { slot: Slot, reason: &'static str };
     /// See [`Cause::CorruptState`].
@@ -350,7 +359,7 @@ impl Cause {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Unavailable { .. } | Self::PartlyAppended { .. } => ErrorKind::Retry,
+            Self::Unavailable { .. } | Self::PartlyAppended { .. } | Self::BacklogFull { .. } => ErrorKind::Retry,
             Self::Fenced { .. } | Self::MemberDead | Self::StaleCommit { .. } => ErrorKind::Fenced,
             Self::InvalidName { .. }
             | Self::MessageTooLarge { .. }

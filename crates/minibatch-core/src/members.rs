@@ -4,7 +4,7 @@ use std::{fmt, ops::Range, sync::Arc};
 
 use smallvec::SmallVec;
 
-use crate::{Message, Offset, chunk::Chunk};
+use crate::{Message, Offset, Timestamp, chunk::Chunk};
 
 /// Consecutive messages of one chunk.
 #[derive(Clone)]
@@ -17,6 +17,18 @@ pub struct Run {
 impl Run {
     pub(crate) fn new(chunk: Arc<Chunk>, from: u32, to: u32) -> Self {
         Self { chunk, from, to }
+    }
+
+    /// Messages `from..to` of `chunk`; `None` where it has not so many.
+    #[must_use]
+    pub fn of(chunk: &Arc<Chunk>, from: u32, to: u32) -> Option<Self> {
+        (from <= to && to <= chunk.len()).then(|| Self::new(Arc::clone(chunk), from, to))
+    }
+
+    /// The append time of its messages.
+    #[must_use]
+    pub fn time(&self) -> Timestamp {
+        self.chunk.time()
     }
 
     /// How many messages it has.
@@ -142,6 +154,14 @@ impl Members {
             Some(last) if last.to == run.from && last.chunk.slot() == run.chunk.slot() => last.to = run.to,
             _ => self.runs.push(run),
         }
+    }
+}
+
+impl FromIterator<Run> for Members {
+    fn from_iter<I: IntoIterator<Item = Run>>(runs: I) -> Self {
+        let mut members = Self::new();
+        runs.into_iter().for_each(|run| members.push_run(run));
+        members
     }
 }
 

@@ -35,13 +35,19 @@
 //! - A window whose function fails is tried again with growing waits, then split down to the messages at fault, which go
 //!   to the stream `<name>.dead`; where no piece succeeds, the function is at fault, and nothing is given up on.
 
+mod accounts;
+mod audit;
 mod client;
 mod clock;
 mod consumer;
+mod documents;
 mod producer;
 mod random;
 mod retry;
+mod status;
+mod stored;
 mod stream;
+mod upkeep;
 mod window;
 
 /// How long a shutdown waits for what is under way, before it leaves it to the next start.
@@ -50,13 +56,16 @@ const STOP_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
 /// How long a storage may take for the last things it is asked: a commit, to release, to leave.
 const FAREWELL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 
+pub use audit::{Audit, Difference, PartitionAudit, Term, Terms};
 pub use client::{Client, ClientOptions};
 pub use clock::SystemClock;
 pub use consumer::{
-    Consumer, ConsumerOptions, Failure, NoWindow, OnBufferFull, OnExhausted, Outcome, RetryAfter, Streaming, Summary,
-    retry_after,
+    Consumer, ConsumerOptions, Failure, KeptMembers, KeptWindow, KeptWindows, NoWindow, OnBufferFull, OnExhausted,
+    OnExpired, Outcome, RetryAfter, Streaming, Summary, retry_after,
 };
 pub use producer::Appended;
 pub use retry::Backoff;
+pub use status::{ConsumerState, GroupStatus};
 pub use stream::Stream;
+pub use upkeep::{Backlog, Retention, WhenFull};
 pub use window::{Ack, MessageMeta, Window};

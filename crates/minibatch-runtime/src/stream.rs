@@ -3,25 +3,30 @@
 use std::{fmt, marker::PhantomData, sync::Arc};
 
 use minibatch_core::{
-    Error, GroupName, Offset, Slot, StreamName,
+    Error, GroupName, Offset, StreamName,
     chunk::{Encoded, Extras},
     storage::{GroupState, LogBounds, StreamInfo, Trimmed},
 };
 use serde::Serialize;
 
-use crate::{Appended, Client, Streaming, consumer::NoWindow, producer::Producer};
+use crate::{
+    Appended, Audit, Backlog, Client, GroupStatus, KeptWindows, Retention, Streaming, audit, consumer::NoWindow,
+    producer::Producer, status, upkeep::Upkeep,
+};
 
 /// A durable, ordered stream of messages of type `T`. Cheap to clone; all clones of a client share its appends.
 pub struct Stream<T> {
     client: Client,
     info: StreamInfo,
     producer: Arc<Producer>,
+    upkeep: Arc<Upkeep>,
     messages: PhantomData<fn() -> T>,
 }
 
 impl<T> Stream<T> {
     pub(crate) fn new(client: Client, info: StreamInfo, producer: Arc<Producer>) -> Self {
-        Self { client, info, producer, messages: PhantomData }
+        let upkeep = client.upkeep(&info);
+        Self { client, info, producer, upkeep, messages: PhantomData }
     }
 
     /// The stream's name.
@@ -49,12 +54,76 @@ impl<T> Stream<T> {
         self.client.storage().bounds(&self.info.partition(0)).await.map_err(|error| error.during("bounds"))
     }
 
-    /// Removes what every group has finished with. Consumers do it by themselves from time to time.
+    /// Removes what the stream's [retention](Stream::retain) no longer keeps. Consumers do it by themselves from time to
+    /// time, and where there is a cap all clients that have the stream open.
     ///
     /// # Errors
     /// What the storage says.
     pub async fn trim(&self) -> Result<Trimmed, Error> {
-        self.client.storage().trim(&self.info.partition(0), Slot::ZERO).await.map_err(|error| error.during("trim"))
+        self.upkeep.trim(0).await.map_err(|error| error.during("trim"))
+    }
+
+    /// Sets how long the stream keeps its messages.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::Duration};
+    /// # use minibatch_runtime::{Client, Retention};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> minibatch_core::Result<()> {
+    /// # let client = Client::new(Arc::new(minibatch_memory::MemoryStorage::new()));
+    /// let readings = client.stream::<f64>("readings").await?;
+    /// readings.retain(Retention::default().with_max_age(Duration::from_secs(3600))).await?;
+    /// assert_eq!(readings.retention().await?.max_age, Some(Duration::from_secs(3600)));
+    /// # client.shutdown().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`OutOfRange`](minibatch_core::Cause::OutOfRange) where the settings contradict each other, and what the storage says.
+    pub async fn retain(&self, retention: Retention) -> Result<(), Error> {
+        self.upkeep.retain(retention).await.map_err(|error| error.during("retain"))
+    }
+
+    /// How long the stream keeps its messages.
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub async fn retention(&self) -> Result<Retention, Error> {
+        self.upkeep.retention().await.map_err(|error| error.during("retention"))
+    }
+
+    /// Sets how far producers may run ahead of the slowest group: appends beyond wait, or fail.
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub async fn limit_backlog(&self, backlog: Backlog) -> Result<(), Error> {
+        self.upkeep.limit_backlog(backlog).await.map_err(|error| error.during("limit backlog"))
+    }
+
+    /// How far producers may run ahead of the slowest group.
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub async fn backlog(&self) -> Result<Backlog, Error> {
+        self.upkeep.backlog().await.map_err(|error| error.during("backlog"))
+    }
+
+    /// What a group's consumers told of themselves, a partition each, where one ever told.
+    ///
+    /// # Errors
+    /// [`InvalidName`](minibatch_core::Cause::InvalidName), and what the storage says.
+    pub async fn status(&self, group: &str) -> Result<Vec<GroupStatus>, Error> {
+        let group = GroupName::new(group)?;
+        status::read(&self.client, &self.info, &group).await.map_err(|error| error.during("status"))
+    }
+
+    /// The windows that a group's consumers [kept](Streaming::keep), to be listed and run again.
+    ///
+    /// # Errors
+    /// [`InvalidName`](minibatch_core::Cause::InvalidName).
+    pub fn kept_windows(&self, group: &str) -> Result<KeptWindows<T>, Error> {
+        Ok(KeptWindows::new(self.clone(), GroupName::new(group)?))
     }
 
     /// The groups that read the stream, and how far each has got.
@@ -74,11 +143,29 @@ impl<T> Stream<T> {
         self.client.storage().remove_group(&self.info, &group).await.map_err(|error| error.during("remove group"))
     }
 
+    /// Where every message is, for a group: finished, dead, skipped, dropped, expired or waiting, counted by the log, by the
+    /// group's checkpoint and by its counters. Reads the group and every record that is kept, without its messages.
+    ///
+    /// # Errors
+    /// [`GroupRemoved`](minibatch_core::Cause::GroupRemoved) where there is no such group,
+    /// [`InvalidName`](minibatch_core::Cause::InvalidName), and what the storage says.
+    pub async fn audit(&self, group: &str) -> Result<Audit, Error> {
+        let group = GroupName::new(group)?;
+        audit::audit(&self.client, &self.info, &group).await.map_err(|error| error.during("audit"))
+    }
+
+    pub(crate) fn upkeep(&self) -> &Arc<Upkeep> {
+        &self.upkeep
+    }
+
     pub(crate) fn info(&self) -> &StreamInfo {
         &self.info
     }
 
     pub(crate) async fn append_encoded(&self, encoded: Encoded) -> Result<Appended, Error> {
+        if !encoded.is_empty() {
+            self.upkeep.admit(encoded.len(), encoded.size()).await?;
+        }
         self.producer.append(encoded).await
     }
 
@@ -98,7 +185,8 @@ impl<T: Serialize> Stream<T> {
     /// Calls that are made while an append is in flight share the next chunk, so appending from many tasks is fast.
     ///
     /// # Errors
-    /// [`Encode`](minibatch_core::Cause::Encode), [`MessageTooLarge`](minibatch_core::Cause::MessageTooLarge) before
+    /// [`Encode`](minibatch_core::Cause::Encode), [`MessageTooLarge`](minibatch_core::Cause::MessageTooLarge), and
+    /// [`BacklogFull`](minibatch_core::Cause::BacklogFull) where the stream's [backlog](Stream::limit_backlog) is, before
     /// anything is written; [`Unavailable`](minibatch_core::Cause::Unavailable) without a verdict in time: the message
     /// may be appended or not.
     ///
@@ -154,7 +242,7 @@ impl<T: Serialize> Stream<T> {
 impl<T> Clone for Stream<T> {
     fn clone(&self) -> Self {
         let (client, info, producer) = (self.client.clone(), self.info.clone(), Arc::clone(&self.producer));
-        Self { client, info, producer, messages: PhantomData }
+        Self { client, info, producer, upkeep: Arc::clone(&self.upkeep), messages: PhantomData }
     }
 }
 

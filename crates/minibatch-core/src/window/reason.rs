@@ -39,6 +39,30 @@ pub enum Reason {
 }
 
 impl Reason {
+    const ALL: [Self; 15] = [
+        Self::Count,
+        Self::Bytes,
+        Self::MaxWait,
+        Self::Predicate,
+        Self::Boundary,
+        Self::Watermark,
+        Self::Gap,
+        Self::Pattern,
+        Self::Early,
+        Self::Late,
+        Self::Drain,
+        Self::Shutdown,
+        Self::BufferFull,
+        Self::Retry,
+        Self::Rerun,
+    ];
+
+    /// The reason of that [name](Reason::name).
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+
     /// The name, as `max_wait`.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use minibatch_core::{
-    Cause, ErrorKind, GroupName, ProducerId,
+    Cause, ErrorKind, GroupName, ProducerId, Slot,
     storage::{ChunkLog, GroupStore, Partition, Start, StreamInfo},
 };
 use tokio::{

@@ -15,7 +15,7 @@ use minibatch_core::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Stream, SystemClock, consumer, producer::Producer};
+use crate::{Stream, SystemClock, consumer, producer::Producer, upkeep::Upkeep};
 
 pub(crate) use membership::Membership;
 pub use options::ClientOptions;
@@ -44,6 +44,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     options: ClientOptions,
     producers: Mutex<HashMap<Partition, Weak<Producer>>>,
+    upkeeps: Mutex<HashMap<Partition, Weak<Upkeep>>>,
     membership: tokio::sync::Mutex<Option<Arc<Membership>>>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -64,6 +65,7 @@ impl Client {
             clock,
             options,
             producers: Mutex::default(),
+            upkeeps: Mutex::default(),
             membership: tokio::sync::Mutex::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -181,6 +183,20 @@ impl Client {
         let producer = Arc::new(Producer::start(self, partition.clone()));
         producers.insert(partition, Arc::downgrade(&producer));
         producer
+    }
+
+    /// What looks after a stream, by its first partition.
+    pub(crate) fn upkeep(&self, info: &StreamInfo) -> Arc<Upkeep> {
+        let mut upkeeps = self.0.upkeeps.lock().unwrap_or_else(PoisonError::into_inner);
+        let partition = info.partition(0);
+        if let Some(upkeep) = upkeeps.get(&partition).and_then(Weak::upgrade) {
+            return upkeep;
+        }
+        upkeeps.retain(|_, upkeep| upkeep.strong_count() > 0);
+        let upkeep = Arc::new(Upkeep::new(self.clone(), info.clone()));
+        upkeeps.insert(partition, Arc::downgrade(&upkeep));
+        upkeep.touch();
+        upkeep
     }
 
     /// The membership of this process, joined when first needed and again when it was lost.

@@ -8,7 +8,7 @@ use minibatch_core::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{Consumer, ConsumerOptions, OnBufferFull, OnExhausted, Outcome, Summary, serve, supervisor};
+use super::{Consumer, ConsumerOptions, OnBufferFull, OnExhausted, OnExpired, Outcome, Summary, serve, supervisor};
 use crate::{Backoff, Stream, Window};
 
 /// No window chosen yet.
@@ -107,6 +107,19 @@ impl<T, W> Streaming<T, W> {
         self
     }
 
+    /// Keeps what becomes of every window, to be listed and run again: see [`Stream::kept_windows`]. The stream then
+    /// [keeps](crate::Retention::keep) its messages, where no cap is set.
+    pub fn keep(mut self, keep: bool) -> Self {
+        self.options.keep = keep;
+        self
+    }
+
+    /// What to do when retention took messages that the group had not finished.
+    pub fn on_expired(mut self, policy: OnExpired) -> Self {
+        self.options.on_expired = policy;
+        self
+    }
+
     /// Emits the open window when the consumer is stopped, instead of leaving it for the next start.
     pub fn flush_on_stop(mut self) -> Self {
         self.options.flush_on_stop = true;
@@ -152,6 +165,9 @@ impl<T: DeserializeOwned + Send + 'static, W> Streaming<T, W> {
         let opened =
             client.storage().open_group(self.stream.info(), &group, fingerprint.as_str(), self.options.start.clone());
         opened.await.map_err(|error| error.during("open group"))?;
+        if self.options.keep {
+            self.stream.upkeep().keep_messages().await.map_err(|error| error.during("keep"))?;
+        }
         let dead = match self.stream.name().is_derived() {
             true => None,
             false => Some(self.stream.name().dead()),
@@ -160,6 +176,7 @@ impl<T: DeserializeOwned + Send + 'static, W> Streaming<T, W> {
             client,
             partition: self.stream.info().partition(0),
             group,
+            upkeep: Arc::clone(self.stream.upkeep()),
             strategy: Arc::new(self.window),
             options: self.options,
             dead,

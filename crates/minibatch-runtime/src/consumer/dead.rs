@@ -53,6 +53,14 @@ impl Burial {
         }
     }
 
+    /// Their places in the window, ascending.
+    pub(super) fn places(&self) -> Vec<usize> {
+        match &self.letters {
+            Letters::All { .. } => (0..self.delivery.formed.members.len()).collect(),
+            Letters::Some(rejected) => rejected.iter().map(|one| one.place).collect(),
+        }
+    }
+
     /// The letters: the messages with why they are here.
     fn letters(&self) -> impl Iterator<Item = (Message<'_>, Vec<(&str, Cow<'_, str>)>)> {
         let Self { delivery, letters, .. } = self;

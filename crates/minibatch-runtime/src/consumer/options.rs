@@ -30,6 +30,10 @@ pub struct ConsumerOptions {
     pub max_buffer_bytes: usize,
     /// What to do when it keeps more.
     pub on_buffer_full: OnBufferFull,
+    /// What to do when retention took messages that the group had not finished.
+    pub on_expired: OnExpired,
+    /// Whether to keep what becomes of every window. Not kept.
+    pub keep: bool,
     /// Whether the open window is emitted when the consumer is stopped, or left for its next start. Left.
     pub flush_on_stop: bool,
 }
@@ -56,6 +60,19 @@ pub enum OnBufferFull {
     Emit,
 }
 
+/// What to do when retention took messages that the group had not finished with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnExpired {
+    /// Go on at the first message that is left, with a warning. What was lost is counted in
+    /// [`Counters::expired`](minibatch_core::storage::Counters::expired). Messages that are left and were in windows
+    /// already may come again.
+    #[default]
+    GoOn,
+    /// Stop with [`OffsetTrimmed`](minibatch_core::Cause::OffsetTrimmed), at every start until another policy is chosen.
+    Stop,
+}
+
 impl Default for ConsumerOptions {
     fn default() -> Self {
         Self {
@@ -69,6 +86,8 @@ impl Default for ConsumerOptions {
             prefetch_bytes: 8 << 20,
             max_buffer_bytes: 256 << 20,
             on_buffer_full: OnBufferFull::Stop,
+            on_expired: OnExpired::GoOn,
+            keep: false,
             flush_on_stop: false,
         }
     }

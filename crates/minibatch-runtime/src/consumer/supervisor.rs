@@ -9,14 +9,20 @@ use minibatch_core::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Consumer, ConsumerOptions, Settlement, handle::Parts, handoff::Handoff, session::Session, stats::Stats};
-use crate::{Client, FAREWELL_TIMEOUT, STOP_TIMEOUT, client::Membership, retry::until_verdict, window::WindowSource};
+use super::{
+    Consumer, ConsumerOptions, OnExpired, Settlement, handle::Parts, handoff::Handoff, session::Session, stats::Stats,
+};
+use crate::{
+    Client, FAREWELL_TIMEOUT, STOP_TIMEOUT, client::Membership, retry::until_verdict, upkeep::Upkeep,
+    window::WindowSource,
+};
 
 /// Everything that a consumer is made of.
 pub(super) struct Setup {
     pub(super) client: Client,
     pub(super) partition: Partition,
     pub(super) group: GroupName,
+    pub(super) upkeep: Arc<Upkeep>,
     pub(super) strategy: Arc<dyn Strategy>,
     pub(super) options: ConsumerOptions,
     /// Where dead letters go; a dead stream has none.
@@ -115,6 +121,12 @@ impl Supervisor {
                 Err(error) if matches!(error.cause(), Cause::WindowsDiffer { .. }) && !self.without_done => {
                     tracing::warn!(partition = %self.setup.partition, %error, "handing out every window again");
                     self.without_done = true;
+                }
+                Err(error)
+                    if matches!(error.cause(), Cause::OffsetTrimmed { .. })
+                        && self.setup.options.on_expired == OnExpired::GoOn =>
+                {
+                    tracing::debug!(partition = %self.setup.partition, %error, "the log was cut, starting at what is left");
                 }
                 end => return end,
             }

@@ -2,15 +2,22 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod audit;
+mod backlog;
 mod cancel;
 mod dead_letters;
+mod expiry;
 mod faults;
+mod kept;
 mod ladder;
+mod liar;
 mod ownership;
 mod producing;
 mod pulling;
 mod restarts;
+mod retention;
 mod running;
+mod status;
 mod stopping;
 mod stored;
 mod tail;

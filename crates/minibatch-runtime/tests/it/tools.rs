@@ -64,3 +64,13 @@ impl Tap for Hanging {
         }
     }
 }
+
+/// Waits until that is so, as whatever brings it about goes on beside the test.
+pub(crate) async fn until<F: Future<Output = bool>>(mut so: impl FnMut() -> F) {
+    let wait = async {
+        while !so().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), wait).await.unwrap();
+}

@@ -13,6 +13,8 @@ mod compile;
 #[cfg(test)]
 mod connect;
 #[cfg(test)]
+mod keeping;
+#[cfg(test)]
 mod outside;
 #[cfg(test)]
 mod schema_change;

@@ -5,8 +5,10 @@
 
 mod commit;
 mod fetch;
+mod keep;
 mod restore;
 mod run;
+mod status;
 mod tail;
 
 use std::{
@@ -18,7 +20,7 @@ use futures::{future::BoxFuture, stream::FuturesUnordered};
 use minibatch_core::{
     Error, Offset,
     driver::WindowFormer,
-    storage::{Counters, Generation, GroupState},
+    storage::{Counters, Generation, GroupState, Position},
     window::FormedWindow,
 };
 
@@ -26,6 +28,9 @@ use super::{Delivery, dead::Burial, supervisor::Supervisor};
 use crate::client::Membership;
 use commit::Committer;
 use fetch::Fetcher;
+use keep::Keeper;
+use restore::Restored;
+use status::Teller;
 use tail::TailTimer;
 
 pub(super) struct Session {
@@ -47,11 +52,15 @@ pub(super) struct Session {
     /// Windows that wait for their next attempt, and dead letters on their way.
     later: FuturesUnordered<BoxFuture<'static, Result<Later, Error>>>,
     counters: Counters,
+    /// Where the group began.
+    start: Position,
+    teller: Teller,
+    keeper: Keeper,
     /// The position at the last commit.
     committed: Offset,
     /// Reads no more; what is out is waited for.
     ending: bool,
-    /// What it stops with, where a window's attempts are over.
+    /// What it stops with, where a window's attempts are over or the log was cut.
     given_up: Option<Error>,
 }
 
@@ -63,6 +72,10 @@ enum Later {
     Buried(Vec<Burial>),
     /// What every group has finished with was removed.
     Trimmed,
+    /// It is time to tell the status.
+    Tell,
+    /// The status is told.
+    Told,
 }
 
 impl Session {
@@ -74,18 +87,24 @@ impl Session {
         without_done: bool,
     ) -> Result<Self, Error> {
         let setup = &supervisor.setup;
-        let checkpoint = restore::checkpoint(setup, &state, without_done).await?;
+        let Restored { checkpoint, counters, changed } = restore::checkpoint(setup, &state, without_done).await?;
         let chunks = restore::buffered(setup, &checkpoint).await?;
         let driver = setup.strategy.driver(checkpoint.base.position)?;
         let mut formed = Vec::new();
         let former = WindowFormer::new(driver, checkpoint, &chunks, &mut formed)?;
         let position = former.position();
+        let mut keeper = Keeper::new(setup, state.generation);
+        keeper.formed(&formed);
+        let mut committer = Committer::new(setup, &state);
+        if changed {
+            committer.wants(None);
+        }
         Ok(Self {
             number: supervisor.sessions,
             generation: state.generation,
             membership: Arc::clone(membership),
             fetcher: Fetcher::start(setup, position),
-            committer: Committer::new(setup, &state),
+            committer,
             timer: TailTimer::new(setup, position.time),
             former,
             ready: formed.into(),
@@ -94,7 +113,10 @@ impl Session {
             burials: Vec::new(),
             burying: false,
             later: FuturesUnordered::new(),
-            counters: state.counters,
+            counters,
+            start: state.start,
+            teller: Teller::default(),
+            keeper,
             committed: position.offset,
             ending: false,
             given_up: None,

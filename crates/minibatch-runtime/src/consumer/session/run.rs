@@ -20,7 +20,7 @@ use super::{
     Later, Session,
     fetch::Fetched,
 };
-use crate::{STOP_TIMEOUT, retry::until_verdict};
+use crate::{STOP_TIMEOUT, accounts, retry::until_verdict, status::ConsumerState};
 
 /// How many settlements are taken up at once.
 const SETTLEMENTS: usize = 1_024;
@@ -44,9 +44,10 @@ impl Session {
         let mut settled = Vec::with_capacity(SETTLEMENTS);
         let mut deadline = None;
         self.check_drained(supervisor)?;
+        self.tell(supervisor);
         loop {
             self.hand_out(supervisor);
-            if self.committer.start(&mut self.former, self.counters)? {
+            if self.committer.start(&mut self.former, self.counters, &mut self.keeper)? {
                 self.committed = self.former.position().offset;
             }
             if self.is_over() {
@@ -75,9 +76,13 @@ impl Session {
                 }
                 Event::Committed(verdict) => {
                     verdict?;
+                    self.tell_committed(supervisor);
                     self.trim(false);
                 }
-                Event::Later(later) => self.later(supervisor, later?),
+                Event::Later(later) => self.later(supervisor, later?)?,
+                Event::Fetched(Err(error)) if matches!(error.cause(), Cause::OffsetTrimmed { .. }) => {
+                    self.expired(error);
+                }
                 Event::Fetched(fetched) => self.fetched(supervisor, fetched?)?,
                 Event::Expired(expired) => {
                     expired?;
@@ -120,6 +125,8 @@ impl Session {
             let Some(formed) = self.ready.pop_front() else { return };
             let id = WindowId::new(self.generation, supervisor.setup.partition.index, formed.ordinal);
             self.out.insert(formed.ordinal, bytes);
+            self.teller.ordinal = formed.ordinal;
+            self.keeper.begun(formed.ordinal);
             self.out_bytes += bytes;
             supervisor.handoff.offer(Delivery { session: self.number, id, formed, attempt: 1 });
         }
@@ -147,6 +154,7 @@ impl Session {
     fn feed(&mut self, supervisor: &Supervisor, entry: &LogEntry) -> Result<(), Error> {
         let mut formed = Vec::new();
         self.former.feed(entry, &mut formed)?;
+        self.keeper.formed(&formed);
         self.ready.extend(formed);
         self.timer.saw_entry(self.former.position().time);
         self.check_buffer(supervisor)?;
@@ -160,6 +168,7 @@ impl Session {
     fn decide(&mut self, kind: DecisionKind) -> Result<(), Error> {
         let mut formed: Vec<FormedWindow> = Vec::new();
         self.former.decide(kind, &mut formed)?;
+        self.keeper.formed(&formed);
         self.ready.extend(formed);
         Ok(())
     }
@@ -210,6 +219,12 @@ impl Session {
         }
     }
 
+    /// The log was cut above what was read: what is at hand is finished, and another session sees what is left.
+    fn expired(&mut self, error: Error) {
+        self.given_up.get_or_insert(error);
+        self.end();
+    }
+
     fn abandon(&mut self) {
         self.ready.clear();
         self.out.clear();
@@ -226,7 +241,7 @@ impl Session {
         }
         match settlement {
             Settlement::Done { delivery, rejected, durable } if rejected.is_empty() => {
-                self.done(supervisor, &delivery, 0);
+                self.done(supervisor, &delivery, None)?;
                 self.committer.wants(durable);
             }
             Settlement::Done { delivery, rejected, durable } => {
@@ -261,13 +276,14 @@ impl Session {
         self.end();
     }
 
-    fn done(&mut self, supervisor: &Supervisor, delivery: &Delivery, dead: u64) {
-        let messages = delivery.formed.members.len() as u64;
+    fn done(&mut self, supervisor: &Supervisor, delivery: &Delivery, burial: Option<&Burial>) -> Result<(), Error> {
+        let dead = burial.map_or(0, Burial::count);
+        self.keeper.done(delivery, burial)?;
         self.former.settle(&delivery.formed);
         self.forget(delivery.formed.ordinal);
-        self.counters.finished += messages - dead;
-        self.counters.dead += dead;
-        supervisor.stats.done(messages, dead);
+        accounts::settle(&mut self.counters, delivery.formed.leaving, dead, 0);
+        supervisor.stats.done(delivery.formed.members.len() as u64, dead);
+        Ok(())
     }
 
     fn try_later(&mut self, supervisor: &Supervisor, mut delivery: Delivery) {
@@ -317,20 +333,23 @@ impl Session {
         }));
     }
 
-    fn later(&mut self, supervisor: &Supervisor, later: Later) {
+    fn later(&mut self, supervisor: &Supervisor, later: Later) -> Result<(), Error> {
         match later {
             Later::Again(delivery) if self.ending => self.forget(delivery.formed.ordinal),
             Later::Again(delivery) => supervisor.handoff.offer(delivery),
             Later::Buried(burials) => {
                 for burial in burials {
-                    self.done(supervisor, &burial.delivery, burial.count());
+                    self.done(supervisor, &burial.delivery, Some(&burial))?;
                     self.committer.wants(burial.durable);
                 }
                 self.burying = false;
                 self.start_burial(supervisor);
             }
             Later::Trimmed => {}
+            Later::Tell => self.tell_now(supervisor),
+            Later::Told => self.told(supervisor),
         }
+        Ok(())
     }
 
     fn trim(&mut self, now: bool) {
@@ -349,6 +368,7 @@ impl Session {
         if let Some(trim) = self.committer.trim(true) {
             trim.await;
         }
+        self.telling(supervisor, ConsumerState::Stopped).await;
         tracing::debug!(partition = %supervisor.setup.partition, "session over");
         self.given_up.take().map_or(Ok(()), Err)
     }
