@@ -130,8 +130,9 @@ pub use minibatch_emitters::{
     RelaxedTimeWindow,
 };
 pub use minibatch_runtime::{
-    Ack, Appended, Backoff, Client, ClientOptions, Consumer, ConsumerOptions, Failure, MessageMeta, NoWindow,
-    OnBufferFull, OnExhausted, Outcome, RetryAfter, Stream, Streaming, Summary, SystemClock, Window, retry_after,
+    Ack, Appended, AppendedShare, Backoff, Client, ClientOptions, Consumer, ConsumerOptions, Failure, Group, MessageId,
+    MessageMeta, NoWindow, OnBufferFull, OnExhausted, OnStrategyChange, Outcome, PartitionSeek, RetryAfter, Seek,
+    StartAt, Stream, StreamOptions, Streaming, Summary, SystemClock, Window, retry_after,
 };
 pub use settings::WindowSettings;
 

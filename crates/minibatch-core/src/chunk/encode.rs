@@ -95,9 +95,22 @@ impl Encoded {
             encoded.push(value)?;
             return Ok(encoded);
         }
-        let h = extras.headers.iter().map(|(k, v)| HeaderDocument { k, v }).collect();
         let mut encoded = Self { envelopes: true, ..Self::default() };
-        encoded.push_raw(&Envelope { v: value, k: extras.key.as_deref(), h })?;
+        encoded.push_enveloped(value, extras)?;
+        Ok(encoded)
+    }
+
+    /// Encodes values, each with a key or headers.
+    ///
+    /// # Errors
+    /// As [`Encoded::push`], for the first value that fails.
+    pub fn values_with_extras<'a, T: Serialize + 'a>(
+        values: impl IntoIterator<Item = (&'a T, &'a Extras)>,
+    ) -> Result<Self, Error> {
+        let mut encoded = Self { envelopes: true, ..Self::default() };
+        for (value, extras) in values {
+            encoded.push_enveloped(value, extras)?;
+        }
         Ok(encoded)
     }
 
@@ -130,6 +143,11 @@ impl Encoded {
             encoded.push_raw(&Envelope { v: value, k: message.key(), h })?;
         }
         Ok(encoded)
+    }
+
+    fn push_enveloped<T: Serialize + ?Sized>(&mut self, value: &T, extras: &Extras) -> Result<(), Error> {
+        let h = extras.headers.iter().map(|(k, v)| HeaderDocument { k, v }).collect();
+        self.push_raw(&Envelope { v: value, k: extras.key.as_deref(), h })
     }
 
     fn push_raw<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {

@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use minibatch_core::{Clock, Timestamp, storage::Storage};
+use minibatch_core::{Clock, Timestamp, chunk::Extras, storage::Storage};
 use minibatch_memory::MemoryStorage;
-use minibatch_runtime::{Backoff, Client, ClientOptions, Stream};
+use minibatch_runtime::{Backoff, Client, ClientOptions, Stream, StreamOptions};
 use minibatch_testkit::clock::ManualClock;
 
 /// A client of a storage of its own.
@@ -31,4 +31,22 @@ pub(crate) async fn numbers(client: &Client, count: u32) -> Stream<u32> {
 /// Waits short enough for tests of retries.
 pub(crate) fn soon() -> Backoff {
     Backoff { first: Duration::from_millis(1), max: Duration::from_millis(2) }
+}
+
+/// An empty stream with so many partitions.
+pub(crate) async fn partitioned(client: &Client, partitions: u32) -> Stream<u32> {
+    let options = StreamOptions::default().with_partitions(partitions);
+    client.stream_with("numbers", &options).await.unwrap()
+}
+
+/// With this key.
+pub(crate) fn keyed(key: &str) -> Extras {
+    Extras { key: Some(key.to_owned()), ..Extras::default() }
+}
+
+/// Lets everything go on that does not wait for time.
+pub(crate) async fn settle() {
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
 }

@@ -11,6 +11,8 @@ mod compile;
 #[cfg(test)]
 mod connect;
 #[cfg(test)]
+mod groups;
+#[cfg(test)]
 mod outside;
 #[cfg(test)]
 mod settings;

@@ -81,7 +81,7 @@ impl Session {
         let former = WindowFormer::new(driver, checkpoint, &chunks, &mut formed)?;
         let position = former.position();
         Ok(Self {
-            number: supervisor.sessions,
+            number: supervisor.lane.session,
             generation: state.generation,
             membership: Arc::clone(membership),
             fetcher: Fetcher::start(setup, position),
