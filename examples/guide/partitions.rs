@@ -54,9 +54,11 @@ async fn main() -> Result<()> {
         stream.streaming().group("count").size(20).workers(4).drain(count).await?;
         println!("{counted} earthquakes of {} countries, each in order: {in_order}", last.len());
 
-        let group = stream.group("count")?;
-        println!("from the beginning: {} again", group.seek_dry_run(&StartAt::Earliest).await?.again());
-        group.seek(&StartAt::Earliest).await?;
+        if at_least > 0.0 {
+            let group = stream.group("count")?;
+            println!("from the beginning: {} again", group.seek_dry_run(&StartAt::Earliest).await?.again());
+            group.seek(&StartAt::Earliest).await?;
+        }
     }
 
     mb.shutdown().await;

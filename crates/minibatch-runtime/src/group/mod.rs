@@ -71,6 +71,9 @@ impl Group {
     /// Moves the group: its consumers, running or not, go on from there, with windows numbered from 1 and ids of their own,
     /// by the same strategy. What their functions have at hand they cannot commit.
     ///
+    /// What retention has taken away does not come again: by default that is, from time to time, what every group of the
+    /// stream has finished with.
+    ///
     /// Every partition's log gets a record without messages, by which a running consumer notices; where it is busy it does
     /// at its next commit.
     ///
