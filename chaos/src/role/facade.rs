@@ -74,7 +74,8 @@ impl Lane {
         let lane = self.lane;
         let error = match verdict {
             Ok(appended) => {
-                let at = appended.first.zip(appended.last).map(|(first, last)| (first.to_u64(), last.to_u64()));
+                // the stream has one partition
+                let at = appended.shares.first().map(|share| (share.first.to_u64(), share.last.to_u64()));
                 self.recorder.note(&Event::Ack { lane, first, count, at })?;
                 tell(Said::Acked);
                 return Ok(());

@@ -263,10 +263,12 @@ pub enum Cause {
     #[error("append was cut short, append the rest again: durable=`{durable}` of=`{of}`")]
     #[non_exhaustive]
     PartlyAppended {
-        /// How many messages, from the first, are durable.
+        /// How many messages are durable: those from the first, unless they went to several partitions.
         durable: usize,
         /// How many were given.
         of: usize,
+        /// Where they went to several partitions: how many of those for each, from the first, are durable.
+        shares: Vec<(u32, usize)>,
     },
     /// The user's function failed.
     #[error("function failed: {reason}")]
@@ -347,7 +349,7 @@ constructors! {
     /// See [`Cause::Unavailable`].
     unavailable => Unavailable { reason: impl Into<String> };
     /// See [`Cause::PartlyAppended`].
-    partly_appended => PartlyAppended { durable: usize, of: usize };
+    partly_appended => PartlyAppended { durable: usize, of: usize, shares: Vec<(u32, usize)> };
     /// See [`Cause::Function`].
     function => Function { reason: impl Into<String> };
     /// See [`Cause::Bug`].

@@ -1,38 +1,61 @@
 //! A stream as its users hold it.
 
-use std::{fmt, marker::PhantomData, sync::Arc};
+use std::{collections::BTreeMap, fmt, marker::PhantomData, sync::Arc};
 
+use futures::future::try_join_all;
 use minibatch_core::{
-    Error, GroupName, Offset, StreamName,
+    Cause, Error, GroupName, StreamName,
     chunk::{Encoded, Extras},
-    storage::{GroupState, LogBounds, StreamInfo, Trimmed},
+    storage::{GroupState, LogBounds, Partition, StreamInfo, Trimmed},
 };
 use serde::Serialize;
 
 use crate::{
-    Appended, Audit, Backlog, Client, GroupStatus, KeptWindows, Retention, Streaming, audit, consumer::NoWindow,
-    producer::Producer, status, upkeep::Upkeep,
+    Appended, Audit, Backlog, Client, Group, GroupStatus, KeptWindows, MessageId, Retention, Streaming, audit,
+    consumer::NoWindow,
+    producer::{Routed, Router},
+    status,
+    upkeep::Upkeep,
 };
 
-/// A durable, ordered stream of messages of type `T`. Cheap to clone; all clones of a client share its appends.
+/// A durable stream of messages of type `T`. Cheap to clone; all clones of a client share its appends.
+///
+/// # Partitions
+/// A stream has one partition, unless it was created with [more](Client::stream_with). Each is a log of its own, in which
+/// the messages have one order for all readers. A message with a key goes to the [partition of its
+/// key](Stream::partition_of), for as long as the stream lives: so messages of one key stay in order. Calls whose messages
+/// have no key take turns: all messages of one call go to one partition, in their order, those of the next call to the
+/// next. Between partitions there is no order.
 pub struct Stream<T> {
     client: Client,
     info: StreamInfo,
-    producer: Arc<Producer>,
+    router: Arc<Router>,
     upkeep: Arc<Upkeep>,
     messages: PhantomData<fn() -> T>,
 }
 
 impl<T> Stream<T> {
-    pub(crate) fn new(client: Client, info: StreamInfo, producer: Arc<Producer>) -> Self {
+    pub(crate) fn new(client: Client, info: StreamInfo, router: Arc<Router>) -> Self {
         let upkeep = client.upkeep(&info);
-        Self { client, info, producer, upkeep, messages: PhantomData }
+        Self { client, info, router, upkeep, messages: PhantomData }
     }
 
     /// The stream's name.
     #[must_use]
     pub fn name(&self) -> &StreamName {
         &self.info.name
+    }
+
+    /// How many partitions it has.
+    #[must_use]
+    pub fn partitions(&self) -> u32 {
+        self.info.partitions
+    }
+
+    /// The partition of messages with this key.
+    #[must_use]
+    pub fn partition_of(&self, key: &str) -> u32 {
+        self.info.partition_of(key)
     }
 
     /// The client it was opened with.
@@ -46,21 +69,34 @@ impl<T> Stream<T> {
         Streaming::new(self.clone())
     }
 
-    /// Both ends of the log.
+    /// A group that reads the stream, by its name: to look at it or to move it.
     ///
     /// # Errors
-    /// What the storage says.
-    pub async fn bounds(&self) -> Result<LogBounds, Error> {
-        self.client.storage().bounds(&self.info.partition(0)).await.map_err(|error| error.during("bounds"))
+    /// [`InvalidName`](Cause::InvalidName).
+    pub fn group(&self, name: &str) -> Result<Group, Error> {
+        Ok(Group::new(self.client.clone(), self.info.clone(), GroupName::new(name)?))
     }
 
-    /// Removes what the stream's [retention](Stream::retain) no longer keeps. Consumers do it by themselves from time to
-    /// time, and where there is a cap all clients that have the stream open.
+    /// Both ends of each partition's log.
     ///
     /// # Errors
     /// What the storage says.
-    pub async fn trim(&self) -> Result<Trimmed, Error> {
-        self.upkeep.trim(0).await.map_err(|error| error.during("trim"))
+    pub async fn bounds(&self) -> Result<Vec<LogBounds>, Error> {
+        let storage = self.client.storage();
+        self.each(|partition| async move { storage.bounds(&partition).await })
+            .await
+            .map_err(|error| error.during("bounds"))
+    }
+
+    /// Removes what the stream's [retention](Stream::retain) no longer keeps from each partition. Consumers do it by
+    /// themselves from time to time, and where there is a cap all clients that have the stream open.
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub async fn trim(&self) -> Result<Vec<Trimmed>, Error> {
+        self.each(|partition| async move { self.upkeep.trim(partition.index).await })
+            .await
+            .map_err(|error| error.during("trim"))
     }
 
     /// Sets how long the stream keeps its messages.
@@ -126,15 +162,30 @@ impl<T> Stream<T> {
         Ok(KeptWindows::new(self.clone(), GroupName::new(group)?))
     }
 
-    /// The groups that read the stream, and how far each has got.
+    /// The groups that read the stream by name, and how far each has got in each partition.
     ///
     /// # Errors
     /// What the storage says.
-    pub async fn groups(&self) -> Result<Vec<(GroupName, GroupState)>, Error> {
-        self.client.storage().groups(&self.info.partition(0)).await.map_err(|error| error.during("groups"))
+    pub async fn groups(&self) -> Result<Vec<(GroupName, Vec<GroupState>)>, Error> {
+        let storage = self.client.storage();
+        let list = |partition| async move { storage.groups(&partition).await };
+        let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (name, state) in self.each(list).await.map_err(|error| error.during("groups"))?.into_iter().flatten() {
+            groups.entry(name).or_default().push(state);
+        }
+        Ok(groups.into_iter().collect())
     }
 
-    /// Removes a group that nobody will continue, so that it keeps no messages any more; `false` when there was none.
+    /// Asks the same of all partitions at once.
+    async fn each<R, F>(&self, ask: impl Fn(Partition) -> F) -> Result<Vec<R>, Error>
+    where
+        F: Future<Output = Result<R, Error>>,
+    {
+        try_join_all((0..self.info.partitions).map(|index| ask(self.info.partition(index)))).await
+    }
+
+    /// Removes a group that nobody will continue, so that it keeps no messages any more; `false` when there was none. Its
+    /// consumers end with [`GroupRemoved`](Cause::GroupRemoved).
     ///
     /// # Errors
     /// [`InvalidName`](minibatch_core::Cause::InvalidName), and what the storage says.
@@ -162,11 +213,20 @@ impl<T> Stream<T> {
         &self.info
     }
 
-    pub(crate) async fn append_encoded(&self, encoded: Encoded) -> Result<Appended, Error> {
-        if !encoded.is_empty() {
-            self.upkeep.admit(encoded.len(), encoded.size()).await?;
+    pub(crate) fn router(&self) -> &Router {
+        &self.router
+    }
+
+    pub(crate) async fn append_routed(&self, routed: Routed) -> Result<Appended, Error> {
+        let (messages, bytes) = routed.weight();
+        if messages > 0 {
+            self.upkeep.admit(messages, bytes).await?;
         }
-        self.producer.append(encoded).await
+        self.router.append(&self.client, routed).await
+    }
+
+    pub(crate) async fn append_encoded(&self, encoded: Encoded) -> Result<Appended, Error> {
+        self.append_routed(self.router.route(encoded)).await
     }
 
     /// Returns once everything appended through this client's handles of the stream before is durable or has failed.
@@ -175,7 +235,7 @@ impl<T> Stream<T> {
     /// [`Unavailable`](minibatch_core::Cause::Unavailable) when that takes longer than the append timeout,
     /// [`Closed`](minibatch_core::Cause::Closed) after a shutdown.
     pub async fn flush(&self) -> Result<(), Error> {
-        self.producer.flush().await
+        self.router.flush(&self.client).await
     }
 }
 
@@ -192,24 +252,26 @@ impl<T: Serialize> Stream<T> {
     ///
     /// # Cancel safety
     /// Dropped, the message may still be appended.
-    pub async fn append(&self, message: &T) -> Result<Offset, Error> {
+    pub async fn append(&self, message: &T) -> Result<MessageId, Error> {
         self.append_with(message, &Extras::default()).await
     }
 
-    /// Appends one message with a key or headers.
+    /// Appends one message with a key or headers. The key says to which [partition](Stream::partition_of) it goes.
     ///
     /// # Errors
     /// As [`Stream::append`].
     ///
     /// # Cancel safety
     /// As [`Stream::append`].
-    pub async fn append_with(&self, message: &T, extras: &Extras) -> Result<Offset, Error> {
-        let encoded = Encoded::with_extras(message, extras).map_err(|error| error.during("append"))?;
-        let appended = self.append_encoded(encoded).await?;
-        Ok(appended.first.unwrap_or_default())
+    pub async fn append_with(&self, message: &T, extras: &Extras) -> Result<MessageId, Error> {
+        let routed = self.router.route_one(message, extras).map_err(|error| error.during("append"))?;
+        let appended = self.append_routed(routed).await?;
+        let share = appended.shares.first().ok_or_else(|| Cause::bug("an append without messages was acknowledged"))?;
+        Ok(MessageId::new(share.partition, share.first))
     }
 
-    /// Appends messages in their order; durable when it returns. Nothing is appended when one cannot be encoded.
+    /// Appends messages to one partition in their order; durable when it returns. Nothing is appended when one cannot be
+    /// encoded.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -237,12 +299,49 @@ impl<T: Serialize> Stream<T> {
         let encoded = Encoded::values(messages).map_err(|error| error.during("append"))?;
         self.append_encoded(encoded).await
     }
+
+    /// Appends messages with keys or headers, each to the [partition of its key](Stream::partition_of), those without one
+    /// to one partition together; in their order in each. Durable when it returns. Nothing is appended when one cannot be
+    /// encoded.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use minibatch_core::chunk::Extras;
+    /// # use minibatch_runtime::{Client, StreamOptions};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> minibatch_core::Result<()> {
+    /// # let client = Client::new(Arc::new(minibatch_memory::MemoryStorage::new()));
+    /// let trips = client.stream_with::<f64>("trips", &StreamOptions::default().with_partitions(4)).await?;
+    /// let taxi = |name: &str| Extras { key: Some(name.to_owned()), ..Extras::default() };
+    /// let (one, two) = (taxi("one"), taxi("two"));
+    /// let appended = trips.append_many_with([(&7.5, &one), (&8.0, &two), (&2.5, &one)]).await?;
+    /// assert_eq!(appended.count, 3);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Stream::append`], and [`PartlyAppended`](minibatch_core::Cause::PartlyAppended) when only the first so many of
+    /// each partition are durable, which it tells by partition.
+    ///
+    /// # Cancel safety
+    /// Dropped, all, some (from the first of each partition on) or none may still be appended.
+    pub async fn append_many_with<'a>(
+        &self,
+        messages: impl IntoIterator<Item = (&'a T, &'a Extras)>,
+    ) -> Result<Appended, Error>
+    where
+        T: 'a,
+    {
+        let routed = self.router.route_all(messages).map_err(|error| error.during("append"))?;
+        self.append_routed(routed).await
+    }
 }
 
 impl<T> Clone for Stream<T> {
     fn clone(&self) -> Self {
-        let (client, info, producer) = (self.client.clone(), self.info.clone(), Arc::clone(&self.producer));
-        Self { client, info, producer, upkeep: Arc::clone(&self.upkeep), messages: PhantomData }
+        let (client, info, router) = (self.client.clone(), self.info.clone(), Arc::clone(&self.router));
+        Self { client, info, router, upkeep: Arc::clone(&self.upkeep), messages: PhantomData }
     }
 }
 

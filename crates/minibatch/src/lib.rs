@@ -134,10 +134,11 @@ pub use minibatch_emitters::{
     RelaxedTimeWindow,
 };
 pub use minibatch_runtime::{
-    Ack, Appended, Audit, Backlog, Backoff, Client, ClientOptions, Consumer, ConsumerOptions, ConsumerState,
-    Difference, Failure, GroupStatus, KeptMembers, KeptWindow, KeptWindows, MessageMeta, NoWindow, OnBufferFull,
-    OnExhausted, OnExpired, Outcome, PartitionAudit, Retention, RetryAfter, Stream, Streaming, Summary, SystemClock,
-    Term, Terms, WhenFull, Window, retry_after,
+    Ack, Appended, AppendedShare, Audit, Backlog, Backoff, Client, ClientOptions, Consumer, ConsumerOptions,
+    ConsumerState, Difference, Failure, Group, GroupStatus, KeptMembers, KeptWindow, KeptWindows, MessageId,
+    MessageMeta, NoWindow, OnBufferFull, OnExhausted, OnExpired, OnStrategyChange, Outcome, PartitionAudit,
+    PartitionSeek, Retention, RetryAfter, Seek, StartAt, Stream, StreamOptions, Streaming, Summary, SystemClock, Term,
+    Terms, WhenFull, Window, retry_after,
 };
 pub use settings::WindowSettings;
 

@@ -98,9 +98,22 @@ impl Encoded {
             encoded.push(value)?;
             return Ok(encoded);
         }
-        let h = extras.headers.iter().map(|(k, v)| HeaderDocument { k, v }).collect();
         let mut encoded = Self { envelopes: true, ..Self::default() };
-        encoded.push_raw(&Envelope { v: value, k: extras.key.as_deref(), h }, check_depth)?;
+        encoded.push_enveloped(value, extras)?;
+        Ok(encoded)
+    }
+
+    /// Encodes values, each with a key or headers.
+    ///
+    /// # Errors
+    /// As [`Encoded::push`], for the first value that fails.
+    pub fn values_with_extras<'a, T: Serialize + 'a>(
+        values: impl IntoIterator<Item = (&'a T, &'a Extras)>,
+    ) -> Result<Self, Error> {
+        let mut encoded = Self { envelopes: true, ..Self::default() };
+        for (value, extras) in values {
+            encoded.push_enveloped(value, extras)?;
+        }
         Ok(encoded)
     }
 
@@ -135,6 +148,11 @@ impl Encoded {
             encoded.push_raw(&Envelope { v: value, k: message.key(), h }, |_, _| Ok(()))?;
         }
         Ok(encoded)
+    }
+
+    fn push_enveloped<T: Serialize + ?Sized>(&mut self, value: &T, extras: &Extras) -> Result<(), Error> {
+        let h = extras.headers.iter().map(|(k, v)| HeaderDocument { k, v }).collect();
+        self.push_raw(&Envelope { v: value, k: extras.key.as_deref(), h }, check_depth)
     }
 
     fn push_raw<T: Serialize + ?Sized>(&mut self, value: &T, check: Check) -> Result<(), Error> {

@@ -26,7 +26,7 @@ pub(crate) struct Membership {
 impl Membership {
     pub(super) async fn join(client: &Client) -> Result<Self, Error> {
         let (storage, clock) = (Arc::clone(client.storage()), Arc::clone(client.clock()));
-        let ttl = client.options().member_ttl;
+        let ttl = client.options().heartbeat_ttl();
         // the deadline counts from before the request: the storage may have begun to count then
         let alive_until = clock.elapsed() + ttl;
         let id = until_verdict(&*clock, "join", || storage.join(ttl)).await?;

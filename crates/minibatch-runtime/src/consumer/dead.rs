@@ -11,6 +11,7 @@ use crate::{Client, window::Rejected};
 const ERROR: &str = "minibatch-error";
 const ATTEMPTS: &str = "minibatch-attempts";
 const WINDOW: &str = "minibatch-window";
+const PARTITION: &str = "minibatch-partition";
 const OFFSET: &str = "minibatch-offset";
 
 /// Which messages of a window are given up on, and why.
@@ -33,7 +34,7 @@ impl Letters {
 
 /// The headers of a message without those of a dead letter.
 pub(super) fn own_headers<'a>(message: &Message<'a>) -> Vec<(&'a str, Cow<'a, str>)> {
-    let own = message.headers().filter(|(name, _)| ![ERROR, ATTEMPTS, WINDOW, OFFSET].contains(name));
+    let own = message.headers().filter(|(name, _)| ![ERROR, ATTEMPTS, WINDOW, PARTITION, OFFSET].contains(name));
     own.map(|(name, value)| (name, Cow::Borrowed(value))).collect()
 }
 
@@ -70,6 +71,7 @@ impl Burial {
                 (ERROR, Cow::Borrowed(letters.reason(place)?)),
                 (ATTEMPTS, delivery.attempt.to_string().into()),
                 (WINDOW, delivery.id.to_string().into()),
+                (PARTITION, delivery.lane.partition.to_string().into()),
                 (OFFSET, message.offset().to_string().into()),
             ]);
             Some((message, headers))

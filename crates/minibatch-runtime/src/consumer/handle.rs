@@ -11,7 +11,7 @@ use std::{
 
 use minibatch_core::{Cause, Error};
 use serde::de::DeserializeOwned;
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{ConsumerOptions, Delivery, Settlement, Summary, handoff::Handoff, stats::Stats};
@@ -42,15 +42,32 @@ use crate::{Client, Window, window::WindowSource};
 /// # }
 /// ```
 ///
-/// Dropped, it stops at once and gives the partition back: what is not committed comes again at the next start.
+/// Dropped, it stops at once and gives its partitions back: what is not committed comes again at the next start.
 /// [`Consumer::shutdown`] finishes first.
+///
+/// # Several partitions, several members
+/// Where the stream has several [partitions](crate::StreamOptions::partitions), the consumers of a group share them: each
+/// client (a *member* of the group) works on its fair share, no two on the same partition. Those who come and go are
+/// noticed within about a second. Who has more than its share then finishes the windows at hand of what it gives up (at
+/// most 30 s), commits, and lets go; the other goes on from there. What a member had that died is taken over within
+/// [`member_ttl`](crate::ClientOptions::member_ttl). Of several consumers of one group in one client one works, and the
+/// next when it ends.
+///
+/// What can be relied on:
+/// - A window's messages are of one partition: [`Window::partition`].
+/// - The windows of a partition are handed out in order, by one consumer of the group at a time; what a former one has at
+///   hand it cannot acknowledge any more.
+/// - Between partitions there is no order. They are handed out in turn, and one whose windows fail holds up none but its
+///   own.
+/// - Each has a strategy of its own with its buffer ([`max_buffer_bytes`](ConsumerOptions::max_buffer_bytes) is for each);
+///   the [bytes read ahead](ConsumerOptions::prefetch_bytes) are shared by all.
+/// - An error that ends the work on one partition ends the consumer, after it has committed what is done of the others.
 #[must_use = "a consumer that is dropped stops"]
 pub struct Consumer<T> {
     pub(super) client: Client,
     pub(super) source: WindowSource,
     pub(super) options: ConsumerOptions,
     handoff: Arc<Handoff>,
-    settlements: mpsc::UnboundedSender<Settlement>,
     pub(super) stats: Arc<Stats>,
     pub(super) stop: CancellationToken,
     _dropped: DropGuard,
@@ -63,7 +80,6 @@ pub(super) struct Parts {
     pub(super) source: WindowSource,
     pub(super) options: ConsumerOptions,
     pub(super) handoff: Arc<Handoff>,
-    pub(super) settlements: mpsc::UnboundedSender<Settlement>,
     pub(super) stats: Arc<Stats>,
     pub(super) stop: CancellationToken,
     pub(super) dropped: DropGuard,
@@ -77,7 +93,6 @@ impl<T> Consumer<T> {
             source: parts.source,
             options: parts.options,
             handoff: parts.handoff,
-            settlements: parts.settlements,
             stats: parts.stats,
             stop: parts.stop,
             _dropped: parts.dropped,
@@ -91,8 +106,8 @@ impl<T> Consumer<T> {
     pub fn stop(&self) {
         self.stop.cancel();
         // what waits here was not taken yet: the session need not wait for it
-        for delivery in self.handoff.take_back() {
-            self.settle(Settlement::Returned { delivery });
+        for delivery in self.handoff.take_all_back() {
+            Settlement::Returned { delivery }.send();
         }
     }
 
@@ -102,8 +117,8 @@ impl<T> Consumer<T> {
     /// What ended the consumer, if anything did.
     pub async fn shutdown(mut self) -> Result<Summary, Error> {
         self.stop();
-        while let Some(delivery) = self.next_delivery().await? {
-            self.settle(Settlement::Returned { delivery });
+        while let Some(delivery) = self.next_delivery(|_| true).await? {
+            Settlement::Returned { delivery }.send();
         }
         Ok(self.summary())
     }
@@ -114,18 +129,17 @@ impl<T> Consumer<T> {
         self.stats.summary()
     }
 
-    pub(super) fn settle(&self, settlement: Settlement) {
-        // a session that has ended knows nothing of the window: it comes again
-        let _ = self.settlements.send(settlement);
+    /// The next window of a partition that is `open`, not decoded yet; `None` at the end.
+    pub(super) async fn next_delivery(&mut self, open: impl Fn(u32) -> bool) -> Result<Option<Delivery>, Error> {
+        poll_fn(|context| self.poll_take(context, &open)).await
     }
 
-    /// The next window, not decoded yet; `None` at the end.
-    pub(super) async fn next_delivery(&mut self) -> Result<Option<Delivery>, Error> {
-        poll_fn(|context| self.poll_take(context)).await
-    }
-
-    fn poll_take(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Delivery>, Error>> {
-        match ready!(self.handoff.poll_take(context)) {
+    fn poll_take(
+        &mut self,
+        context: &mut Context<'_>,
+        open: impl Fn(u32) -> bool,
+    ) -> Poll<Result<Option<Delivery>, Error>> {
+        match ready!(self.handoff.poll_take(context, open)) {
             Some(delivery) => Poll::Ready(Ok(Some(delivery))),
             None => self.poll_end(context).map_ok(|()| None),
         }
@@ -156,8 +170,9 @@ impl<T: DeserializeOwned> Consumer<T> {
     }
 
     fn poll_window(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Window<T>>, Error>> {
-        while let Some(delivery) = ready!(self.poll_take(context))? {
-            let window = Window::open(&self.source, delivery, Some(self.settlements.clone()));
+        while let Some(delivery) = ready!(self.poll_take(context, |_| true))? {
+            let settlements = delivery.lane.settlements.clone();
+            let window = Window::open(&self.source, delivery, Some(settlements));
             if !window.is_rejected() {
                 return Poll::Ready(Ok(Some(window)));
             }

@@ -7,7 +7,7 @@ use std::{collections::VecDeque, marker::PhantomData, ops::Range, sync::Arc, tim
 
 use minibatch_core::Clock;
 use serde::de::DeserializeOwned;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{Consumer, ConsumerOptions, Delivery, Failure, OnExhausted, Settlement, serve::Function, stats::Stats};
 use crate::{
@@ -21,7 +21,8 @@ pub(super) struct Ladder<T, F> {
     options: ConsumerOptions,
     clock: Arc<dyn Clock>,
     stats: Arc<Stats>,
-    stop: CancellationToken,
+    /// As many as there are workers.
+    turns: Semaphore,
     function: F,
     messages: PhantomData<fn() -> T>,
 }
@@ -62,7 +63,7 @@ where
             options: consumer.options.clone(),
             clock: Arc::clone(consumer.client.clock()),
             stats: Arc::clone(&consumer.stats),
-            stop: consumer.stop.clone(),
+            turns: Semaphore::new(consumer.options.workers.clamp(1, Semaphore::MAX_PERMITS)),
             function,
             messages: PhantomData,
         }
@@ -112,7 +113,7 @@ where
             delivery.attempt += 1;
             let wait = options.backoff.before(delivery.attempt);
             tracing::warn!(window = %delivery.id, attempt = delivery.attempt, ?wait, "function failed, trying again");
-            self.pause(wait).await?;
+            self.pause(delivery, wait).await?;
         }
     }
 
@@ -146,7 +147,7 @@ where
         tracing::warn!(window = %delivery.id, ?wait, "no piece of the window succeeds: failing, and giving up on no message");
         let mut places = whole(delivery).cycle();
         loop {
-            self.pause(wait).await?;
+            self.pause(delivery, wait).await?;
             if let Ok(passed) = self.attempt(delivery, whole(delivery)).await? {
                 return Ok(Some(passed));
             }
@@ -162,12 +163,14 @@ where
     /// Calls the function on the window or a piece of it, again as long as it asks for that.
     async fn attempt(&self, delivery: &Delivery, places: Range<usize>) -> Result<Result<Passed, Failure>, Stopped> {
         loop {
+            let turn = self.turn(delivery).await?;
             let window: Window<T> = Window::open(&self.source, delivery.piece(&places), None);
             let rejections = window.rejections();
             let called = !window.is_rejected();
             let verdict = if called { self.call(window).await } else { Ok(()) };
+            drop(turn);
             match verdict {
-                Err(Failure { retry_after: Some(wait), .. }) => self.pause(wait).await?,
+                Err(Failure { retry_after: Some(wait), .. }) => self.pause(delivery, wait).await?,
                 Err(failure) => {
                     self.stats.failed();
                     return Ok(Err(failure));
@@ -190,11 +193,20 @@ where
         }
     }
 
-    async fn pause(&self, wait: Duration) -> Result<(), Stopped> {
+    async fn pause(&self, delivery: &Delivery, wait: Duration) -> Result<(), Stopped> {
         tokio::select! {
             () = self.clock.sleep(wait) => Ok(()),
-            () = self.stop.cancelled() => Err(Stopped),
+            () = delivery.lane.ending.cancelled() => Err(Stopped),
         }
+    }
+
+    /// The right to call the function; at once where it is free, also when it is time to stop.
+    async fn turn(&self, delivery: &Delivery) -> Result<SemaphorePermit<'_>, Stopped> {
+        if let Ok(turn) = self.turns.try_acquire() {
+            return Ok(turn);
+        }
+        let turn = delivery.lane.ending.run_until_cancelled(self.turns.acquire()).await;
+        turn.and_then(Result::ok).ok_or(Stopped)
     }
 }
 

@@ -1,15 +1,20 @@
 //! Consuming: from a stream to windows, from windows to functions, and back to what is done.
 //!
-//! [`Streaming`] is the builder; it starts a [`supervisor`] task that owns the partition for as long as it can, each time
-//! in a [`session`]; the [`Consumer`] is the user's end: it takes windows, and acknowledges or returns them.
+//! [`Streaming`] is the builder; it starts a [`crew`], which has a [`supervisor`] task for each partition that is its to
+//! work on: it owns the partition for as long as it can, each time in a [`session`]. Which partitions these are is an
+//! [`assignment`] among the group's [`members`]. The [`Consumer`] is the user's end: it takes windows, and acknowledges or
+//! returns them.
 
+mod assignment;
 mod builder;
+mod crew;
 mod dead;
 mod function;
 mod handle;
 mod handoff;
 mod kept;
 mod ladder;
+mod members;
 mod options;
 mod redrive;
 mod serve;

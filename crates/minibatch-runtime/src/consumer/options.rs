@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-use minibatch_core::storage::Start;
-
-use crate::Backoff;
+use crate::{Backoff, OnStrategyChange, StartAt};
 
 /// What can be set of a consumer, beside its windows and its function.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ConsumerOptions {
     /// Where a new group begins. At the earliest message.
-    pub start: Start,
+    pub start: StartAt,
+    /// What to do when the group's windows were formed by another strategy. End with an error.
+    pub on_strategy_change: OnStrategyChange,
     /// How often a window is tried before it is split, or given up on where it has one message. 5.
     pub max_attempts: u32,
-    /// How many windows a function is run on at once. 1: in order.
+    /// How many windows a function is run on at once, over all partitions. 1: in order in each.
     pub workers: usize,
-    /// How far windows may be handed out ahead of the first that is not done. 10,000.
+    /// How far windows of a partition may be handed out ahead of the first that is not done. 10,000.
     pub max_ahead: u64,
     /// How long a function may take for a window; `None`, the default, for as long as it likes.
     pub timeout: Option<Duration>,
@@ -26,7 +26,7 @@ pub struct ConsumerOptions {
     pub backoff: Backoff,
     /// How many bytes are read ahead of the strategy, and how many are out with the function. 8 MiB each.
     pub prefetch_bytes: usize,
-    /// How many bytes of messages the strategy may keep waiting. 256 MiB.
+    /// How many bytes of messages the strategy may keep waiting, in each partition. 256 MiB.
     pub max_buffer_bytes: usize,
     /// What to do when it keeps more.
     pub on_buffer_full: OnBufferFull,
@@ -76,7 +76,8 @@ pub enum OnExpired {
 impl Default for ConsumerOptions {
     fn default() -> Self {
         Self {
-            start: Start::Earliest,
+            start: StartAt::Earliest,
+            on_strategy_change: OnStrategyChange::Refuse,
             max_attempts: 5,
             workers: 1,
             max_ahead: 10_000,

@@ -1,6 +1,7 @@
 //! Running a function on windows, each until it is done or given up on: one after the other, or some at a time.
 
 use std::{
+    collections::HashMap,
     marker::PhantomData,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
@@ -110,6 +111,7 @@ where
     let ladder = Ladder::of(&consumer, function);
     let workers = consumer.options.workers.max(1);
     let mut climbing = FuturesUnordered::new();
+    let mut by_partition: HashMap<u32, usize> = HashMap::new();
     loop {
         tokio::select! {
             biased;
@@ -119,18 +121,28 @@ where
             }
             () = stopping.cancelled(), if !stopped => stopped = true,
             Some(settlement) = climbing.next() => {
+                let lane = Arc::clone(&Settlement::delivery(&settlement).lane);
+                if let Some(climbing) = by_partition.get_mut(&lane.partition) {
+                    *climbing -= 1;
+                }
                 // where nothing is given up on, what follows waits for the next start
-                let last = matches!(settlement, Settlement::Exhausted { .. });
-                consumer.settle(settlement);
+                let last = matches!(settlement, Settlement::Exhausted { .. }) && !lane.ending.is_cancelled();
+                settlement.send();
                 if last {
                     stopped = true;
                     consumer.stop();
                 }
             }
-            // a stopped consumer ends when the windows at hand are settled, or it no longer waits for them
-            delivery = consumer.next_delivery(), if stopped || climbing.len() < workers => match delivery? {
-                Some(delivery) if stopped => consumer.settle(Settlement::Returned { delivery }),
-                Some(delivery) => climbing.push(ladder.climb(delivery)),
+            // a stopped consumer ends when the windows at hand are settled, or it no longer waits for them; a partition
+            // that is kept busy by its windows, if only with waiting for their next attempts, holds up no other
+            delivery = consumer.next_delivery(|partition| {
+                stopped || by_partition.get(&partition).is_none_or(|climbing| *climbing < workers)
+            }) => match delivery? {
+                Some(delivery) if stopped => Settlement::Returned { delivery }.send(),
+                Some(delivery) => {
+                    *by_partition.entry(delivery.lane.partition).or_default() += 1;
+                    climbing.push(ladder.climb(delivery));
+                }
                 None => return Ok(consumer.summary()),
             },
         }

@@ -1,5 +1,7 @@
 //! What became of a window that was handed out.
 
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
 use super::Delivery;
@@ -24,12 +26,18 @@ pub(crate) enum Settlement {
 }
 
 impl Settlement {
-    pub(super) fn session(&self) -> u64 {
+    pub(super) fn delivery(&self) -> &Delivery {
         match self {
             Self::Done { delivery, .. }
             | Self::Failed { delivery, .. }
             | Self::Exhausted { delivery, .. }
-            | Self::Returned { delivery } => delivery.session,
+            | Self::Returned { delivery } => delivery,
         }
+    }
+
+    /// Tells the session that formed the window. One that has ended does not need to know: the window comes again.
+    pub(super) fn send(self) {
+        let lane = Arc::clone(&self.delivery().lane);
+        let _ = lane.settlements.send(self);
     }
 }

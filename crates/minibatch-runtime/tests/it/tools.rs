@@ -8,9 +8,9 @@ use std::{
     time::Duration,
 };
 
-use minibatch_core::{Clock, Result, Timestamp, storage::Storage};
+use minibatch_core::{Clock, Result, Timestamp, chunk::Extras, storage::Storage};
 use minibatch_memory::MemoryStorage;
-use minibatch_runtime::{Backoff, Client, ClientOptions, Stream};
+use minibatch_runtime::{Backoff, Client, ClientOptions, Stream, StreamOptions};
 use minibatch_testkit::{clock::ManualClock, storage::Tap};
 
 /// A client of a storage of its own.
@@ -73,4 +73,22 @@ pub(crate) async fn until<F: Future<Output = bool>>(mut so: impl FnMut() -> F) {
         }
     };
     tokio::time::timeout(Duration::from_secs(20), wait).await.unwrap();
+}
+
+/// An empty stream with so many partitions.
+pub(crate) async fn partitioned(client: &Client, partitions: u32) -> Stream<u32> {
+    let options = StreamOptions::default().with_partitions(partitions);
+    client.stream_with("numbers", &options).await.unwrap()
+}
+
+/// With this key.
+pub(crate) fn keyed(key: &str) -> Extras {
+    Extras { key: Some(key.to_owned()), ..Extras::default() }
+}
+
+/// Lets everything go on that does not wait for time.
+pub(crate) async fn settle() {
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
 }

@@ -13,6 +13,8 @@ mod compile;
 #[cfg(test)]
 mod connect;
 #[cfg(test)]
+mod groups;
+#[cfg(test)]
 mod keeping;
 #[cfg(test)]
 mod outside;

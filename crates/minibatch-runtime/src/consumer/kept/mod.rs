@@ -12,7 +12,7 @@ use minibatch_core::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{Delivery, Outcome, function};
+use super::{Delivery, Outcome, function, handoff::Lane};
 use crate::{Stream, Window, retry::until_verdict, stored, window::WindowSource};
 pub(super) use document::notes;
 
@@ -177,7 +177,8 @@ impl<T: DeserializeOwned> KeptWindows<T> {
             left_before: 0,
         };
         let source = WindowSource { stream: self.stream.name().clone(), group: self.group.clone() };
-        let delivery = Delivery { session: 0, id: window.id, formed, attempt: window.attempts.saturating_add(1) };
+        let lane = Arc::new(Lane::of_none(window.partition));
+        let delivery = Delivery { lane, id: window.id, formed, attempt: window.attempts.saturating_add(1) };
         Ok(Window::open(&source, delivery, None))
     }
 

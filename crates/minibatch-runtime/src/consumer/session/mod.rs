@@ -100,7 +100,7 @@ impl Session {
             committer.wants(None);
         }
         Ok(Self {
-            number: supervisor.sessions,
+            number: supervisor.lane.session,
             generation: state.generation,
             membership: Arc::clone(membership),
             fetcher: Fetcher::start(setup, position),

@@ -128,7 +128,8 @@ impl Session {
             self.teller.ordinal = formed.ordinal;
             self.keeper.begun(formed.ordinal);
             self.out_bytes += bytes;
-            supervisor.handoff.offer(Delivery { session: self.number, id, formed, attempt: 1 });
+            let lane = Arc::clone(&supervisor.lane);
+            supervisor.handoff.offer(Delivery { lane, id, formed, attempt: 1 });
         }
     }
 
@@ -157,6 +158,10 @@ impl Session {
         self.keeper.formed(&formed);
         self.ready.extend(formed);
         self.timer.saw_entry(self.former.position().time);
+        if matches!(entry, LogEntry::Messages(chunk) if chunk.is_empty()) {
+            // the group may have begun anew: the commit tells
+            self.committer.wants(None);
+        }
         self.check_buffer(supervisor)?;
         self.check_drained(supervisor)
     }
@@ -197,7 +202,7 @@ impl Session {
 
     fn stop(&mut self, supervisor: &Supervisor) -> Result<(), Error> {
         self.recall(supervisor);
-        if supervisor.setup.options.flush_on_stop && self.former.is_caught_up() {
+        if supervisor.flushes() && self.former.is_caught_up() {
             self.decide(DecisionKind::Shutdown)?;
         }
         self.end();
@@ -206,7 +211,7 @@ impl Session {
 
     /// Takes back what nobody has taken.
     fn recall(&mut self, supervisor: &Supervisor) {
-        for delivery in supervisor.handoff.take_back() {
+        for delivery in supervisor.handoff.take_back(supervisor.lane.partition) {
             self.forget(delivery.formed.ordinal);
         }
         self.ready.clear();
@@ -236,7 +241,7 @@ impl Session {
     }
 
     fn settle(&mut self, supervisor: &Supervisor, settlement: Settlement) -> Result<(), Error> {
-        if settlement.session() != self.number {
+        if settlement.delivery().lane.session != self.number {
             return Ok(());
         }
         match settlement {
