@@ -38,6 +38,8 @@
 mod client;
 mod clock;
 mod consumer;
+pub mod delivery;
+mod effects;
 mod producer;
 mod random;
 mod retry;
@@ -53,7 +55,8 @@ pub use consumer::{
     Consumer, ConsumerOptions, Failure, NoWindow, OnBufferFull, OnExhausted, Outcome, RetryAfter, Streaming, Summary,
     retry_after,
 };
-pub use producer::Appended;
+pub use effects::Effects;
+pub use producer::{Appended, StableProducer};
 pub use retry::Backoff;
 pub use stream::Stream;
 pub use window::{Ack, MessageMeta, Window};

@@ -3,13 +3,13 @@
 use std::{fmt, marker::PhantomData, sync::Arc};
 
 use minibatch_core::{
-    Error, GroupName, Offset, Slot, StreamName,
+    Error, GroupName, Offset, ProducerId, Slot, StreamName,
     chunk::{Encoded, Extras},
     storage::{GroupState, LogBounds, StreamInfo, Trimmed},
 };
 use serde::Serialize;
 
-use crate::{Appended, Client, Streaming, consumer::NoWindow, producer::Producer};
+use crate::{Appended, Client, StableProducer, Streaming, consumer::NoWindow, producer::Producer};
 
 /// A durable, ordered stream of messages of type `T`. Cheap to clone; all clones of a client share its appends.
 pub struct Stream<T> {
@@ -39,6 +39,19 @@ impl<T> Stream<T> {
     /// Consumes the stream in windows: choose when one is ready, then run a function or pull.
     pub fn streaming(&self) -> Streaming<T, NoWindow> {
         Streaming::new(self.clone())
+    }
+
+    /// Opens the producer `id` of this stream, and fences every other of that id: for a source that goes on after a restart
+    /// where it was.
+    ///
+    /// # Errors
+    /// [`InvalidName`](minibatch_core::Cause::InvalidName), [`Closed`](minibatch_core::Cause::Closed) after a shutdown, and
+    /// what the storage says.
+    ///
+    /// # Cancel safety
+    /// Dropped, other producers of the id may be fenced nevertheless.
+    pub async fn producer(&self, id: &str) -> Result<StableProducer<T>, Error> {
+        StableProducer::open(&self.client, self.info.partition(0), ProducerId::new(id)?).await
     }
 
     /// Both ends of the log.

@@ -122,7 +122,7 @@ pub use minibatch_core::{
     Buffer, BufferedSlot, Cause, Clock, EmitterState, Error, ErrorKind, Fingerprint, GroupName, Message, Observed,
     Offset, Readiness, Result, Slot, Strategy, StreamName, Timestamp, WindowEmitter,
     chunk::{Extras, MESSAGE_MAX_BYTES},
-    storage,
+    params, storage,
     window::{Bounds, Leaves, Picks, Reason, Selection, WindowId},
 };
 pub use minibatch_emitters::{
@@ -131,7 +131,8 @@ pub use minibatch_emitters::{
 };
 pub use minibatch_runtime::{
     Ack, Appended, Backoff, Client, ClientOptions, Consumer, ConsumerOptions, Failure, MessageMeta, NoWindow,
-    OnBufferFull, OnExhausted, Outcome, RetryAfter, Stream, Streaming, Summary, SystemClock, Window, retry_after,
+    OnBufferFull, OnExhausted, Outcome, RetryAfter, StableProducer, Stream, Streaming, Summary, SystemClock, Window,
+    delivery, retry_after,
 };
 pub use settings::WindowSettings;
 

@@ -13,15 +13,15 @@ use std::{
 };
 
 use async_trait::async_trait;
-use bson::RawDocumentBuf;
+use bson::{Bson, RawDocumentBuf};
 pub(crate) use faults::{Faults, Random};
 use futures::stream::BoxStream;
-use minibatch_core::{Cause, Timestamp};
+use minibatch_core::{Cause, Timestamp, storage::Effect};
 use store::Store;
 use tokio::time::Instant;
 
 use self::faults::Fate;
-use super::{Collection, Database, Failure, Filter, Find, Found, Hint, Update};
+use super::{Collection, Database, Failure, Filter, Find, Found, Hint, Transacted, Update};
 
 /// The wall clock when a model starts: any will do.
 const EPOCH: i64 = 1_700_000_000_000;
@@ -84,6 +84,11 @@ impl Server {
 
     fn with_store<T>(&self, use_it: impl FnOnce(&mut Store, Timestamp) -> T) -> T {
         use_it(&mut self.store.lock().unwrap_or_else(PoisonError::into_inner), self.now())
+    }
+
+    /// The `_id`s of the documents that effects inserted, in order.
+    pub(crate) fn inserted(&self) -> Vec<Bson> {
+        self.with_store(|store, _| store.inserted().to_vec())
     }
 
     /// Changes a stored document behind the protocol's back.
@@ -222,6 +227,20 @@ impl Database for Connection {
 
     async fn delete(&self, collection: Collection, filter: Filter) -> Result<u64, Failure> {
         self.write(move |store, now| Ok(store.delete(collection, &filter, now))).await
+    }
+
+    async fn transact(
+        &self,
+        collection: Collection,
+        filter: Filter,
+        update: Update,
+        effects: Vec<Effect>,
+    ) -> Result<Transacted, Failure> {
+        self.write(move |store, now| Ok(store.transact(collection, &filter, &update, &effects, now))).await
+    }
+
+    fn is_transactional(&self) -> bool {
+        true
     }
 
     async fn now(&self) -> Result<Timestamp, Failure> {

@@ -64,7 +64,8 @@ async fn live(
         for number in 0..random.below(12) {
             let checkpoint = Bytes::from(format!("{member}/{life}/{number}"));
             let counters = Counters { finished: fence.version + 1, ..Counters::default() };
-            let commit = Commit { checkpoint: checkpoint.clone(), keep_from: Offset::FIRST, counters };
+            let commit =
+                Commit { checkpoint: checkpoint.clone(), keep_from: Offset::FIRST, counters, effects: Vec::new() };
             match verdict(|| storage.commit(&partition, &group, fence, commit.clone())).await {
                 Ok(next) => {
                     assert_eq!(next, Fence { epoch: fence.epoch, version: fence.version + 1 });

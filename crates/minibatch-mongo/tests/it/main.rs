@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod effects;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod lost_replies;

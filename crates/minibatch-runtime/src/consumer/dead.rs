@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use minibatch_core::{Error, Message, StreamName, chunk::Encoded};
+use minibatch_core::{Error, Message, StreamName, chunk::Encoded, storage::Effect};
 use tokio::sync::oneshot;
 
 use super::Delivery;
@@ -41,6 +41,7 @@ pub(super) fn own_headers<'a>(message: &Message<'a>) -> Vec<(&'a str, Cow<'a, st
 pub(super) struct Burial {
     pub(super) delivery: Delivery,
     pub(super) letters: Letters,
+    pub(super) effects: Vec<Effect>,
     pub(super) durable: Option<oneshot::Sender<()>>,
 }
 

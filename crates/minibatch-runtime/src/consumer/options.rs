@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use minibatch_core::storage::Start;
 
-use crate::Backoff;
+use crate::{Backoff, delivery::DeliveryMode};
 
 /// What can be set of a consumer, beside its windows and its function.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +32,8 @@ pub struct ConsumerOptions {
     pub on_buffer_full: OnBufferFull,
     /// Whether the open window is emitted when the consumer is stopped, or left for its next start. Left.
     pub flush_on_stop: bool,
+    /// How often a window takes effect. At least once.
+    pub delivery: DeliveryMode,
 }
 
 /// What to do with a window whose attempts are over.
@@ -41,6 +43,8 @@ pub enum OnExhausted {
     /// Find the messages at fault, keep them as dead letters, and go on.
     #[default]
     DeadLetter,
+    /// Keep all its messages as dead letters, and go on: for a function to which a piece of a window means nothing.
+    DeadLetterWhole,
     /// Stop with [`Function`](minibatch_core::Cause::Function); the window comes again at the next start.
     Stop,
 }
@@ -70,6 +74,7 @@ impl Default for ConsumerOptions {
             max_buffer_bytes: 256 << 20,
             on_buffer_full: OnBufferFull::Stop,
             flush_on_stop: false,
+            delivery: DeliveryMode::AtLeastOnce,
         }
     }
 }

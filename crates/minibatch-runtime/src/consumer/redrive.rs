@@ -43,7 +43,7 @@ pub(crate) async fn redrive(client: &Client, name: &StreamName) -> Result<u64, E
             stream.append_encoded(Encoded::copies(letters)?).await
         };
         until_verdict(&**client.clock(), "redrive", append).await?;
-        consumer.settle(Settlement::Done { delivery, rejected: Vec::new(), durable: None });
+        consumer.settle(Settlement::Done { delivery, rejected: Vec::new(), effects: Vec::new(), durable: None });
     }
     Ok(consumer.summary().messages)
 }

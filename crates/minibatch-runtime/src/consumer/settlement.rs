@@ -1,5 +1,6 @@
 //! What became of a window that was handed out.
 
+use minibatch_core::storage::Effect;
 use tokio::sync::oneshot;
 
 use super::Delivery;
@@ -12,6 +13,8 @@ pub(crate) enum Settlement {
     Done {
         delivery: Delivery,
         rejected: Vec<Rejected>,
+        /// What is to take place when it is done.
+        effects: Vec<Effect>,
         /// Told when the window is durably done.
         durable: Option<oneshot::Sender<()>>,
     },

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{Consumer, ConsumerOptions, Settlement, handle::Parts, handoff::Handoff, session::Session, stats::Stats};
-use crate::{Client, client::Membership, retry::until_verdict, window::WindowSource};
+use crate::{Client, client::Membership, delivery::DeliveryMode, retry::until_verdict, window::WindowSource};
 
 /// Everything that a consumer is made of.
 pub(super) struct Setup {
@@ -31,7 +31,11 @@ pub(super) fn start<T>(setup: Setup) -> Consumer<T> {
     let (handoff, stats) = (Arc::new(Handoff::default()), Arc::new(Stats::default()));
     let (stop, dropped) = (setup.client.stopping().child_token(), CancellationToken::new());
     let (client, options) = (setup.client.clone(), setup.options.clone());
-    let source = WindowSource { stream: setup.partition.stream.clone(), group: setup.group.clone() };
+    let source = WindowSource {
+        stream: setup.partition.stream.clone(),
+        group: setup.group.clone(),
+        transactional: options.delivery == DeliveryMode::Transactional,
+    };
     let supervisor = Supervisor {
         setup,
         handoff: Arc::clone(&handoff),
@@ -99,13 +103,18 @@ impl Supervisor {
                 Err(error) if error.kind() == ErrorKind::Fenced => {
                     tracing::warn!(partition = %self.setup.partition, %error, "lost the partition, waiting to get it back");
                 }
-                Err(error) if matches!(error.cause(), Cause::WindowsDiffer { .. }) && !self.without_done => {
+                Err(error) if matches!(error.cause(), Cause::WindowsDiffer { .. }) && self.may_repeat() => {
                     tracing::warn!(partition = %self.setup.partition, %error, "handing out every window again");
                     self.without_done = true;
                 }
                 end => return end,
             }
         }
+    }
+
+    /// Whether windows that are done may be handed out again, under other ids.
+    fn may_repeat(&self) -> bool {
+        !self.without_done && self.setup.options.delivery == DeliveryMode::AtLeastOnce
     }
 
     /// Waits until this process owns the partition.

@@ -1,6 +1,7 @@
 //! Appending: callers that append while an append is in flight share the next chunk.
 
 mod call;
+mod stable;
 mod task;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::Client;
 use call::Call;
+pub use stable::StableProducer;
 
 /// How many calls wait in line before further ones wait for a place.
 const LINE: usize = 1_024;

@@ -26,14 +26,14 @@ use minibatch_testkit::clock::ManualClock;
 
 /// Every second reply of an operation that writes is lost, after it took effect or before.
 #[derive(Debug)]
-struct Lossy {
+pub(crate) struct Lossy {
     storage: MemoryStorage,
     calls: AtomicU32,
     hangs: bool,
 }
 
 impl Lossy {
-    fn new(hangs: bool) -> Self {
+    pub(crate) fn new(hangs: bool) -> Self {
         Self { storage: MemoryStorage::new(), calls: AtomicU32::new(0), hangs }
     }
 
@@ -137,6 +137,9 @@ impl GroupStore for Lossy {
     }
     async fn commit(&self, partition: &Partition, group: &GroupName, fence: Fence, commit: Commit) -> Result<Fence> {
         self.lose(self.storage.commit(partition, group, fence, commit)).await
+    }
+    async fn transactional(&self) -> Result<()> {
+        self.storage.transactional().await
     }
     async fn write_piece(&self, partition: &Partition, group: &GroupName, piece: PieceId, bytes: Bytes) -> Result<()> {
         self.lose(self.storage.write_piece(partition, group, piece, bytes)).await

@@ -4,13 +4,16 @@
 
 mod dead_letters;
 mod faults;
+mod idempotent;
 mod ladder;
 mod ownership;
 mod producing;
 mod pulling;
 mod restarts;
 mod running;
+mod stable_producers;
 mod stored;
 mod tail;
 mod tools;
+mod transactional;
 mod workers;

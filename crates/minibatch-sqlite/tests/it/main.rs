@@ -10,6 +10,7 @@
 mod clock;
 mod closing;
 mod damage;
+mod effects;
 mod failures;
 mod opening;
 mod processes;

@@ -38,12 +38,12 @@ async fn connected(url: &str, options: &MongoOptions) -> Result<Driver, Cause> {
     }
     let client =
         Client::with_options(client_options.clone()).map_err(|error| classify::failure(&error).into_cause())?;
-    let driver = Driver::new(client.database(&database), &options.prefix);
+    let mut driver = Driver::new(client.database(&database), &options.prefix);
     let hello = match hello(&driver).await {
         Ok(hello) => hello,
         Err(failure) => return Err(diagnosis(client_options, failure).await),
     };
-    check(&hello)?;
+    driver.replicated = check(&hello)?;
     prepare::prepare(&driver).await.map_err(Failure::into_cause)?;
     Ok(driver)
 }
@@ -85,18 +85,20 @@ async fn hello(driver: &Driver) -> Result<Document, Failure> {
     .await
 }
 
-fn check(hello: &Document) -> Result<(), Cause> {
+/// Says whether the server is a replica set, or several behind routers.
+fn check(hello: &Document) -> Result<bool, Cause> {
     if hello.get_i32("maxWireVersion").unwrap_or(0) < OLDEST_WIRE_VERSION {
         return Err(Cause::misconfigured("the server is too old: mongodb 6.0 or newer is needed"));
     }
     let sharded = hello.get_str("msg").is_ok_and(|message| message == "isdbgrid");
-    if !sharded && hello.get_str("setName").is_err() {
+    let replicated = sharded || hello.get_str("setName").is_ok();
+    if !replicated {
         tracing::warn!(
             "this mongodb is a standalone server: it does not survive the loss of its machine, has no transactions, and \
              new messages are seen by polling; start it with --replSet to have them"
         );
     }
-    Ok(())
+    Ok(replicated)
 }
 
 /// Why no server was found that can be written to.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bson::Document;
 use minibatch_core::Cause;
 use mongodb::{
-    IndexModel,
+    Database, IndexModel,
     error::{Error, ErrorKind},
     options::{IndexOptions, WriteConcern},
 };
@@ -34,7 +34,7 @@ async fn prepare_one(driver: &Driver, collection: Collection) -> Result<(), Fail
             indexes
         }
         Err(error) if is_code(&error, NAMESPACE_NOT_FOUND) => {
-            create(driver, collection).await?;
+            create(&driver.database, &driver.name(collection)).await?;
             Vec::new()
         }
         Err(error) => return Err(failed(error)),
@@ -56,9 +56,9 @@ async fn prepare_one(driver: &Driver, collection: Collection) -> Result<(), Fail
     Ok(())
 }
 
-async fn create(driver: &Driver, collection: Collection) -> Result<(), Failure> {
-    let name = driver.name(collection);
-    match driver.database.create_collection(name).write_concern(WriteConcern::majority()).await {
+/// Makes a collection, unless it is there.
+pub(super) async fn create(database: &Database, name: &str) -> Result<(), Failure> {
+    match database.create_collection(name).write_concern(WriteConcern::majority()).await {
         Err(error) if !is_code(&error, NAMESPACE_EXISTS) => Err(failed(error)),
         _ => Ok(()),
     }

@@ -3,10 +3,11 @@
 use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 use bson::{Bson, DateTime, Document, RawBsonRef, RawDocument, RawDocumentBuf, oid::ObjectId};
-use minibatch_core::Timestamp;
+use minibatch_core::{Timestamp, storage::Effect};
 
 use super::super::{
-    Change, Collection, Failure, Filter, Find, Found, Index, Order, SERVER_STAMP, Test, Update, schema::IndexKind,
+    Change, Collection, Failure, Filter, Find, Found, Index, Order, SERVER_STAMP, Test, Transacted, Update,
+    schema::IndexKind,
 };
 
 /// All documents at one time.
@@ -21,6 +22,8 @@ pub(super) struct Store {
     version: u64,
     past: BTreeMap<u64, (Timestamp, Arc<Snapshot>)>,
     stamps: u32,
+    /// The `_id`s of a user's documents, of whatever collection.
+    inserted: Vec<Bson>,
 }
 
 impl Store {
@@ -144,6 +147,36 @@ impl Store {
         new.entry("_id".to_owned()).or_insert(ObjectId::new().into());
         let new = RawDocumentBuf::try_from(&apply(new, update, now)).unwrap();
         self.add(collection, new.clone(), now).map(|()| new)
+    }
+
+    /// Of effects it knows inserts of documents with an `_id`.
+    pub(super) fn transact(
+        &mut self,
+        collection: Collection,
+        filter: &Filter,
+        update: &Update,
+        effects: &[Effect],
+        now: Timestamp,
+    ) -> Transacted {
+        if !self.all(collection).iter().any(|document| matches(document, filter, now)) {
+            return Transacted::Unmatched;
+        }
+        let mut inserted = self.inserted.clone();
+        for (index, effect) in effects.iter().enumerate() {
+            let Effect::Insert { document, .. } = effect else { panic!("the model inserts, and no more") };
+            let id = document.get("_id").unwrap();
+            if inserted.contains(id) {
+                return Transacted::Refused { index, code: "DuplicateKey".to_owned() };
+            }
+            inserted.push(id.clone());
+        }
+        self.update(collection, filter, update, now);
+        self.inserted = inserted;
+        Transacted::Done
+    }
+
+    pub(super) fn inserted(&self) -> &[Bson] {
+        &self.inserted
     }
 
     pub(super) fn delete(&mut self, collection: Collection, filter: &Filter, now: Timestamp) -> u64 {

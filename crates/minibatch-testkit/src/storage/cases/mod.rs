@@ -3,6 +3,7 @@
 mod absent;
 mod commits;
 mod dropped;
+mod effects;
 mod general;
 mod groups;
 mod log_append;
@@ -34,6 +35,7 @@ pub(crate) fn all() -> impl Iterator<Item = Case> {
         groups::CASES,
         ownership::CASES,
         commits::CASES,
+        effects::CASES,
         pieces::CASES,
         general::CASES,
         dropped::CASES,
