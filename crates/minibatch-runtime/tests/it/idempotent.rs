@@ -19,10 +19,8 @@ async fn first_of_drain(consumer: Streaming<u32, CountWindow>) -> (WindowId, Vec
         seen.get_or_insert((window.id, window.data));
         std::future::pending::<()>()
     });
-    tokio::select! {
-        _ = drain => {}
-        () = tokio::time::sleep(Duration::from_secs(5)) => {}
-    }
+    // it never returns
+    let _ = tokio::time::timeout(Duration::from_secs(5), drain).await;
     seen.unwrap()
 }
 
@@ -65,7 +63,7 @@ async fn before_and_after(mode: impl Fn(Streaming<u32, BatchWindow>) -> Streamin
     other.stream::<u32>("numbers").await.unwrap().append(&4).await.unwrap();
     let after = windows().open().await.unwrap().next().await.unwrap().unwrap();
     assert_eq!(after.id, id);
-    [data, after.data.clone()]
+    [data, after.data]
 }
 
 #[tokio::test]

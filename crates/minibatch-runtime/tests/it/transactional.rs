@@ -79,7 +79,7 @@ async fn effects_take_place_once_whatever_is_dropped() {
                     // what a failed attempt wrote is forgotten
                     3 => Err("not yet".to_owned()),
                     4 => {
-                        tokio::time::sleep(Duration::from_millis(20)).await;
+                        tokio::task::yield_now().await;
                         kept.map_err(|error| error.to_string())
                     }
                     _ => kept.map_err(|error| error.to_string()),
