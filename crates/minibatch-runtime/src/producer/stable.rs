@@ -28,8 +28,8 @@ use crate::{Client, retry::until_verdict};
 /// let words = client.stream::<String>("words").await?;
 /// let mut loader = words.producer("loader-1").await?;
 ///
-/// let batches = (1..).zip(lines.chunks(2));
-/// for (sequence, batch) in batches.skip_while(|(sequence, _)| *sequence <= loader.last_sequence()) {
+/// let done = loader.last_sequence();
+/// for (sequence, batch) in (1..).zip(lines.chunks(2)).skip_while(|(sequence, _)| *sequence <= done) {
 ///     loader.append_batch(sequence, batch).await?;
 /// }
 /// assert_eq!(loader.last_sequence(), 2);
