@@ -69,6 +69,24 @@ pub enum Cause {
         /// The limit in bytes.
         max: usize,
     },
+    /// A batch that is to be one chunk is too large for one; nothing was written.
+    #[error("batch does not fit into one chunk, make smaller ones: messages=`{messages}` fitting=`{fitting}`")]
+    #[non_exhaustive]
+    BatchTooLarge {
+        /// How many messages it has.
+        messages: usize,
+        /// How many of them, from the first on, fit.
+        fitting: usize,
+    },
+    /// The database refuses an effect that was to take place with a commit; nothing was stored.
+    #[error("effect was refused by the database, {code}: index=`{index}`")]
+    #[non_exhaustive]
+    EffectRefused {
+        /// Which of the commit's effects, from 0; the last one where they break a rule together.
+        index: usize,
+        /// The database's name for what is wrong.
+        code: String,
+    },
     /// A value could not be encoded as BSON; nothing was written.
     #[error("value cannot be encoded")]
     Encode,
@@ -304,6 +322,10 @@ constructors! {
     invalid_name => InvalidName { what: &'static str, reason: &'static str };
     /// See [`Cause::MessageTooLarge`].
     message_too_large => MessageTooLarge { size: usize, max: usize };
+    /// See [`Cause::BatchTooLarge`].
+    batch_too_large => BatchTooLarge { messages: usize, fitting: usize };
+    /// See [`Cause::EffectRefused`].
+    effect_refused => EffectRefused { index: usize, code: impl Into<String> };
     /// See [`Cause::Decode`].
     decode => Decode { offset: Offset };
     /// See [`Cause::InvalidWindow`].
@@ -365,6 +387,8 @@ impl Cause {
             Self::Fenced { .. } | Self::MemberDead | Self::StaleCommit { .. } => ErrorKind::Fenced,
             Self::InvalidName { .. }
             | Self::MessageTooLarge { .. }
+            | Self::BatchTooLarge { .. }
+            | Self::EffectRefused { .. }
             | Self::Encode
             | Self::InvalidWindow { .. }
             | Self::OutOfRange { .. }

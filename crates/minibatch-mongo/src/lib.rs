@@ -25,7 +25,7 @@
 //! ```
 //!
 //! [`MongoStorage`] keeps the whole contract of [`minibatch_core::storage`]. Start reading at its module for the
-//! protocol, which stands over `database::Database`, seven operations that the driver has and that a model in the tests
+//! protocol, which stands over `database::Database`, eight operations that the driver has and that a model in the tests
 //! has as well.
 //!
 //! Everything is written with `w: majority` and read with majority from the primary. A replica set, even of one server,

@@ -7,23 +7,29 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use minibatch_core::{
     Cause, Error, Slot,
-    storage::{Partition, Storage},
+    storage::{Effect, Partition, Storage},
 };
 use minibatch_mongo::{MongoOptions, MongoStorage};
 use minibatch_testkit::storage::Suite;
 use mongodb::{
-    Client, Database,
-    bson::{Document, doc},
+    Client, Database, IndexModel,
+    bson::{Document, doc, oid::ObjectId},
+    options::IndexOptions,
 };
 
 const VARIABLE: &str = "MINIBATCH_TEST_MONGO_URL";
+/// A collection of a user's.
+const EFFECTS: &str = "effects";
 
 fn url() -> String {
     std::env::var(VARIABLE).unwrap_or_default()
 }
 
 async fn open(namespace: String) -> Result<Arc<dyn Storage>, Error> {
-    let options = MongoOptions::default().with_database(namespace).with_trim_grace(Duration::ZERO);
+    let options = MongoOptions::default().with_database(&namespace).with_trim_grace(Duration::ZERO);
+    let unique = IndexModel::builder().keys(doc! { "text": 1 }).options(IndexOptions::builder().unique(true).build());
+    let effects = database(&namespace).await?.collection::<Document>(EFFECTS);
+    effects.create_index(unique.build()).await.map_err(failed)?;
     Ok(Arc::new(MongoStorage::connect(&url(), options).await?))
 }
 
@@ -56,10 +62,22 @@ async fn damage(namespace: String, partition: Partition, slot: Slot) -> Result<(
     }
 }
 
+async fn texts(namespace: String) -> Result<Vec<String>, Error> {
+    let effects = database(&namespace).await?.collection::<Document>(EFFECTS);
+    let mut found = effects.find(doc! {}).sort(doc! { "_id": 1 }).await.map_err(failed)?;
+    let mut texts = Vec::new();
+    while found.advance().await.map_err(failed)? {
+        let document = found.deserialize_current().map_err(failed)?;
+        texts.extend(document.get_str("text").map(ToOwned::to_owned));
+    }
+    Ok(texts)
+}
+
 fn main() -> ExitCode {
     Suite::new(open)
         .with_remove(remove)
         .with_damage(damage)
+        .with_effects(|text| Effect::insert(EFFECTS, doc! { "_id": ObjectId::new(), "text": text }), texts)
         .durable()
         .with_patience(Duration::from_secs(30))
         .requires("mongo", !url().is_empty())

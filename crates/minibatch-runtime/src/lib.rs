@@ -43,7 +43,9 @@ mod audit;
 mod client;
 mod clock;
 mod consumer;
+pub mod delivery;
 mod documents;
+mod effects;
 mod group;
 mod producer;
 mod random;
@@ -67,8 +69,9 @@ pub use consumer::{
     Consumer, ConsumerOptions, Failure, KeptMembers, KeptWindow, KeptWindows, NoWindow, OnBufferFull, OnExhausted,
     OnExpired, Outcome, RetryAfter, Streaming, Summary, retry_after,
 };
+pub use effects::Effects;
 pub use group::{Group, OnStrategyChange, PartitionSeek, Seek, StartAt};
-pub use producer::{Appended, AppendedShare, MessageId};
+pub use producer::{Appended, AppendedShare, MessageId, StableProducer};
 pub use retry::Backoff;
 pub use status::{ConsumerState, GroupStatus};
 pub use stream::Stream;

@@ -4,14 +4,15 @@ use std::{collections::BTreeMap, fmt, marker::PhantomData, sync::Arc};
 
 use futures::future::try_join_all;
 use minibatch_core::{
-    Cause, Error, GroupName, StreamName,
+    Cause, Error, GroupName, ProducerId, StreamName,
     chunk::{Encoded, Extras},
     storage::{GroupState, LogBounds, Partition, StreamInfo, Trimmed},
 };
 use serde::Serialize;
 
 use crate::{
-    Appended, Audit, Backlog, Client, Group, GroupStatus, KeptWindows, MessageId, Retention, Streaming, audit,
+    Appended, Audit, Backlog, Client, Group, GroupStatus, KeptWindows, MessageId, Retention, StableProducer, Streaming,
+    audit,
     consumer::NoWindow,
     producer::{Routed, Router},
     status,
@@ -75,6 +76,18 @@ impl<T> Stream<T> {
     /// [`InvalidName`](Cause::InvalidName).
     pub fn group(&self, name: &str) -> Result<Group, Error> {
         Ok(Group::new(self.client.clone(), self.info.clone(), GroupName::new(name)?))
+    }
+
+    /// Opens the producer `id` of this stream, and fences every other of that id: for a source that goes on after a restart
+    /// where it was. It appends to partition 0.
+    ///
+    /// # Errors
+    /// [`InvalidName`](Cause::InvalidName), [`Closed`](Cause::Closed) after a shutdown, and what the storage says.
+    ///
+    /// # Cancel safety
+    /// Dropped, other producers of the id may be fenced nevertheless.
+    pub async fn producer(&self, id: &str) -> Result<StableProducer<T>, Error> {
+        StableProducer::open(&self.client, self.info.partition(0), ProducerId::new(id)?).await
     }
 
     /// Both ends of each partition's log.

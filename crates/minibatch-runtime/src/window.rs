@@ -9,12 +9,16 @@ use std::{
 
 use minibatch_core::{
     Cause, Error, GroupName, Offset, StreamName, Timestamp,
+    storage::Effect,
     window::{Bounds, Reason, WindowId},
 };
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::consumer::{Delivery, Settlement};
+use crate::{
+    Effects,
+    consumer::{Delivery, Settlement},
+};
 
 /// A mini-batch: messages, and what the strategy says of them.
 ///
@@ -64,6 +68,8 @@ pub struct MessageMeta {
 pub(crate) struct WindowSource {
     pub(crate) stream: StreamName,
     pub(crate) group: GroupName,
+    /// Whether windows may have effects.
+    pub(crate) transactional: bool,
 }
 
 /// The duty to settle a window that was pulled; dropped unsettled, it hands the window back.
@@ -72,6 +78,7 @@ pub(crate) struct WindowSource {
 struct Receipt {
     delivery: Delivery,
     rejections: Arc<Rejections>,
+    effects: Effects,
     settlements: Option<mpsc::UnboundedSender<Settlement>>,
 }
 
@@ -145,7 +152,12 @@ impl<T> Window<T> {
             stream: source.stream.clone(),
             partition: delivery.lane.partition,
             group: source.group.clone(),
-            receipt: Receipt { delivery, rejections: Arc::new(rejections), settlements },
+            receipt: Receipt {
+                delivery,
+                rejections: Arc::new(rejections),
+                effects: Effects::new(source.transactional),
+                settlements,
+            },
         }
     }
 
@@ -175,6 +187,13 @@ impl<T> Window<T> {
         })
     }
 
+    /// What is to be written with the window, where the consumer is [transactional](crate::Streaming::transactional): take
+    /// it before [`Window::data`] is moved.
+    #[must_use]
+    pub fn effects(&self) -> Effects {
+        self.receipt.effects.clone()
+    }
+
     /// Says that a pulled window is done, at once; awaited, it returns when that is durable.
     ///
     /// Awaiting every window costs a commit each. To share commits, keep the futures and await them later, or drop them:
@@ -185,7 +204,12 @@ impl<T> Window<T> {
         if self.receipt.settlements.is_none() {
             return Ack(None);
         }
-        self.receipt.settle(|delivery, rejected| Settlement::Done { delivery, rejected, durable: Some(durable) });
+        self.receipt.settle(|delivery, rejected, effects| Settlement::Done {
+            delivery,
+            rejected,
+            effects,
+            durable: Some(durable),
+        });
         Ack(Some(verdict))
     }
 
@@ -207,7 +231,7 @@ impl<T> Window<T> {
     /// function that is run on windows it does nothing.
     pub fn fail(mut self, reason: impl fmt::Display) {
         let reason = reason.to_string();
-        self.receipt.settle(|delivery, _| Settlement::Failed { delivery, reason });
+        self.receipt.settle(|delivery, _, _| Settlement::Failed { delivery, reason });
     }
 
     /// Not one of its messages decoded.
@@ -224,7 +248,8 @@ impl<T> Window<T> {
 /// Resolves when an acknowledged window is durably done.
 ///
 /// # Errors
-/// [`Closed`](Cause::Closed) when the consumer ended before: the window will come again.
+/// [`Closed`](Cause::Closed) when the consumer ended before, or the database refused its [effects](Window::effects): the
+/// window will come again.
 ///
 /// # Cancel safety
 /// Dropped, the window is done all the same, with the next commit.
@@ -245,17 +270,17 @@ impl Future for Ack {
 
 impl Receipt {
     /// Settles the window if that is still owed.
-    fn settle(&mut self, how: impl FnOnce(Delivery, Vec<Rejected>) -> Settlement) {
+    fn settle(&mut self, how: impl FnOnce(Delivery, Vec<Rejected>, Vec<Effect>) -> Settlement) {
         if let Some(settlements) = self.settlements.take() {
             // a consumer that has ended does not need to know, and the window comes again
-            let _ = settlements.send(how(self.delivery.clone(), self.rejections.all()));
+            let _ = settlements.send(how(self.delivery.clone(), self.rejections.all(), self.effects.take()));
         }
     }
 }
 
 impl Drop for Receipt {
     fn drop(&mut self) {
-        self.settle(|delivery, _| Settlement::Failed { delivery, reason: "the window was dropped".to_owned() });
+        self.settle(|delivery, _, _| Settlement::Failed { delivery, reason: "the window was dropped".to_owned() });
     }
 }
 

@@ -171,6 +171,7 @@ fn commits(c: &mut Criterion) {
                                     checkpoint: Bytes::from_static(&[7; 300]),
                                     keep_from: Offset::FIRST,
                                     counters: Counters::default(),
+                                    effects: Vec::new(),
                                 };
                                 fence =
                                     bench.storage.commit(&partition, &group, fence, commit).await.expect("a commit");

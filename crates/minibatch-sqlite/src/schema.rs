@@ -1,6 +1,6 @@
 //! The tables, and whether a file has them: format 2.
 //!
-//! Rows are found by bound parameters only; no name of a user's is ever part of a statement.
+//! Rows are found by bound parameters only; no name of a user's is ever part of a statement of minibatch's.
 
 use minibatch_core::{Cause, Error};
 use rusqlite::{Connection, TransactionBehavior};
@@ -124,6 +124,15 @@ CREATE TABLE notes (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// What bears a name of minibatch's in the file.
+const OURS: [&str; 9] =
+    ["streams", "partitions", "producers", "chunks", "groups", "snapshots", "notes", "members", "records"];
+
+/// Whether a table, or a view, is minibatch's, by its name, which has no case in SQL.
+pub(crate) fn is_ours(table: &str) -> bool {
+    OURS.iter().any(|ours| ours.eq_ignore_ascii_case(table))
+}
+
 /// Makes sure that the file is minibatch's and of a format known here; creates the tables in an empty file only.
 pub(crate) fn ensure(conn: &mut Connection) -> Result<(), Failed> {
     if is_blank(conn)? {
@@ -181,4 +190,20 @@ fn number(conn: &Connection, pragma: &str) -> Result<i64, Failed> {
 
 fn count_tables(conn: &Connection) -> Result<i64, Failed> {
     Ok(conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_is_known_to_be_ours() {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch(TABLES).unwrap();
+        let mut select =
+            conn.prepare("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') ORDER BY rowid").unwrap();
+        let names: Vec<String> = select.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        assert_eq!(names, OURS);
+        assert!(is_ours("Chunks") && !is_ours("chunk"));
+    }
 }

@@ -126,7 +126,7 @@ pub use minibatch_core::{
     Buffer, BufferedSlot, Cause, Clock, EmitterState, Error, ErrorKind, Fingerprint, GroupName, Message, Observed,
     Offset, Readiness, Result, Slot, Strategy, StreamName, Timestamp, WindowEmitter,
     chunk::{Extras, MESSAGE_MAX_BYTES},
-    storage,
+    params, storage,
     window::{Bounds, Leaves, Picks, Reason, Selection, WindowId},
 };
 pub use minibatch_emitters::{
@@ -137,8 +137,8 @@ pub use minibatch_runtime::{
     Ack, Appended, AppendedShare, Audit, Backlog, Backoff, Client, ClientOptions, Consumer, ConsumerOptions,
     ConsumerState, Difference, Failure, Group, GroupStatus, KeptMembers, KeptWindow, KeptWindows, MessageId,
     MessageMeta, NoWindow, OnBufferFull, OnExhausted, OnExpired, OnStrategyChange, Outcome, PartitionAudit,
-    PartitionSeek, Retention, RetryAfter, Seek, StartAt, Stream, StreamOptions, Streaming, Summary, SystemClock, Term,
-    Terms, WhenFull, Window, retry_after,
+    PartitionSeek, Retention, RetryAfter, Seek, StableProducer, StartAt, Stream, StreamOptions, Streaming, Summary,
+    SystemClock, Term, Terms, WhenFull, Window, delivery, retry_after,
 };
 pub use settings::WindowSettings;
 

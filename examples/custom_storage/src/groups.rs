@@ -7,8 +7,8 @@ use bytes::Bytes;
 use minibatch_core::{
     Cause, Error, GroupName, MemberId,
     storage::{
-        Acquired, Commit, Counters, Fence, Generation, GroupState, GroupStore, Partition, PieceId, Position, Start,
-        StreamInfo,
+        Acquired, Commit, Counters, Effect, Fence, Generation, GroupState, GroupStore, Partition, PieceId, Position,
+        Start, StreamInfo,
     },
 };
 
@@ -184,6 +184,10 @@ impl GroupStore for CustomStorage {
         let log = state.partition(partition)?;
         let tail = log.bounds.tail;
         log.group(group, fence.epoch)?.state.commit(fence, commit, tail)
+    }
+
+    async fn transactional(&self) -> Result<(), Error> {
+        Err(Effect::unsupported())
     }
 
     async fn write_piece(

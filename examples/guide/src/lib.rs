@@ -1,6 +1,9 @@
 //! What the examples share: where their streams are, the earthquakes, and times that are easy on the eye.
 
-use std::env;
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
 use minibatch::{Bounds, Minibatch, Result, Timestamp};
 use serde::de::DeserializeOwned;
@@ -10,9 +13,20 @@ use serde::de::DeserializeOwned;
 /// # Errors
 /// Those of [`Minibatch::connect`].
 pub async fn connect() -> Result<Minibatch> {
-    let file = env::current_exe().unwrap_or_default().with_file_name("guide.db");
+    Minibatch::connect_from_env_or(&sqlite_url(&beside("guide.db"))).await
+}
+
+/// A file beside the program, under `target`.
+#[must_use]
+pub fn beside(name: &str) -> PathBuf {
+    env::current_exe().unwrap_or_default().with_file_name(name)
+}
+
+/// The URL of an SQLite file.
+#[must_use]
+pub fn sqlite_url(file: &Path) -> String {
     let file = file.display().to_string().replace('%', "%25").replace('?', "%3F").replace('#', "%23");
-    Minibatch::connect_from_env_or(&format!("sqlite://{file}")).await
+    format!("sqlite://{file}")
 }
 
 /// The earthquakes of `data/earthquakes.csv` in the order of time, with the columns that a `T` has.

@@ -54,6 +54,13 @@ impl Progress {
         self.base = candidate;
     }
 
+    /// Goes back to what was `before` a commit that was refused. Decisions taken since stay: they are not the commit's.
+    pub fn take_back(&mut self, before: Self) {
+        let known = before.decisions.last().map_or(before.base.decision, |last| last.number + 1);
+        let since = std::mem::replace(self, before).decisions;
+        self.decisions.extend(since.into_iter().filter(|decision| decision.number >= known));
+    }
+
     /// What to store.
     #[must_use]
     pub fn checkpoint(&self) -> Checkpoint {

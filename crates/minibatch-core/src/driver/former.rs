@@ -128,6 +128,17 @@ impl WindowFormer {
         self.progress.settle(window);
     }
 
+    /// How far the group has got, to [go back](Self::take_back) to if the next commit is refused.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+
+    /// Goes back to what was `before` a commit that was refused: what was settled since is not done.
+    pub fn take_back(&mut self, before: Progress) {
+        self.progress.take_back(before);
+    }
+
     /// What to store.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::GroupState;
+use super::{Effect, GroupState};
 use crate::{Cause, Error, Offset, Slot};
 
 /// What a commit is based on: who owns the partition, and the version it saw last.
@@ -39,7 +39,7 @@ impl Counters {
 }
 
 /// What a commit stores.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Commit {
     /// From where, and with what, the group's windows can be formed again: opaque to the storage.
     pub checkpoint: Bytes,
@@ -47,6 +47,8 @@ pub struct Commit {
     pub keep_from: Offset,
     /// How many messages ended how.
     pub counters: Counters,
+    /// What takes place with it beside minibatch's own data, in this order.
+    pub effects: Vec<Effect>,
 }
 
 /// What becomes of a commit that is not refused.
@@ -83,16 +85,19 @@ impl GroupState {
     }
 
     /// Judges a commit and stores it here, where it is new; returns the fence of the next one. For storages that keep
-    /// states in memory.
+    /// states in memory, and have no effects.
     ///
     /// # Errors
-    /// As [`GroupState::judge`].
+    /// As [`GroupState::judge`]; [`Effect::unsupported`] where the commit has effects.
     pub fn commit(&mut self, fence: Fence, commit: Commit, tail: Slot) -> Result<Fence, Error> {
         let next = match self.judge(fence, &commit, tail)? {
             CommitVerdict::Known(next) => return Ok(next),
             CommitVerdict::New(next) => next,
         };
-        let Commit { checkpoint, keep_from, counters } = commit;
+        let Commit { checkpoint, keep_from, counters, effects } = commit;
+        if !effects.is_empty() {
+            return Err(Effect::unsupported());
+        }
         self.fence = next;
         self.checkpoint = Some(checkpoint);
         self.keep_from = keep_from;
@@ -101,7 +106,7 @@ impl GroupState {
         Ok(next)
     }
 
-    /// True when the last commit was this one.
+    /// True when the last commit was this one. Effects are not kept: those of the same commit are the same.
     fn holds(&self, commit: &Commit) -> bool {
         self.checkpoint.as_ref() == Some(&commit.checkpoint)
             && self.keep_from == commit.keep_from
@@ -131,7 +136,12 @@ mod tests {
     }
 
     fn commit() -> Commit {
-        Commit { checkpoint: Bytes::from_static(b"done"), keep_from: Offset::FIRST, counters: Counters::default() }
+        Commit {
+            checkpoint: Bytes::from_static(b"done"),
+            keep_from: Offset::FIRST,
+            counters: Counters::default(),
+            effects: Vec::new(),
+        }
     }
 
     fn judge(state: &GroupState, fence: Fence, commit: &Commit) -> Result<CommitVerdict, Cause> {

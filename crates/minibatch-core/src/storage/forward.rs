@@ -130,6 +130,9 @@ macro_rules! forward {
             ) -> Result<Fence, Error> {
                 (**self).commit(partition, group, fence, commit).await
             }
+            async fn transactional(&self) -> Result<(), Error> {
+                (**self).transactional().await
+            }
             async fn write_piece(
                 &self,
                 partition: &Partition,

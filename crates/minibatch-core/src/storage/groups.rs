@@ -139,6 +139,12 @@ pub struct PieceId {
 ///     fenced: its commits give [`Fenced`](crate::Cause::Fenced).
 /// 17. `living` returns those of the members that are alive, and finds nobody dead: a member that it leaves out may still
 ///     come back with a heartbeat.
+/// 18. A commit's effects take place with it, in order, or not at all. Those of a commit that is refused (clauses 8 and 10)
+///     do not, and those of a repeated one (clause 9) do not once more.
+/// 19. An effect that the database refuses gives [`EffectRefused`](crate::Cause::EffectRefused) with its index, after
+///     clauses 8 to 10 were judged: then neither the commit nor any of its effects took place.
+/// 20. `transactional` says whether commits may have effects. Where it gives an error, a commit with effects gives it too,
+///     and nothing is stored.
 ///
 /// # Errors
 /// Besides those named, [`Retry`](crate::ErrorKind::Retry) without a verdict, and
@@ -198,6 +204,9 @@ pub trait GroupStore: fmt::Debug + Send + Sync + 'static {
         fence: Fence,
         commit: Commit,
     ) -> Result<Fence, Error>;
+
+    /// Says whether commits may have effects; otherwise why not, and what to do.
+    async fn transactional(&self) -> Result<(), Error>;
 
     /// Stores a piece of a checkpoint, at most 1 MiB.
     async fn write_piece(

@@ -15,6 +15,7 @@
 //!   [`InvalidPartition`](crate::Cause::InvalidPartition).
 
 mod commit;
+mod effect;
 mod forward;
 mod groups;
 mod log;
@@ -24,6 +25,7 @@ mod streams;
 use std::fmt;
 
 pub use commit::{Commit, CommitVerdict, Counters, Fence};
+pub use effect::{Effect, SqlValue};
 pub use groups::{Acquired, GroupState, GroupStore, PieceId, Position, Start};
 pub use log::{ChunkLog, LogBounds, ProducerGrant, ReadLimit, RecordSummary, Trimmed};
 pub use notes::{NOTE_MAX_BYTES, Note, NotePlace, NoteStore};

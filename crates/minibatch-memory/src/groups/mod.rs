@@ -12,7 +12,8 @@ pub(crate) use members::Members;
 use minibatch_core::{
     Cause, Error, GroupName, MemberId, Slot,
     storage::{
-        Acquired, Commit, Fence, Generation, GroupState, GroupStore, Partition, PieceId, Position, Start, StreamInfo,
+        Acquired, Commit, Effect, Fence, Generation, GroupState, GroupStore, Partition, PieceId, Position, Start,
+        StreamInfo,
     },
 };
 
@@ -199,6 +200,10 @@ impl GroupStore for MemoryStorage {
         let partition = state.streams.partition(partition).map_err(during)?;
         let log = partition.log.records.bounds();
         partition.groups.find(group, fence.epoch).and_then(|group| group.commit(fence, commit, log)).map_err(during)
+    }
+
+    async fn transactional(&self) -> Result<(), Error> {
+        Err(Effect::unsupported())
     }
 
     async fn write_piece(

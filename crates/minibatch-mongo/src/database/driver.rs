@@ -12,9 +12,11 @@ mod prepare;
 mod reply;
 mod right;
 mod server;
+mod transact;
 mod watch;
 
 use std::{
+    collections::HashSet,
     fmt,
     future::Future,
     sync::{Arc, Mutex, PoisonError},
@@ -25,7 +27,7 @@ use async_trait::async_trait;
 use bson::{Document, RawDocumentBuf, Timestamp as Stamp, rawdoc};
 pub(crate) use connect::connect;
 use futures::{StreamExt, stream::BoxStream};
-use minibatch_core::Timestamp;
+use minibatch_core::{Timestamp, storage::Effect};
 use mongodb::{
     Database as MongoDatabase,
     options::{CollectionOptions, ReadConcern, ReadPreference, SelectionCriteria},
@@ -33,7 +35,7 @@ use mongodb::{
 use tokio::time::timeout;
 
 use self::right::Right;
-use super::{Collection, Database, Failure, Filter, Find, Found, Hint, Order, Update};
+use super::{Collection, Database, Failure, Filter, Find, Found, Hint, Order, Transacted, Update};
 
 /// How long the server may work on a request.
 const SERVER_TIME: Duration = Duration::from_secs(8);
@@ -49,11 +51,16 @@ pub(crate) struct Driver {
     as_user: bool,
     /// The server's time of the latest thing that this client was told: what later reads must not be before.
     seen: Arc<Mutex<Option<Stamp>>>,
+    /// A replica set, or several behind routers.
+    replicated: bool,
+    /// Users' collections that are known to be there.
+    prepared: Arc<Mutex<HashSet<String>>>,
 }
 
 impl Driver {
     fn new(database: MongoDatabase, prefix: &str, as_user: bool) -> Self {
-        Self { database, prefix: prefix.into(), as_user, seen: Arc::default() }
+        let prefix = prefix.into();
+        Self { database, prefix, as_user, seen: Arc::default(), replicated: false, prepared: Arc::default() }
     }
 
     fn name(&self, collection: Collection) -> String {
@@ -66,6 +73,18 @@ impl Driver {
             .selection_criteria(SelectionCriteria::ReadPreference(ReadPreference::Primary))
             .build();
         self.database.collection_with_options(&self.name(collection), options)
+    }
+
+    fn seen(&self) -> Option<Stamp> {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_prepared(&self, collection: &str) -> bool {
+        self.prepared.lock().unwrap_or_else(PoisonError::into_inner).contains(collection)
+    }
+
+    fn saw_prepared(&self, collection: &str) {
+        self.prepared.lock().unwrap_or_else(PoisonError::into_inner).insert(collection.to_owned());
     }
 
     fn saw(&self, time: Option<Stamp>) {
@@ -95,8 +114,7 @@ impl Driver {
         let right = Right::new("find", find.collection);
         let failed = |error: mongodb::error::Error| self.failed(right, &error);
         let mut session = self.database.client().start_session().causal_consistency(true).await.map_err(failed)?;
-        let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(seen) = seen {
+        if let Some(seen) = self.seen() {
             session.advance_operation_time(seen);
         }
         let collection = self.collection::<RawDocumentBuf>(find.collection);
@@ -190,6 +208,21 @@ impl Database for Driver {
         let delete = bson::doc! { "q": filter.to_document(), "limit": 0 };
         let command = bson::doc! { "delete": self.name(collection), "deletes": [delete] };
         reply::count(&self.write(Right::new("remove", collection), reply::raw(&command)?).await?)
+    }
+
+    async fn transact(
+        &self,
+        collection: Collection,
+        filter: Filter,
+        update: Update,
+        effects: Vec<Effect>,
+    ) -> Result<Transacted, Failure> {
+        let this = self.clone();
+        in_time(async move { this.transact_now(collection, &filter, &update, &effects).await }).await
+    }
+
+    fn is_transactional(&self) -> bool {
+        self.replicated
     }
 
     async fn now(&self) -> Result<Timestamp, Failure> {

@@ -1,9 +1,10 @@
-//! What the protocol asks of MongoDB: seven operations with typed outcomes.
+//! What the protocol asks of MongoDB: eight operations with typed outcomes.
 //!
 //! The protocol stands over [`Database`] alone, so that it runs against the real server ([`driver`]) and, in tests,
 //! against a model of one that loses replies.
 
 pub(crate) mod driver;
+pub(crate) mod effects;
 #[cfg(test)]
 pub(crate) mod model;
 mod probe;
@@ -15,7 +16,7 @@ use std::fmt;
 use async_trait::async_trait;
 use bson::{RawDocumentBuf, Timestamp as Stamp};
 use futures::stream::BoxStream;
-use minibatch_core::{Cause, Timestamp};
+use minibatch_core::{Cause, Timestamp, storage::Effect};
 pub(crate) use query::{Change, Filter, Find, Order, Test, Update};
 pub(crate) use schema::{Collection, Index, PRODUCER_KEY, SLOT_KEY};
 
@@ -47,6 +48,19 @@ pub(crate) trait Database: fmt::Debug + Send + Sync + 'static {
     /// Deletes every document that matches; returns how many did.
     async fn delete(&self, collection: Collection, filter: Filter) -> Result<u64, Failure>;
 
+    /// Changes the one document that matches, and does what the effects say in their order: all of it, or nothing. The
+    /// collections that they write to are made before where they are missing.
+    async fn transact(
+        &self,
+        collection: Collection,
+        filter: Filter,
+        update: Update,
+        effects: Vec<Effect>,
+    ) -> Result<Transacted, Failure>;
+
+    /// Whether the server has transactions.
+    fn is_transactional(&self) -> bool;
+
     /// The server's clock, not before any stamp it has given out.
     async fn now(&self) -> Result<Timestamp, Failure>;
 
@@ -60,6 +74,17 @@ pub(crate) struct Found {
     pub(crate) documents: Vec<RawDocumentBuf>,
     /// True when there may be more that fit the limit: the answer was too big.
     pub(crate) cut: bool,
+}
+
+/// What became of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Transacted {
+    /// All of it took place.
+    Done,
+    /// No document matches: nothing took place.
+    Unmatched,
+    /// The server refuses one of the effects: nothing took place.
+    Refused { index: usize, code: String },
 }
 
 /// Says that a slot was filled.

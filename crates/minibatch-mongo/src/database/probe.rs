@@ -78,11 +78,11 @@ mod tests {
 
     use async_trait::async_trait;
     use futures::stream::BoxStream;
-    use minibatch_core::Timestamp;
+    use minibatch_core::{Timestamp, storage::Effect};
 
     use super::*;
     use crate::database::{
-        Found, Hint,
+        Found, Hint, Transacted,
         model::{Connection, Faults, Server},
     };
 
@@ -151,6 +151,20 @@ mod tests {
 
         async fn delete(&self, collection: Collection, filter: Filter) -> Result<u64, Failure> {
             if self.flaw == Flaw::NoDelete { Ok(0) } else { self.model.delete(collection, filter).await }
+        }
+
+        async fn transact(
+            &self,
+            collection: Collection,
+            filter: Filter,
+            update: Update,
+            effects: Vec<Effect>,
+        ) -> Result<Transacted, Failure> {
+            self.model.transact(collection, filter, update, effects).await
+        }
+
+        fn is_transactional(&self) -> bool {
+            self.model.is_transactional()
         }
 
         async fn now(&self) -> Result<Timestamp, Failure> {

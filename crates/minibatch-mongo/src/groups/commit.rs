@@ -3,7 +3,7 @@
 use bson::Bson;
 use minibatch_core::{
     Cause, Error, GroupName, Offset, Slot,
-    storage::{Commit, CommitVerdict, Fence, Partition},
+    storage::{Commit, CommitVerdict, Effect, Fence, Partition},
 };
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     client::Client,
-    database::{Change, Collection, Test, Update},
+    database::{Change, Collection, Filter, Test, Transacted, Update, effects},
     log::comparable,
 };
 
@@ -24,6 +24,10 @@ impl Client {
         fence: Fence,
         commit: Commit,
     ) -> Result<Fence, Error> {
+        if !commit.effects.is_empty() {
+            self.check_transactional()?;
+        }
+        let impossible = effects::impossible(&commit.effects, &self.options().prefix);
         let (state, document) = self.check(partition).await?;
         let past_end = |tail: Slot| commit.keep_from > Offset::first_of(tail.next());
         if past_end(state.tail()) {
@@ -31,7 +35,7 @@ impl Client {
         }
         let tail = state.tail();
         let next = Fence { epoch: fence.epoch, version: fence.version.saturating_add(1) };
-        if !past_end(tail) {
+        if !past_end(tail) && impossible.is_none() {
             let keep_from = encode_offset(commit.keep_from)?;
             let unchanged = filter(partition, group)
                 .eq("epoch", comparable(fence.epoch))
@@ -42,16 +46,46 @@ impl Client {
                 .and_set("counters", Bson::from(encode_counters(commit.counters)?))
                 .and_set("unclean", 0_i64)
                 .and("ver", Change::Add(1));
-            let write = || self.database().update(Collection::Groups, unchanged.clone(), update.clone());
-            if self.settle(write).await.map_err(Error::from)? > 0 {
-                return Ok(next);
+            match self.compare_and_set(unchanged, update, &commit.effects).await? {
+                Transacted::Done => return Ok(next),
+                Transacted::Refused { index, code } => return Err(Cause::effect_refused(index, code).into()),
+                Transacted::Unmatched => {}
             }
         }
         let stored = self.find_group(partition, group).await?;
         let stored = stored.ok_or_else(|| Cause::fenced(fence.epoch))?;
         match stored.judge(fence, &commit, tail)? {
             CommitVerdict::Known(next) => Ok(next),
-            CommitVerdict::New(_) => Err(Cause::bug("a commit on the stored version that matched nothing").into()),
+            CommitVerdict::New(_) => Err(match impossible {
+                Some((index, code)) => Cause::effect_refused(index, code).into(),
+                None => Cause::bug("a commit on the stored version that matched nothing").into(),
+            }),
         }
+    }
+
+    /// Changes the one document that is as expected, with the effects or not at all.
+    async fn compare_and_set(
+        &self,
+        unchanged: Filter,
+        update: Update,
+        effects: &[Effect],
+    ) -> Result<Transacted, Error> {
+        let database = self.database();
+        if effects.is_empty() {
+            let write = || database.update(Collection::Groups, unchanged.clone(), update.clone());
+            let changed = self.settle(write).await?;
+            return Ok(if changed > 0 { Transacted::Done } else { Transacted::Unmatched });
+        }
+        let write = || database.transact(Collection::Groups, unchanged.clone(), update.clone(), effects.to_vec());
+        Ok(self.settle(write).await?)
+    }
+
+    /// Says whether commits may have effects.
+    pub(super) fn check_transactional(&self) -> Result<(), Error> {
+        if self.database().is_transactional() {
+            return Ok(());
+        }
+        let reason = "this mongodb is a standalone server, which has no transactions: start it with --replSet";
+        Err(Cause::misconfigured(reason).into())
     }
 }

@@ -85,6 +85,10 @@ impl GroupStore for MongoStorage {
         self.client.commit(partition, group, fence, commit).await.map_err(|error| error.during("commit"))
     }
 
+    async fn transactional(&self) -> Result<(), Error> {
+        self.client.check_transactional().map_err(|error| error.during("transactional"))
+    }
+
     async fn write_piece(
         &self,
         partition: &Partition,

@@ -85,7 +85,8 @@ async fn live(
         for _ in 0..random.below(8) {
             let checkpoint = Bytes::from(format!("{}/{member}", fence.version + 1));
             let counters = Counters { finished: fence.version + 1, ..Counters::default() };
-            let commit = Commit { checkpoint: checkpoint.clone(), keep_from: Offset::FIRST, counters };
+            let commit =
+                Commit { checkpoint: checkpoint.clone(), keep_from: Offset::FIRST, counters, effects: Vec::new() };
             let newest = history.lock().unwrap().epoch;
             match verdict(|| storage.commit(&partition, &group, fence, commit.clone())).await {
                 Ok(next) => {

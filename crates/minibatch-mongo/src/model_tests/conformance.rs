@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use minibatch_core::storage::Storage;
+use minibatch_core::storage::{Effect, Storage};
 use minibatch_testkit::storage::Suite;
 
 use super::world::client;
@@ -23,7 +23,7 @@ fn server(servers: &Servers, namespace: &str) -> Arc<Server> {
 
 fn suite(faults: Faults) -> Suite {
     let servers = Servers::default();
-    let damaged = Arc::clone(&servers);
+    let (damaged, seen) = (Arc::clone(&servers), Arc::clone(&servers));
     Suite::new(move |namespace| {
         let server = server(&servers, &namespace);
         async move {
@@ -37,6 +37,13 @@ fn suite(faults: Faults) -> Suite {
         assert_eq!(server(&damaged, &namespace).tamper(Collection::Chunks, &this, &changed), 1);
         async { Ok(()) }
     })
+    .with_effects(
+        |text| Effect::insert("effects", bson::doc! { "_id": text }),
+        move |namespace| {
+            let inserted = server(&seen, &namespace).inserted();
+            async move { Ok(inserted.iter().map(|id| id.as_str().unwrap().to_owned()).collect()) }
+        },
+    )
     .with_patience(Duration::from_secs(3_600))
 }
 

@@ -195,7 +195,7 @@ impl Reader {
         self.records.extend(records);
         let counters = Counters { finished: self.records.len() as u64, ..Counters::default() };
         let keep_from = Offset::first_of(self.next);
-        let commit = Commit { checkpoint: Bytes::from_static(b"none"), keep_from, counters };
+        let commit = Commit { checkpoint: Bytes::from_static(b"none"), keep_from, counters, effects: Vec::new() };
         let commit = || self.storage.commit(&self.partition, &self.group, self.fence, commit.clone());
         self.fence = verdict(commit).await?;
         Ok(true)

@@ -86,7 +86,7 @@ async fn commits(server: &Server, storage: &MongoStorage, producing: &Producing)
         panic!()
     };
     let checkpoint = Bytes::from_static(CANARY.as_bytes());
-    let commit = Commit { checkpoint, keep_from: Offset::FIRST, counters: Counters::default() };
+    let commit = Commit { checkpoint, keep_from: Offset::FIRST, counters: Counters::default(), effects: Vec::new() };
     for failure in every_failure() {
         let fail_point = server.fail(&["update"], 1_000, failure).await;
         let refused = storage.commit(&producing.partition, &group, state.fence, commit.clone()).await;

@@ -58,7 +58,8 @@ async fn commit_is_done_once() {
         let mut fence = state.fence;
         for (times, fault) in every_fault() {
             let checkpoint = Bytes::from(fault.to_string());
-            let commit = Commit { checkpoint, keep_from: Offset::FIRST, counters: Counters::default() };
+            let commit =
+                Commit { checkpoint, keep_from: Offset::FIRST, counters: Counters::default(), effects: Vec::new() };
             let fail_point = server.fail(&["update"], times, fault).await;
             let next = storage.commit(&partition, &group, fence, commit.clone()).await;
             fail_point.off().await;

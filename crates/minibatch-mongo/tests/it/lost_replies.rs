@@ -53,7 +53,12 @@ async fn of_commits_and_owners() {
         let Acquired::Owner(state) = storage.acquire(&partition, &group, &member).await.unwrap() else { panic!() };
         assert_eq!(proxy.lose_replies("update", 3), 2);
         assert_eq!(state.fence.epoch, 3, "each lost answer drew an epoch");
-        let commit = Commit { checkpoint: Bytes::from("one"), keep_from: Offset::FIRST, counters: Counters::default() };
+        let commit = Commit {
+            checkpoint: Bytes::from("one"),
+            keep_from: Offset::FIRST,
+            counters: Counters::default(),
+            effects: Vec::new(),
+        };
         let next = storage.commit(&partition, &group, state.fence, commit).await.unwrap();
         assert_eq!(proxy.lose_replies("update", 0), 3);
         assert_eq!(next, Fence { epoch: 3, version: 1 });

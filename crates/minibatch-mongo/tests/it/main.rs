@@ -11,6 +11,8 @@ mod contended;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod effects;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod lost_replies;

@@ -76,7 +76,7 @@ async fn join_and_own(storage: &MongoStorage, stream: &StreamInfo) -> Result<Fen
 
 fn done(keep_from: Slot) -> Commit {
     let checkpoint = Bytes::from_static(b"checkpoint");
-    Commit { checkpoint, keep_from: Offset::first_of(keep_from), counters: Counters::default() }
+    Commit { checkpoint, keep_from: Offset::first_of(keep_from), counters: Counters::default(), effects: Vec::new() }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::{
     Consumer, ConsumerOptions, OnBufferFull, OnExhausted, OnExpired, Outcome, Summary, crew, serve, supervisor,
 };
-use crate::{Backoff, Group, OnStrategyChange, StartAt, Stream, Window};
+use crate::{Backoff, Group, OnStrategyChange, StartAt, Stream, Window, delivery::DeliveryMode};
 
 /// No window chosen yet.
 #[derive(Clone, Copy, Debug)]
@@ -138,6 +138,30 @@ impl<T, W> Streaming<T, W> {
         self
     }
 
+    /// Lets windows have [effects](Window::effects): writes to the storage's own database, that take place with the commit
+    /// which marks the window done, or not at all. See [`delivery`](crate::delivery).
+    ///
+    /// An effect that the database refuses is a failed attempt of its window. When its attempts are over all its messages
+    /// go to the dead letters: effects are those of the window, and say nothing of single messages. Where the group has
+    /// finished no message ever, the effects themselves are to blame, and the window is tried at the longest wait.
+    ///
+    /// When the consumer starts, [`Misconfigured`](minibatch_core::ErrorKind::Misconfigured) says why a storage has none.
+    pub fn transactional(mut self) -> Self {
+        self.options.delivery = DeliveryMode::Transactional;
+        self
+    }
+
+    /// Makes a window's id stand for the same messages for good, before a function sees it: for functions that put their
+    /// output in place of whatever is there under that id. See [`delivery`](crate::delivery).
+    ///
+    /// Windows are then not split: one whose attempts are over goes to the dead letters
+    /// [whole](OnExhausted::DeadLetterWhole), unless [`on_exhausted`](Self::on_exhausted) says otherwise after this.
+    pub fn idempotent(mut self) -> Self {
+        self.options.delivery = DeliveryMode::Idempotent;
+        self.options.on_exhausted = OnExhausted::DeadLetterWhole;
+        self
+    }
+
     /// With all options at once.
     pub fn options(mut self, options: ConsumerOptions) -> Self {
         self.options = options;
@@ -173,6 +197,9 @@ impl<T: DeserializeOwned + Send + 'static, W> Streaming<T, W> {
     {
         let group = self.group?;
         let client = self.stream.client().clone();
+        if self.options.delivery == DeliveryMode::Transactional {
+            client.storage().transactional().await?;
+        }
         let fingerprint = self.window.driver(Position::START)?.fingerprint();
         let ConsumerOptions { start, on_strategy_change, .. } = &self.options;
         let opened = Group::new(client.clone(), self.stream.info().clone(), group.clone());

@@ -17,7 +17,7 @@ use super::{
     stats::Stats,
     supervisor::{Patience, Setup, Shared, Supervisor},
 };
-use crate::window::WindowSource;
+use crate::{delivery::DeliveryMode, window::WindowSource};
 
 /// The least that a partition reads ahead, however many there are.
 const PREFETCH_MIN_BYTES: usize = 256 << 10;
@@ -35,7 +35,11 @@ pub(super) fn start<T>(mut setup: Setup) -> Consumer<T> {
     let (client, options) = (setup.client.clone(), setup.options.clone());
     let share = options.prefetch_bytes / usize::try_from(stream.partitions.max(1)).unwrap_or(usize::MAX);
     setup.options.prefetch_bytes = share.max(PREFETCH_MIN_BYTES.min(options.prefetch_bytes));
-    let source = WindowSource { stream: stream.name.clone(), group: setup.group.clone() };
+    let source = WindowSource {
+        stream: stream.name.clone(),
+        group: setup.group.clone(),
+        transactional: options.delivery == DeliveryMode::Transactional,
+    };
     let crew =
         Crew { setup, stream, shared: shared.clone(), at_work: BTreeMap::new(), tasks: JoinSet::new(), failed: None };
     let task = client.tasks().spawn(crew.run());

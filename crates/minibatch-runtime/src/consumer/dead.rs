@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use minibatch_core::{Error, Message, StreamName, chunk::Encoded};
+use minibatch_core::{Error, Message, StreamName, chunk::Encoded, storage::Effect};
 use tokio::sync::oneshot;
 
 use super::Delivery;
@@ -42,18 +42,11 @@ pub(super) fn own_headers<'a>(message: &Message<'a>) -> Vec<(&'a str, Cow<'a, st
 pub(super) struct Burial {
     pub(super) delivery: Delivery,
     pub(super) letters: Letters,
+    pub(super) effects: Vec<Effect>,
     pub(super) durable: Option<oneshot::Sender<()>>,
 }
 
 impl Burial {
-    /// How many letters there are.
-    pub(super) fn count(&self) -> u64 {
-        match &self.letters {
-            Letters::All { .. } => self.delivery.formed.members.len() as u64,
-            Letters::Some(rejected) => rejected.len() as u64,
-        }
-    }
-
     /// Their places in the window, ascending.
     pub(super) fn places(&self) -> Vec<usize> {
         match &self.letters {

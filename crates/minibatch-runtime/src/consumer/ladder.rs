@@ -5,7 +5,7 @@
 
 use std::{collections::VecDeque, marker::PhantomData, ops::Range, sync::Arc, time::Duration};
 
-use minibatch_core::Clock;
+use minibatch_core::{Clock, storage::Effect};
 use serde::de::DeserializeOwned;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -31,6 +31,8 @@ pub(super) struct Ladder<T, F> {
 struct Passed {
     /// What is given up on all the same, by its place in the whole window.
     rejected: Vec<Rejected>,
+    /// What is to take place with it, by the place of its first message.
+    effects: Vec<(usize, Vec<Effect>)>,
     /// False where nothing decoded, so that nothing is known of the function.
     called: bool,
 }
@@ -42,6 +44,7 @@ impl Passed {
             Ok(passed) => {
                 self.called |= passed.called;
                 self.rejected.extend(passed.rejected);
+                self.effects.extend(passed.effects);
             }
             Err(failure) => self.rejected.push(Rejected { place, reason: failure.reason }),
         }
@@ -72,32 +75,37 @@ where
     /// Returns what became of the window.
     pub(super) async fn climb(&self, mut delivery: Delivery) -> Settlement {
         match self.settle(&mut delivery).await {
-            Ok(Ok(rejected)) => Settlement::Done { delivery, rejected, durable: None },
+            Ok(Ok(passed)) => {
+                let effects = passed.effects.into_iter().flat_map(|(_, effects)| effects).collect();
+                Settlement::Done { delivery, rejected: passed.rejected, effects, durable: None }
+            }
             Ok(Err(reason)) => Settlement::Exhausted { delivery, reason },
             Err(Stopped) => Settlement::Returned { delivery },
         }
     }
 
-    /// The messages to be given up on, or why to stop.
-    async fn settle(&self, delivery: &mut Delivery) -> Result<Result<Vec<Rejected>, String>, Stopped> {
+    /// What became of the window, or why to stop.
+    async fn settle(&self, delivery: &mut Delivery) -> Result<Result<Passed, String>, Stopped> {
         let reason = match self.try_whole(delivery).await? {
-            Ok(passed) => return Ok(Ok(passed.rejected)),
+            Ok(passed) => return Ok(Ok(passed)),
             Err(failure) => failure.reason,
         };
         if self.options.on_exhausted == OnExhausted::Stop {
             return Ok(Err(reason));
         }
-        if delivery.formed.members.len() == 1 {
-            return Ok(Ok(vec![Rejected { place: 0, reason }]));
+        let places = whole(delivery);
+        if places.len() == 1 || (!places.is_empty() && self.options.on_exhausted == OnExhausted::DeadLetterWhole) {
+            let rejected = places.map(|place| Rejected { place, reason: reason.clone() }).collect();
+            return Ok(Ok(Passed { rejected, effects: Vec::new(), called: true }));
         }
         delivery.attempt += 1;
         loop {
             let split = self.split(delivery).await?;
             if split.called {
-                return Ok(Ok(split.rejected));
+                return Ok(Ok(split));
             }
             if let Some(passed) = self.wait_for_function(delivery).await? {
-                return Ok(Ok(passed.rejected));
+                return Ok(Ok(passed));
             }
         }
     }
@@ -119,7 +127,7 @@ where
 
     /// Tries the window's halves, and the halves of those that fail, down to the single messages at fault.
     async fn split(&self, delivery: &Delivery) -> Result<Passed, Stopped> {
-        let mut split = Passed { rejected: Vec::new(), called: false };
+        let mut split = Passed { rejected: Vec::new(), effects: Vec::new(), called: false };
         let mut pieces = VecDeque::from(halves(&whole(delivery)));
         pieces.retain(|piece| !piece.is_empty());
         // the function may have begun to work only after these
@@ -138,6 +146,7 @@ where
             }
         }
         split.rejected.sort_by_key(|rejected| rejected.place);
+        split.effects.sort_by_key(|(place, _)| *place);
         Ok(split)
     }
 
@@ -165,7 +174,7 @@ where
         loop {
             let turn = self.turn(delivery).await?;
             let window: Window<T> = Window::open(&self.source, delivery.piece(&places), None);
-            let rejections = window.rejections();
+            let (rejections, effects) = (window.rejections(), window.effects());
             let called = !window.is_rejected();
             let verdict = if called { self.call(window).await } else { Ok(()) };
             drop(turn);
@@ -178,7 +187,7 @@ where
                 Ok(()) => {
                     let mut rejected = rejections.all();
                     rejected.iter_mut().for_each(|rejected| rejected.place += places.start);
-                    return Ok(Ok(Passed { rejected, called }));
+                    return Ok(Ok(Passed { rejected, effects: vec![(places.start, effects.take())], called }));
                 }
             }
         }

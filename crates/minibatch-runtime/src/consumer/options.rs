@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Backoff, OnStrategyChange, StartAt};
+use crate::{Backoff, OnStrategyChange, StartAt, delivery::DeliveryMode};
 
 /// What can be set of a consumer, beside its windows and its function.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +36,8 @@ pub struct ConsumerOptions {
     pub keep: bool,
     /// Whether the open window is emitted when the consumer is stopped, or left for its next start. Left.
     pub flush_on_stop: bool,
+    /// How often a window takes effect. At least once.
+    pub delivery: DeliveryMode,
 }
 
 /// What to do with a window whose attempts are over.
@@ -45,6 +47,8 @@ pub enum OnExhausted {
     /// Find the messages at fault, keep them as dead letters, and go on.
     #[default]
     DeadLetter,
+    /// Keep all its messages as dead letters, and go on: for a function to which a piece of a window means nothing.
+    DeadLetterWhole,
     /// Stop with [`Function`](minibatch_core::Cause::Function); the window comes again at the next start.
     Stop,
 }
@@ -90,6 +94,7 @@ impl Default for ConsumerOptions {
             on_expired: OnExpired::GoOn,
             keep: false,
             flush_on_stop: false,
+            delivery: DeliveryMode::AtLeastOnce,
         }
     }
 }

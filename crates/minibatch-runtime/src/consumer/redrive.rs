@@ -42,7 +42,7 @@ pub(crate) async fn redrive(client: &Client, name: &StreamName) -> Result<u64, E
             stream.append_routed(stream.router().route_copies(letters)?).await
         };
         until_verdict(&**client.clock(), "redrive", append).await?;
-        Settlement::Done { delivery, rejected: Vec::new(), durable: None }.send();
+        Settlement::Done { delivery, rejected: Vec::new(), effects: Vec::new(), durable: None }.send();
     }
     Ok(consumer.summary().messages)
 }

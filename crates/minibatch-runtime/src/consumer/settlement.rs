@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use minibatch_core::storage::Effect;
 use tokio::sync::oneshot;
 
 use super::Delivery;
@@ -14,6 +15,8 @@ pub(crate) enum Settlement {
     Done {
         delivery: Delivery,
         rejected: Vec<Rejected>,
+        /// What is to take place when it is done.
+        effects: Vec<Effect>,
         /// Told when the window is durably done.
         durable: Option<oneshot::Sender<()>>,
     },

@@ -15,7 +15,10 @@ use super::{
     session::Session,
     stats::Stats,
 };
-use crate::{Client, FAREWELL_TIMEOUT, STOP_TIMEOUT, client::Membership, retry::until_verdict, upkeep::Upkeep};
+use crate::{
+    Client, FAREWELL_TIMEOUT, STOP_TIMEOUT, client::Membership, delivery::DeliveryMode, retry::until_verdict,
+    upkeep::Upkeep,
+};
 
 /// Everything that the consumer of a partition is made of.
 #[derive(Clone)]
@@ -154,7 +157,7 @@ impl Supervisor {
                         return Ok(());
                     }
                 }
-                Err(error) if matches!(error.cause(), Cause::WindowsDiffer { .. }) && !self.without_done => {
+                Err(error) if matches!(error.cause(), Cause::WindowsDiffer { .. }) && self.may_repeat() => {
                     tracing::warn!(partition = %self.setup.partition, %error, "handing out every window again");
                     self.without_done = true;
                 }
@@ -167,6 +170,11 @@ impl Supervisor {
                 end => return end,
             }
         }
+    }
+
+    /// Whether windows that are done may be handed out again, under other ids.
+    fn may_repeat(&self) -> bool {
+        !self.without_done && self.setup.options.delivery == DeliveryMode::AtLeastOnce
     }
 
     /// Gets hold of the partition; `None` where that is left to others.

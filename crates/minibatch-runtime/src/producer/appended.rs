@@ -52,3 +52,14 @@ pub struct AppendedShare {
     /// Where the last is.
     pub last: Offset,
 }
+
+impl Appended {
+    /// The next `count` messages are in one chunk of a partition, which is the only one of this call.
+    pub(super) fn advance(&mut self, partition: u32, first: Offset, last: Offset, count: usize) {
+        self.count += count;
+        match self.shares.last_mut() {
+            Some(share) => (share.last, share.count) = (last, share.count + count),
+            None => self.shares.push(AppendedShare { partition, count, first, last }),
+        }
+    }
+}

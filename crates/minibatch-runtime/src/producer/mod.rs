@@ -3,6 +3,7 @@
 mod appended;
 mod call;
 mod router;
+mod stable;
 mod task;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use crate::Client;
 pub use appended::{Appended, AppendedShare, MessageId};
 use call::{Call, Done};
 pub(crate) use router::{Routed, Router};
+pub use stable::StableProducer;
 
 /// How many calls wait in line before further ones wait for a place.
 const LINE: usize = 1_024;

@@ -136,7 +136,7 @@ async fn opening_pulling_and_acknowledging() {
     }
     let summary = consumer.shutdown().await.unwrap();
     assert_eq!((summary.windows, summary.messages), (20, 40));
-    let counters = stream.groups().await.unwrap()[0].1.counters;
+    let counters = stream.groups().await.unwrap()[0].1[0].counters;
     assert_eq!(counters.finished, 40);
     check_nothing_is_left(client).await;
 }
@@ -160,7 +160,7 @@ async fn a_running_consumer() {
     assert!(dropped > 10, "it was dropped at {dropped} places");
     let seen = seen.into_inner().unwrap();
     assert_eq!(seen.into_values().flatten().collect::<Vec<_>>(), (1..=60).collect::<Vec<_>>());
-    assert_eq!(stream.groups().await.unwrap()[0].1.counters.finished, 60);
+    assert_eq!(stream.groups().await.unwrap()[0].1[0].counters.finished, 60);
     check_nothing_is_left(client).await;
 }
 
@@ -183,7 +183,7 @@ async fn a_consumer_dropped_at_work() {
         turns += 1;
     }
     let summary = stream.streaming().window(CountWindow::new(2)).drain(|_: Window<u32>| async {}).await.unwrap();
-    let counters = stream.groups().await.unwrap()[0].1.counters;
+    let counters = stream.groups().await.unwrap()[0].1[0].counters;
     assert!(summary.windows < 100, "some were committed before");
     assert_eq!(counters.finished, 200);
     check_nothing_is_left(client).await;

@@ -80,6 +80,7 @@ counted!(GroupStore {
     acquire(partition: &Partition, group: &GroupName, member: &MemberId) -> Acquired;
     release(partition: &Partition, group: &GroupName, epoch: u64) -> ();
     commit(partition: &Partition, group: &GroupName, fence: Fence, commit: Commit) -> Fence;
+    transactional() -> ();
     write_piece(partition: &Partition, group: &GroupName, piece: PieceId, bytes: Bytes) -> ();
     read_piece(partition: &Partition, group: &GroupName, piece: PieceId) -> Option<Bytes>;
     retain_pieces(partition: &Partition, group: &GroupName, keep: &[PieceId], before: PieceId) -> ();

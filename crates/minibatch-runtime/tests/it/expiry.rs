@@ -64,7 +64,7 @@ async fn a_group_goes_on_after_what_was_cut_and_counts_it() {
     assert_eq!(audit.differences().count(), 0);
     let terms = audit.total();
     assert_eq!((terms.finished, terms.expired, terms.waiting), (20, 10, 0));
-    let counters = cut.stream.groups().await.unwrap()[0].1.counters;
+    let counters = cut.stream.groups().await.unwrap()[0].1[0].counters;
     assert_eq!((counters.finished, counters.expired), (20, 10));
     // what was counted once is not counted again
     assert!(cut.drain().await.is_empty());
@@ -110,7 +110,7 @@ async fn whoever_must_not_miss_anything_stops() {
     cut.below(5).await;
     let error = windows().drain(|_: Window<u32>| async {}).await.unwrap_err();
     assert!(matches!(error.cause(), Cause::OffsetTrimmed { .. }), "{error:?}");
-    assert_eq!(cut.stream.groups().await.unwrap()[0].1.counters.total(), 0);
+    assert_eq!(cut.stream.groups().await.unwrap()[0].1[0].counters.total(), 0);
     assert_eq!(cut.drain().await.len(), 18);
     cut.client.shutdown().await;
 }

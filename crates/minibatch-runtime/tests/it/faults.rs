@@ -24,7 +24,7 @@ use crate::tools::{Hanging, numbers};
 
 /// Every second reply of an operation that writes is lost, after it took effect or before.
 #[derive(Debug, Default)]
-struct Lossy {
+pub(crate) struct Lossy {
     calls: AtomicU32,
 }
 

@@ -114,7 +114,7 @@ async fn a_window_whose_messages_are_gone_says_so() {
     stream.append_many(&[7, 8, 9, 10, 11, 12]).await.unwrap();
     keep(&stream).await;
     // kept, though every group has finished with it
-    assert_eq!(stream.trim().await.unwrap().deleted, 0);
+    assert_eq!(stream.trim().await.unwrap()[0].deleted, 0);
     let partition = storage.find_stream(stream.name()).await.unwrap().unwrap().partition(0);
     storage.trim(&partition, Slot::new(2).unwrap()).await.unwrap();
     let kept = stream.kept_windows("default").unwrap();

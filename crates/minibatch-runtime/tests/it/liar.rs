@@ -120,6 +120,9 @@ impl GroupStore for Liar {
     async fn leave(&self, member: &MemberId) -> Result<()> {
         self.storage.leave(member).await
     }
+    async fn transactional(&self) -> Result<()> {
+        self.storage.transactional().await
+    }
     async fn living(&self, members: &[MemberId]) -> Result<Vec<MemberId>> {
         self.storage.living(members).await
     }

@@ -49,7 +49,7 @@ async fn drain(stream: &Stream<u32>, size: usize) {
 }
 
 /// Windows of a size that changes under the same fingerprint, as a closure may.
-struct Changing(usize);
+pub(crate) struct Changing(pub(crate) usize);
 
 impl WindowEmitter for Changing {
     fn window_ready(&mut self, buffer: &Buffer, _now: Timestamp) -> Readiness {

@@ -30,7 +30,7 @@ async fn drain(stream: &Stream<u32>) -> u64 {
 }
 
 async fn floor(stream: &Stream<u32>) -> u64 {
-    stream.bounds().await.unwrap().floor.get()
+    stream.bounds().await.unwrap()[0].floor.get()
 }
 
 #[tokio::test]
@@ -45,7 +45,7 @@ async fn a_cap_is_kept_where_no_consumer_runs() {
     assert_eq!(floor(&stream).await, 7);
     clock.advance(INTERVAL);
     until(|| async { floor(&stream).await == 17 }).await;
-    assert_eq!(stream.bounds().await.unwrap().floor_count, 48);
+    assert_eq!(stream.bounds().await.unwrap()[0].floor_count, 48);
     client.shutdown().await;
 }
 
@@ -79,7 +79,7 @@ async fn bytes_are_capped_across_the_trims_of_others() {
     for trimmer in [&stream, &seen, &stream] {
         append_records(trimmer).await;
         trimmer.trim().await.unwrap();
-        let bounds = trimmer.bounds().await.unwrap();
+        let bounds = trimmer.bounds().await.unwrap()[0];
         assert!((1..=3).contains(&(bounds.tail.get() - bounds.floor.get())), "{bounds:?}");
     }
     one.shutdown().await;
@@ -92,9 +92,9 @@ async fn what_is_kept_for_ever_is_not_trimmed_when_it_is_finished() {
     let stream = records(&client).await;
     stream.retain(Retention::keep()).await.unwrap();
     assert_eq!(drain(&stream).await, 30);
-    assert_eq!((stream.trim().await.unwrap().deleted, floor(&stream).await), (0, 0));
+    assert_eq!((stream.trim().await.unwrap()[0].deleted, floor(&stream).await), (0, 0));
     stream.retain(Retention::default()).await.unwrap();
-    assert_eq!(stream.trim().await.unwrap().deleted, 9);
+    assert_eq!(stream.trim().await.unwrap()[0].deleted, 9);
     let both = Retention::keep().with_max_messages(1);
     let error = stream.retain(both).await.unwrap_err();
     assert!(matches!(error.cause(), Cause::OutOfRange { .. }), "{error:?}");

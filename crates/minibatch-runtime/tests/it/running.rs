@@ -194,3 +194,12 @@ async fn done_messages_are_trimmed() {
     let bounds = stream.bounds().await.unwrap()[0];
     assert!(bounds.floor > minibatch_core::Slot::ZERO, "{bounds:?}");
 }
+
+#[tokio::test(start_paused = true)]
+#[expect(clippy::disallowed_methods, reason = "virtual time")]
+async fn a_drain_takes_as_long_as_its_functions() {
+    let stream = numbers(&client(), 10).await;
+    let windows = stream.streaming().window(CountWindow::new(2));
+    let slow = |_: Window<u32>| tokio::time::sleep(std::time::Duration::from_secs(20));
+    assert_eq!(windows.drain(slow).await.unwrap().messages, 10);
+}

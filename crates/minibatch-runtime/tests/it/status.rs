@@ -27,7 +27,7 @@ async fn another_process_sees_what_a_consumer_does() {
     assert_eq!((status.oldest_out, status.ordinal), (Some(1), 3));
     assert!(status.committed.is_some_and(|committed| committed <= status.told), "{status:?}");
     assert_eq!(status.lag, Some(5));
-    assert_eq!(status.member, stream.groups().await.unwrap()[0].1.owner.clone().unwrap().to_string());
+    assert_eq!(status.member, stream.groups().await.unwrap()[0].1[0].owner.clone().unwrap().to_string());
 
     first.ack().await.unwrap();
     consumer.shutdown().await.unwrap();

@@ -42,7 +42,8 @@ impl Stored {
             Acquired::Owner(state) => Some(state.fence),
             Acquired::Held(_) => None,
         };
-        let commit = Commit { checkpoint, keep_from: Offset::FIRST, counters: Counters::default() };
+        let commit =
+            Commit { checkpoint, keep_from: Offset::FIRST, counters: Counters::default(), effects: Vec::new() };
         self.storage.commit(&self.partition, &self.group, fence.unwrap(), commit).await.unwrap();
         self.storage.leave(&member).await.unwrap();
     }

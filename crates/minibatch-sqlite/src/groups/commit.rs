@@ -5,9 +5,10 @@ use minibatch_core::{
     storage::{Commit, CommitVerdict, Fence, Partition},
 };
 
-use super::row;
+use super::{effects, row};
 use crate::{error::Failed, keys::to_i64, partition::PartitionRow, writer::Tx};
 
+/// A commit with effects ends the transaction, which is its own.
 pub(super) fn commit(
     tx: &Tx<'_>,
     partition: &Partition,
@@ -21,6 +22,7 @@ pub(super) fn commit(
         CommitVerdict::Known(next) => return Ok(next),
         CommitVerdict::New(next) => next,
     };
+    effects::apply(tx, &commit.effects)?;
     tx.prepare_cached(
         "UPDATE groups SET version = ?2, checkpoint = ?3, keep_from = ?4, finished = ?5, dead = ?6, skipped = ?7,
                            dropped = ?8, expired = ?9, unclean = 0
@@ -37,5 +39,8 @@ pub(super) fn commit(
         to_i64(commit.counters.dropped)?,
         to_i64(commit.counters.expired)?,
     ))?;
+    if let Some(last) = commit.effects.len().checked_sub(1) {
+        effects::commit(tx, last)?;
+    }
     Ok(next)
 }

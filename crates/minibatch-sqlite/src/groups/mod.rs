@@ -1,6 +1,7 @@
 //! Members and groups.
 
 mod commit;
+mod effects;
 mod lifecycle;
 mod members;
 mod ownership;
@@ -18,7 +19,7 @@ use minibatch_core::{
 
 use rusqlite::Connection;
 
-use crate::{error::Failed, partition::PartitionRow, random, storage::SqliteStorage};
+use crate::{error::Failed, partition::PartitionRow, random, storage::SqliteStorage, writer::Tx};
 
 /// Whether there is such a group.
 pub(crate) fn exists(conn: &Connection, partition: &PartitionRow, group: &GroupName) -> Result<bool, Failed> {
@@ -105,7 +106,16 @@ impl GroupStore for SqliteStorage {
         commit: Commit,
     ) -> Result<Fence, Error> {
         let (partition, group) = (partition.clone(), group.clone());
-        self.writer().run("commit", move |tx| commit::commit(tx, &partition, &group, fence, &commit)).await
+        let alone = !commit.effects.is_empty();
+        let work = move |tx: &Tx<'_>| commit::commit(tx, &partition, &group, fence, &commit);
+        match alone {
+            true => self.writer().run_alone("commit", work).await,
+            false => self.writer().run("commit", work).await,
+        }
+    }
+
+    async fn transactional(&self) -> Result<(), Error> {
+        Ok(())
     }
 
     async fn write_piece(

@@ -1,6 +1,7 @@
 //! The connection that writes, and the way to the thread that owns it.
 
 mod checkpoint;
+mod guard;
 mod thread;
 mod work;
 
@@ -49,9 +50,31 @@ impl Writer {
         operation: &'static str,
         work: impl FnOnce(&Tx<'_>) -> Result<T, Failed> + Send + 'static,
     ) -> Result<T, Error> {
-        let closed = || Error::new(Cause::Closed).during(operation);
         let (reply, answer) = oneshot::channel();
-        self.queue.send(Some(Box::new(Job::new(operation, work, reply)))).await.map_err(|_| closed())?;
+        self.send(operation, Box::new(Job::new(operation, work, reply)), answer).await
+    }
+
+    /// Runs `work` inside a transaction that it shares with nobody, and may end itself: statements of a user's can roll back
+    /// more than a savepoint holds, and be refused as late as at its end.
+    ///
+    /// Dropped before, it is run nevertheless, once it is in the queue.
+    pub(crate) async fn run_alone<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&Tx<'_>) -> Result<T, Failed> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.send(operation, Box::new(Job::new(operation, work, reply).alone()), answer).await
+    }
+
+    async fn send<T>(
+        &self,
+        operation: &'static str,
+        work: Box<dyn Work>,
+        answer: oneshot::Receiver<Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let closed = || Error::new(Cause::Closed).during(operation);
+        self.queue.send(Some(work)).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }
 

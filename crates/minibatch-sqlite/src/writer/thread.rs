@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use super::{
     Desk, QUEUE,
     checkpoint::Checkpoints,
+    guard::Guard,
     work::{Tx, Work},
 };
 use crate::{
@@ -25,13 +26,16 @@ pub(super) struct Thread {
     /// The file's name has meant another file, or none. For good: its write-ahead log may be gone by now.
     lost: bool,
     checkpoints: Checkpoints,
+    guard: Guard,
 }
 
 impl Thread {
     pub(super) fn new(opener: Opener, desk: Desk, mut conn: Connection) -> Self {
         let checkpoints = Checkpoints::default();
         checkpoints.count_pages(&mut conn);
-        Self { opener, desk, conn: Some(conn), lost: false, checkpoints }
+        let guard = Guard::default();
+        let conn = guard.watch(&mut conn).is_ok().then_some(conn);
+        Self { opener, desk, conn, lost: false, checkpoints, guard }
     }
 
     pub(super) fn serve(mut self, mut waiting: Queue) {
@@ -40,6 +44,11 @@ impl Thread {
             let mut next = Some(first);
             while let Some(message) = next {
                 match message {
+                    Some(work) if work.is_alone() => {
+                        self.transact(&mut batch);
+                        batch.push(work);
+                        self.transact(&mut batch);
+                    }
                     Some(work) => batch.push(work),
                     None => waiting.close(),
                 }
@@ -82,6 +91,7 @@ impl Thread {
             None => {
                 let mut conn = self.opener.writer().map_err(|failed| Failure::before(&failed))?;
                 self.checkpoints.count_pages(&mut conn);
+                self.guard.watch(&mut conn).map_err(|error| Failure::before(&error.into()))?;
                 conn
             }
         };
@@ -100,7 +110,7 @@ impl Thread {
             }
             return Err(Failure::before(&failed));
         }
-        let tx = Tx::new(&conn, self.desk.wall.raw());
+        let tx = Tx::new(&conn, self.desk.wall.raw(), &self.guard);
         // on a failure the connection is closed, and with it what is open is rolled back
         let news = run(tx, batch).map_err(|failed| Failure::unclear(&failed))?;
         self.conn = Some(conn);
@@ -130,7 +140,8 @@ fn run(tx: Tx<'_>, batch: &mut [Box<dyn Work>]) -> Result<News, Failed> {
         any |= succeeded;
         if tx.is_autocommit() {
             // a full disk or a failing one made sqlite roll everything back, the work of others too
-            return match alone && !succeeded {
+            // or it was alone, and ended the transaction itself
+            return match alone && (!succeeded || work.is_alone()) {
                 true => Ok(tx.into_news()),
                 false => Err(Cause::unavailable("a full or failing disk ended the transaction").into()),
             };

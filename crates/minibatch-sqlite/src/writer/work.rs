@@ -6,6 +6,7 @@ use minibatch_core::{Cause, Error, Timestamp};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::guard::Guard;
 use crate::{
     error::{Failed, Failure},
     tails::News,
@@ -17,11 +18,17 @@ pub(crate) struct Tx<'a> {
     /// The wall clock, raw.
     pub(crate) now: Timestamp,
     news: RefCell<News>,
+    guard: &'a Guard,
 }
 
 impl<'a> Tx<'a> {
-    pub(super) fn new(conn: &'a Connection, now: Timestamp) -> Self {
-        Self { conn, now, news: RefCell::default() }
+    pub(super) fn new(conn: &'a Connection, now: Timestamp, guard: &'a Guard) -> Self {
+        Self { conn, now, news: RefCell::default(), guard }
+    }
+
+    /// Runs statements of a user's, which may do no harm to what is minibatch's.
+    pub(crate) fn as_user<T>(&self, run: impl FnOnce(&Connection) -> T) -> T {
+        self.guard.watched(|| run(self.conn))
     }
 
     /// Has something told to those who wait, once it is committed.
@@ -43,6 +50,9 @@ impl Deref for Tx<'_> {
 }
 
 pub(super) trait Work: Send {
+    /// Whether it wants a transaction of its own.
+    fn is_alone(&self) -> bool;
+
     /// Does it; `false` when it failed, and whatever it changed is to be undone.
     fn run(&mut self, tx: &Tx<'_>) -> bool;
 
@@ -52,6 +62,7 @@ pub(super) trait Work: Send {
 
 pub(super) struct Job<T, F> {
     operation: &'static str,
+    alone: bool,
     work: Option<F>,
     result: Option<Result<T, Failed>>,
     reply: oneshot::Sender<Result<T, Error>>,
@@ -59,7 +70,13 @@ pub(super) struct Job<T, F> {
 
 impl<T, F> Job<T, F> {
     pub(super) fn new(operation: &'static str, work: F, reply: oneshot::Sender<Result<T, Error>>) -> Self {
-        Self { operation, work: Some(work), result: None, reply }
+        Self { operation, alone: false, work: Some(work), result: None, reply }
+    }
+
+    /// In a transaction of its own.
+    pub(super) fn alone(mut self) -> Self {
+        self.alone = true;
+        self
     }
 }
 
@@ -68,6 +85,10 @@ where
     T: Send,
     F: FnOnce(&Tx<'_>) -> Result<T, Failed> + Send,
 {
+    fn is_alone(&self) -> bool {
+        self.alone
+    }
+
     fn run(&mut self, tx: &Tx<'_>) -> bool {
         let Some(work) = self.work.take() else { return false };
         let news = tx.news.borrow().len();

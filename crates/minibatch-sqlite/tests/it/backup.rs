@@ -31,7 +31,7 @@ async fn a_copy_is_what_one_moment_saw_and_goes_on_from_there() {
         panic!("a free partition is held")
     };
     let keep_from = Offset::first_of(Slot::new(2).unwrap());
-    let commit = Commit { checkpoint: "far".into(), keep_from, counters: Counters::default() };
+    let commit = Commit { checkpoint: "far".into(), keep_from, counters: Counters::default(), effects: Vec::new() };
     storage.commit(&stream.partition(0), &readers, owned.fence, commit).await.unwrap();
 
     storage.backup(&copy).await.unwrap();

@@ -11,6 +11,7 @@ mod backup;
 mod clock;
 mod closing;
 mod damage;
+mod effects;
 mod failures;
 mod migrating;
 mod opening;

@@ -64,6 +64,7 @@ async fn programs_are_upgraded_one_by_one() {
         checkpoint: "far".into(),
         keep_from: Offset::first_of(Slot::new(2).unwrap()),
         counters: Counters { finished: 1, ..Counters::default() },
+        effects: Vec::new(),
     };
     older.commit(&stream.partition(0), &readers, owned.fence, commit).await.unwrap();
     older.leave(&member).await.unwrap();

@@ -21,6 +21,7 @@ async fn finish(storage: &SqliteStorage, partition: &Partition, slot: Slot) -> (
         checkpoint: Bytes::from_static(b"c"),
         keep_from: Offset::first_of(slot),
         counters: Counters::default(),
+        effects: Vec::new(),
     };
     let fence = storage.commit(partition, &group, state.fence, commit).await.unwrap();
     (member, fence)

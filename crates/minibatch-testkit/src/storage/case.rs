@@ -4,7 +4,7 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use minibatch_core::{
     Slot, StreamName,
-    storage::{Partition, Storage},
+    storage::{Effect, Partition, Storage},
 };
 
 use super::{
@@ -32,6 +32,8 @@ pub(crate) enum Needs {
     Damage,
     /// Data that outlive all clients.
     Durable,
+    /// Effects, and a way to see them.
+    Effects,
 }
 
 /// Lists cases by the names of their functions, some with what they need.
@@ -90,6 +92,19 @@ impl Cx {
         let (a, b) = self.clients().await?;
         let stream = a.open_stream(&StreamName::new("events")?, 1).await?;
         Ok((a, b, stream.partition(0)))
+    }
+
+    /// An effect that leaves this text behind, unless the text is there already: then it is refused.
+    pub(crate) fn effect(&self, text: &str) -> Verdict<Effect> {
+        Ok((self.suite.parts().effects()?.make)(text))
+    }
+
+    /// The texts that effects left, in their order.
+    pub(crate) async fn effects(&self) -> Verdict<Vec<String>> {
+        match self.suite.parts().effects() {
+            Ok(effects) => Ok((effects.seen)(self.namespace.to_string()).await?),
+            Err(_) => Ok(Vec::new()),
+        }
     }
 
     /// Damages a stored record behind the storage's back.

@@ -175,6 +175,10 @@ impl GroupStore for Patient {
         self.repeat("commit", || self.inner.commit(partition, group, fence, commit.clone())).await
     }
 
+    async fn transactional(&self) -> Result<(), Error> {
+        self.repeat("transactional", || self.inner.transactional()).await
+    }
+
     async fn write_piece(
         &self,
         partition: &Partition,

@@ -4,7 +4,7 @@ use std::{fmt, future::Future, pin::Pin, process::ExitCode, sync::Arc, time::Dur
 
 use minibatch_core::{
     Error, Slot,
-    storage::{Partition, Storage},
+    storage::{Effect, Partition, Storage},
 };
 use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
 
@@ -12,6 +12,7 @@ use super::{
     case::{Case, Cx, Needs},
     cases,
     clause::Clause,
+    failure::{Failure, Verdict},
     harness,
     report::{CaseReport, Outcome, Report},
 };
@@ -27,13 +28,26 @@ type Open = Box<dyn Fn(String) -> Pending<Arc<dyn Storage>> + Send + Sync>;
 type Remove = Box<dyn Fn(String) -> Pending<()> + Send + Sync>;
 type Damage = Box<dyn Fn(String, Partition, Slot) -> Pending<()> + Send + Sync>;
 
+/// How effects are made, and seen from outside.
+pub(crate) struct Effects {
+    pub(crate) make: Box<dyn Fn(&str) -> Effect + Send + Sync>,
+    pub(crate) seen: Box<dyn Fn(String) -> Pending<Vec<String>> + Send + Sync>,
+}
+
 /// What the suite was told.
 pub(crate) struct Parts {
     pub(crate) open: Open,
     pub(crate) remove: Option<Remove>,
     pub(crate) damage: Option<Damage>,
+    pub(crate) effects: Option<Effects>,
     pub(crate) durable: bool,
     pub(crate) patience: Duration,
+}
+
+impl Parts {
+    pub(crate) fn effects(&self) -> Verdict<&Effects> {
+        self.effects.as_ref().ok_or_else(|| Failure::new("the suite was not told of effects"))
+    }
 }
 
 /// The conformance suite over one storage.
@@ -62,7 +76,7 @@ impl Suite {
         F: Future<Output = Result<Arc<dyn Storage>, Error>> + Send + 'static,
     {
         let open = Box::new(move |namespace| Box::pin(open(namespace)) as Pending<_>);
-        let parts = Parts { open, remove: None, damage: None, durable: false, patience: PATIENCE };
+        let parts = Parts { open, remove: None, damage: None, effects: None, durable: false, patience: PATIENCE };
         Self { parts, only: String::new(), missing: None }
     }
 
@@ -91,6 +105,21 @@ impl Suite {
     {
         self.parts.damage =
             Some(Box::new(move |namespace, partition, slot| Box::pin(damage(namespace, partition, slot))));
+        self
+    }
+
+    /// Tells the suite of effects: `make` is given a text and makes an effect that leaves it in a place of the namespace,
+    /// which exists from [`open`](Self::new) on, and is refused where the text is there already; `seen` returns the texts
+    /// in the order in which they came. Without this the cases of effects are skipped.
+    pub fn with_effects<M, S, F>(mut self, make: M, seen: S) -> Self
+    where
+        M: Fn(&str) -> Effect + Send + Sync + 'static,
+        S: Fn(String) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Vec<String>, Error>> + Send + 'static,
+    {
+        let seen: Box<dyn Fn(String) -> Pending<Vec<String>> + Send + Sync> =
+            Box::new(move |namespace| Box::pin(seen(namespace)));
+        self.parts.effects = Some(Effects { make: Box::new(make), seen });
         self
     }
 
@@ -179,6 +208,9 @@ impl Suite {
             None => match case.needs {
                 Some(Needs::Damage) if self.parts.damage.is_none() => {
                     Some(Outcome::Skipped("the suite was not told how to damage a record".to_owned()))
+                }
+                Some(Needs::Effects) if self.parts.effects.is_none() => {
+                    Some(Outcome::Skipped("the suite was not told of effects".to_owned()))
                 }
                 Some(Needs::Durable) if !self.parts.durable => {
                     Some(Outcome::Skipped("the storage is not said to outlive its clients".to_owned()))

@@ -113,6 +113,7 @@ forward! {
         fn acquire(partition: &Partition, group: &GroupName, member: &MemberId) -> Acquired;
         fn release(partition: &Partition, group: &GroupName, epoch: u64) -> ();
         fn commit(partition: &Partition, group: &GroupName, fence: Fence, commit: Commit) -> Fence;
+        fn transactional() -> ();
         fn write_piece(partition: &Partition, group: &GroupName, piece: PieceId, bytes: Bytes) -> ();
         fn read_piece(partition: &Partition, group: &GroupName, piece: PieceId) -> Option<Bytes>;
         fn retain_pieces(partition: &Partition, group: &GroupName, keep: &[PieceId], before: PieceId) -> ();

@@ -15,9 +15,11 @@ use bytes::Bytes;
 use minibatch_core::{
     Cause, Error, GroupName, MemberId, Offset, ProducerId, Slot, StreamName, Timestamp,
     chunk::{NewChunk, Payload, Record},
+    params,
     storage::{
-        Acquired, ChunkLog, Commit, Counters, Fence, GroupState, GroupStore, LogBounds, Note, NotePlace, NoteStore,
-        Partition, PieceId, ProducerGrant, ReadLimit, RecordSummary, Start, Storage, StreamInfo, StreamStore, Trimmed,
+        Acquired, ChunkLog, Commit, Counters, Effect, Fence, GroupState, GroupStore, LogBounds, Note, NotePlace,
+        NoteStore, Partition, PieceId, ProducerGrant, ReadLimit, RecordSummary, SqlValue, Start, Storage, StreamInfo,
+        StreamStore, Trimmed,
     },
 };
 use minibatch_memory::MemoryStorage;
@@ -80,6 +82,12 @@ pub(crate) enum Bug {
     RemovedGroupCommits,
     RemovedGroupReusesEpochs,
     GroupsUnsorted,
+    EffectsForgotten,
+    EffectsRepeated,
+    EffectsOfFormerOwners,
+    RefusedEffectHalfDone,
+    RefusedEffectCommitted,
+    EffectsDenied,
     PiecesStay,
     PiecesOfHeirsGo,
     PiecesForTheirClientOnly,
@@ -110,6 +118,7 @@ struct Shared {
     epochs: Mutex<HashMap<ProducerId, u64>>,
     damaged: Mutex<HashSet<Slot>>,
     removed: Mutex<HashMap<GroupName, u64>>,
+    effects: Mutex<Vec<String>>,
 }
 
 /// One client.
@@ -124,7 +133,7 @@ struct Faulty {
 /// The suite over a storage with that bug.
 pub(crate) fn suite(bug: Bug) -> Suite {
     let world = World::default();
-    let damaged = world.clone();
+    let (damaged, seen) = (world.clone(), world.clone());
     Suite::new(move |namespace| {
         let shared = world.shared(&namespace);
         async move {
@@ -137,6 +146,13 @@ pub(crate) fn suite(bug: Bug) -> Suite {
         damaged.shared(&namespace).damaged.lock().unwrap().insert(slot);
         async { Ok(()) }
     })
+    .with_effects(
+        |text| Effect::sql("leave", params![text]),
+        move |namespace| {
+            let seen = seen.shared(&namespace).effects.lock().unwrap().clone();
+            async { Ok(seen) }
+        },
+    )
     .with_patience(Duration::from_secs(1))
 }
 
@@ -144,6 +160,28 @@ impl World {
     fn shared(&self, namespace: &str) -> Arc<Shared> {
         Arc::clone(self.0.lock().unwrap().entry(namespace.to_owned()).or_default())
     }
+}
+
+impl Shared {
+    fn leave(&self, effects: &[Effect]) {
+        self.effects.lock().unwrap().extend(effects.iter().map(text_of));
+    }
+
+    /// Which effect cannot take place, if one cannot.
+    fn refused(&self, effects: &[Effect]) -> Option<usize> {
+        let mut there = self.effects.lock().unwrap().clone();
+        effects.iter().map(text_of).position(|text| {
+            let refused = there.contains(&text);
+            there.push(text);
+            refused
+        })
+    }
+}
+
+fn text_of(effect: &Effect) -> String {
+    let Effect::Sql { parameters, .. } = effect else { panic!("no effect of the suite's") };
+    let [SqlValue::Text(text)] = parameters.as_slice() else { panic!("no effect of the suite's") };
+    text.clone()
 }
 
 impl Faulty {
@@ -584,7 +622,35 @@ impl GroupStore for Faulty {
         } else if self.has(Bug::RemovedGroupCommits) {
             return Ok(Fence { version: asked.version + 1, ..asked });
         }
-        self.inner().commit(partition, group, fence, commit).await
+        let effects = std::mem::take(&mut commit.effects);
+        if stored.is_none_or(|stored| stored.fence != asked || commit.keep_from < stored.keep_from) {
+            let verdict = self.inner().commit(partition, group, fence, commit).await;
+            match (self.bug, &verdict) {
+                (Bug::EffectsRepeated, Ok(_)) | (Bug::EffectsOfFormerOwners, Err(_)) => self.shared.leave(&effects),
+                _ => {}
+            }
+            return verdict;
+        }
+        if let Some(refused) = self.shared.refused(&effects) {
+            match self.bug {
+                Bug::RefusedEffectHalfDone => self.shared.leave(&effects[..refused]),
+                Bug::RefusedEffectCommitted => drop(self.inner().commit(partition, group, fence, commit).await?),
+                _ => {}
+            }
+            return Err(Cause::effect_refused(refused, "there already").into());
+        }
+        let verdict = self.inner().commit(partition, group, fence, commit).await?;
+        if !self.has(Bug::EffectsForgotten) {
+            self.shared.leave(&effects);
+        }
+        Ok(verdict)
+    }
+
+    async fn transactional(&self) -> Result<(), Error> {
+        match self.bug {
+            Bug::EffectsDenied => self.inner().transactional().await,
+            _ => Ok(()),
+        }
     }
 
     async fn write_piece(

@@ -113,6 +113,12 @@ bugs! {
     note_kinds_mixed: NoteKindsMixed breaks "NoteStore 4";
     notes_outlive_groups: NotesOutliveGroups breaks "NoteStore 5";
     notes_of_any_size: NotesOfAnySize breaks "NoteStore 6";
+    effects_forgotten: EffectsForgotten breaks "GroupStore 18";
+    effects_repeated: EffectsRepeated breaks "GroupStore 18";
+    effects_of_former_owners: EffectsOfFormerOwners breaks "GroupStore 18";
+    refused_effect_half_done: RefusedEffectHalfDone breaks "GroupStore 19";
+    refused_effect_committed: RefusedEffectCommitted breaks "GroupStore 19";
+    effects_denied: EffectsDenied breaks "GroupStore 20";
     open_once: OpenOnce breaks "general A";
     pieces_for_their_client_only: PiecesForTheirClientOnly breaks "general B";
     dropped_append_blocks: DroppedAppendBlocks breaks "general C";

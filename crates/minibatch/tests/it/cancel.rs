@@ -58,7 +58,7 @@ async fn check(mb: &Minibatch) {
     let seen: Vec<u32> = windows.lock().unwrap().values().flatten().copied().collect();
     assert!(seen.is_sorted_by(|a, b| a < b), "in order, none twice: {seen:?}");
     assert!(acknowledged.iter().all(|number| seen.contains(number)), "{acknowledged:?} of {seen:?}");
-    let counters = stream.groups().await.unwrap()[0].1.counters;
+    let counters = stream.groups().await.unwrap()[0].1[0].counters;
     assert_eq!(counters.finished, seen.len() as u64);
 
     mb.drop_stream("numbers").await.unwrap();

@@ -48,7 +48,7 @@ async fn two_processes_on_one_file() {
 
     // set here, trimmed here, seen there
     seen.retain(Retention::default().with_max_messages(2)).await.unwrap();
-    until(async || stream.bounds().await.unwrap().floor.get() == 4).await;
+    until(async || stream.bounds().await.unwrap()[0].floor.get() == 4).await;
     let gone = stream.kept_windows("thirds").unwrap().open(&windows[0]).await.unwrap_err();
     assert!(matches!(gone.cause(), minibatch::Cause::OffsetTrimmed { .. }), "{gone:?}");
     one.shutdown().await;

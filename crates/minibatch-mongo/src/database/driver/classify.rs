@@ -68,6 +68,41 @@ pub(super) fn server_error(error: &Document) -> Failure {
     }
 }
 
+/// Codes that say nothing of what was to be written, but of the server, its locks, or the transaction.
+const PASSING: [i64; 22] =
+    [6, 7, 24, 46, 50, 63, 64, 89, 91, 112, 133, 134, 189, 225, 244, 246, 251, 262, 9_001, 10_107, 11_600, 11_602];
+
+/// Which part of a user's command the server refuses, and the name of what is wrong with it.
+pub(super) fn refused_part(reply: &Document) -> Option<(usize, String)> {
+    let error = reply.get_array("writeErrors").ok()?.first()?.as_document()?;
+    let index = error.get_i32("index").ok().and_then(|index| usize::try_from(index).ok()).unwrap_or(0);
+    Some((index, name(error)))
+}
+
+/// The name of what is wrong with a user's command; `None` where that is nothing.
+pub(super) fn refused_whole(error: &Error) -> Option<String> {
+    match &*error.kind {
+        ErrorKind::Command(_) => {
+            let reply = Document::try_from(error.server_response()?).ok()?;
+            let code = code(&reply);
+            (!PASSING.contains(&code) && ![0, 13, OUT_OF_DISK_SPACE, 13_435, 13_436].contains(&code))
+                .then(|| name(&reply))
+        }
+        // the driver finds it before the server does
+        ErrorKind::InvalidArgument { .. } | ErrorKind::BsonSerialization(_) => Some("InvalidArgument".to_owned()),
+        _ => None,
+    }
+}
+
+fn name(error: &Document) -> String {
+    match (code(error), error.get_str("codeName")) {
+        (DUPLICATE_KEY, _) => "DuplicateKey".to_owned(),
+        (121, _) => "DocumentValidationFailure".to_owned(),
+        (_, Ok(name)) => name.to_owned(),
+        (code, Err(_)) => format!("server error {code}"),
+    }
+}
+
 fn code(error: &Document) -> i64 {
     match error.get("code") {
         Some(Bson::Int32(code)) => i64::from(*code),

@@ -40,12 +40,12 @@ async fn connected(url: &str, options: &MongoOptions) -> Result<Driver, Cause> {
     client_options.sdam_event_handler = Some(certificate.watch());
     let client =
         Client::with_options(client_options.clone()).map_err(|error| classify::failure(&error).into_cause())?;
-    let driver = Driver::new(client.database(&database), &options.prefix, client_options.credential.is_some());
+    let mut driver = Driver::new(client.database(&database), &options.prefix, client_options.credential.is_some());
     let hello = match server::hello(&driver).await {
         Ok(hello) => hello,
         Err(failure) => return Err(diagnosis(client_options, &certificate, failure).await),
     };
-    server::check(&hello)?;
+    driver.replicated = server::check(&hello)?;
     server::warn(&driver, &client_options.hosts, &hello).await;
     prepare::prepare(&driver).await.map_err(Failure::into_cause)?;
     Ok(driver)

@@ -42,7 +42,7 @@ async fn prepare_one(driver: &Driver, collection: Collection) -> Result<bool, Fa
             indexes
         }
         Err(error) if is_code(&error, NAMESPACE_NOT_FOUND) => {
-            create(driver, collection).await?;
+            create(driver, &driver.name(collection)).await?;
             Vec::new()
         }
         Err(error) => return Err(failed(error)),
@@ -65,12 +65,10 @@ async fn prepare_one(driver: &Driver, collection: Collection) -> Result<bool, Fa
     Ok(made)
 }
 
-async fn create(driver: &Driver, collection: Collection) -> Result<(), Failure> {
-    let name = driver.name(collection);
+/// Makes a collection, unless it is there.
+pub(super) async fn create(driver: &Driver, name: &str) -> Result<(), Failure> {
     match driver.database.create_collection(name).write_concern(WriteConcern::majority()).await {
-        Err(error) if !is_code(&error, NAMESPACE_EXISTS) => {
-            Err(driver.failed(Right::new("createCollection, createIndex", collection), &error))
-        }
+        Err(error) if !is_code(&error, NAMESPACE_EXISTS) => Err(driver.failed_on("createCollection", name, &error)),
         _ => Ok(()),
     }
 }

@@ -26,22 +26,26 @@ impl Right {
 impl Driver {
     /// What became of a request that takes this right and ended with this error.
     pub(super) fn failed(&self, right: Right, error: &Error) -> Failure {
+        self.failed_on(right.actions, &self.name(right.collection), error)
+    }
+
+    /// The same for a collection by its full name, which may be a user's.
+    pub(super) fn failed_on(&self, actions: &str, collection: &str, error: &Error) -> Failure {
         self.saw(error.server_response().and_then(|reply| reply.get_timestamp("operationTime").ok()));
         match &*error.kind {
-            ErrorKind::Command(command) if command.code == UNAUTHORIZED => self.refused(right),
+            ErrorKind::Command(command) if command.code == UNAUTHORIZED => self.refused(actions, collection),
             _ => classify::failure(error),
         }
     }
 
-    fn refused(&self, right: Right) -> Failure {
-        let (collection, database) = (self.name(right.collection), self.database.name());
+    fn refused(&self, actions: &str, collection: &str) -> Failure {
+        let database = self.database.name();
         let whose = match self.as_user {
             true => "the url's user lacks a right, grant it",
             false => "the url names no user and the server lets nobody in without, name one that has",
         };
         Failure::Refused(Cause::misconfigured(format!(
-            "{whose}: actions=`{}` collection=`{collection}` database=`{database}`",
-            right.actions
+            "{whose}: actions=`{actions}` collection=`{collection}` database=`{database}`"
         )))
     }
 }

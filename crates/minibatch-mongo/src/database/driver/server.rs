@@ -24,12 +24,16 @@ pub(super) async fn hello(driver: &Driver) -> Result<Document, Failure> {
     in_time(async move { this.database.run_command(hello).await.map_err(|error| classify::failure(&error)) }).await
 }
 
-/// Refuses a server that is too old.
-pub(super) fn check(hello: &Document) -> Result<(), Cause> {
+/// Refuses a server that is too old; says whether it is a replica set, or several behind routers.
+pub(super) fn check(hello: &Document) -> Result<bool, Cause> {
     if hello.get_i32("maxWireVersion").unwrap_or(0) < OLDEST_WIRE_VERSION {
         return Err(Cause::misconfigured("the server is too old: mongodb 6.0 or newer is needed"));
     }
-    Ok(())
+    Ok(is_replicated(hello))
+}
+
+fn is_replicated(hello: &Document) -> bool {
+    hello.get_str("msg").is_ok_and(|message| message == "isdbgrid") || hello.get_str("setName").is_ok()
 }
 
 /// Logs a warning for everything that makes the server weaker than it could be.
@@ -51,8 +55,7 @@ async fn ask(driver: &Driver, command: Document) -> Document {
 
 fn weaknesses(hosts: &[ServerAddress], hello: &Document, build: &Document, parameters: &Document) -> Vec<&'static str> {
     let mut found = Vec::new();
-    let sharded = hello.get_str("msg").is_ok_and(|message| message == "isdbgrid");
-    if !sharded && hello.get_str("setName").is_err() {
+    if !is_replicated(hello) {
         found.push(
             "this mongodb is a standalone server: it does not survive the loss of its machine, has no transactions, and \
              new messages are seen by polling; start it with --replSet to have them",
@@ -157,6 +160,7 @@ mod tests {
     fn old_servers_are_refused() {
         assert!(check(&doc! { "maxWireVersion": 13 }).is_err());
         assert!(check(&doc! {}).is_err());
-        assert!(check(&replica_set()).is_ok());
+        assert!(check(&replica_set()).unwrap());
+        assert!(!check(&doc! { "maxWireVersion": 17 }).unwrap());
     }
 }

@@ -8,10 +8,10 @@ use std::{
 use async_trait::async_trait;
 use bson::RawDocumentBuf;
 use futures::stream::BoxStream;
-use minibatch_core::{Cause, Timestamp};
+use minibatch_core::{Cause, Timestamp, storage::Effect};
 
 use super::{
-    super::{Collection, Database, Failure, Filter, Find, Found, Hint, Update},
+    super::{Collection, Database, Failure, Filter, Find, Found, Hint, Transacted, Update},
     faults::{Fate, Faults, Random},
     pass,
     server::Server,
@@ -208,6 +208,23 @@ impl Database for Connection {
 
     async fn delete(&self, collection: Collection, filter: Filter) -> Result<u64, Failure> {
         self.write(Write::Delete(collection, filter)).await.map(Outcome::count)
+    }
+
+    async fn transact(
+        &self,
+        collection: Collection,
+        filter: Filter,
+        update: Update,
+        effects: Vec<Effect>,
+    ) -> Result<Transacted, Failure> {
+        match self.write(Write::Transact { collection, filter, update, effects }).await? {
+            Outcome::Transacted(transacted) => Ok(transacted),
+            outcome => panic!("{outcome:?}"),
+        }
+    }
+
+    fn is_transactional(&self) -> bool {
+        true
     }
 
     async fn now(&self) -> Result<Timestamp, Failure> {

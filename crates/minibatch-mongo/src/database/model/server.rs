@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use bson::Bson;
 use minibatch_core::Timestamp;
 use tokio::{
     sync::watch,
@@ -164,6 +165,11 @@ impl Server {
                 return Err(Failure::Indeterminate("no answer".to_owned()));
             }
         }
+    }
+
+    /// The `_id`s of the documents that effects inserted, in order.
+    pub(crate) fn inserted(&self) -> Vec<Bson> {
+        self.with_store(|store, _| store.inserted())
     }
 
     /// Changes a stored document behind the protocol's back.

@@ -9,11 +9,14 @@ use std::{
     sync::Arc,
 };
 
-use bson::{Document, RawBsonRef, RawDocument, RawDocumentBuf, oid::ObjectId};
-use minibatch_core::Timestamp;
+use bson::{Bson, Document, RawBsonRef, RawDocument, RawDocumentBuf, oid::ObjectId};
+use minibatch_core::{Timestamp, storage::Effect};
 
 use super::{
-    super::{Collection, Failure, Filter, Find, Found, Index, Order, SERVER_STAMP, Test, Update, schema::IndexKind},
+    super::{
+        Collection, Failure, Filter, Find, Found, Index, Order, SERVER_STAMP, Test, Transacted, Update,
+        schema::IndexKind,
+    },
     operators::{apply, compare, matches, project, value},
 };
 
@@ -55,6 +58,8 @@ pub(super) struct Store {
     /// The cluster's time in seconds, which never goes back, and the stamps given out.
     seconds: u32,
     stamps: u32,
+    /// The `_id`s of a user's documents, of whatever collection, and the versions that they came with.
+    inserted: Vec<(u64, Bson)>,
 }
 
 impl Store {
@@ -234,6 +239,40 @@ impl Store {
         self.add(collection, new.clone(), unique).map(|()| new)
     }
 
+    /// Of effects it knows inserts of documents with an `_id`.
+    pub(super) fn transact(
+        &mut self,
+        collection: Collection,
+        filter: &Filter,
+        update: &Update,
+        effects: &[Effect],
+        now: Timestamp,
+    ) -> Transacted {
+        if !self.entries(collection).iter().any(|entry| entry.is_last() && matches(&entry.document, filter, now)) {
+            return Transacted::Unmatched;
+        }
+        let mut ids = self.inserted();
+        for (index, effect) in effects.iter().enumerate() {
+            let Effect::Insert { document, .. } = effect else { panic!("the model inserts, and no more") };
+            let id = document.get("_id").unwrap();
+            if ids.contains(id) {
+                return Transacted::Refused { index, code: "DuplicateKey".to_owned() };
+            }
+            ids.push(id.clone());
+        }
+        let known = self.inserted().len();
+        self.update(collection, filter, update, now);
+        let version = self.tip;
+        self.inserted.extend(ids.into_iter().skip(known).map(|id| (version, id)));
+        Transacted::Done
+    }
+
+    /// What was inserted and not rolled back.
+    pub(super) fn inserted(&self) -> Vec<Bson> {
+        let kept = self.inserted.iter().filter(|(version, _)| !self.is_lost(*version));
+        kept.map(|(_, id)| id.clone()).collect()
+    }
+
     pub(super) fn delete(&mut self, collection: Collection, filter: &Filter, now: Timestamp) -> u64 {
         self.end(collection, filter, now).0.len() as u64
     }
@@ -268,7 +307,7 @@ fn at_slot(all: &[Entry], slot: i64) -> std::ops::Range<usize> {
 fn slots(all: &[Entry], filter: &Filter) -> std::ops::Range<usize> {
     let mut range = 0..all.len();
     for (field, test) in &filter.0 {
-        let slot = |value: &bson::Bson| value.as_i64().unwrap_or(0);
+        let slot = |value: &Bson| value.as_i64().unwrap_or(0);
         if *field == "slot" {
             let within = match test {
                 Test::Eq(value) => at_slot(all, slot(value)),

@@ -1,10 +1,10 @@
 //! A write on its way to the server, where it may arrive late or more than once.
 
 use bson::RawDocumentBuf;
-use minibatch_core::Timestamp;
+use minibatch_core::{Timestamp, storage::Effect};
 
 use super::{
-    super::{Collection, Failure, Filter, Index, Update},
+    super::{Collection, Failure, Filter, Index, Transacted, Update},
     store::Store,
 };
 
@@ -14,6 +14,7 @@ pub(super) enum Write {
     FindAndUpdate { collection: Collection, filter: Filter, update: Update, upsert: bool },
     Update(Collection, Filter, Update),
     Delete(Collection, Filter),
+    Transact { collection: Collection, filter: Filter, update: Update, effects: Vec<Effect> },
 }
 
 /// What one write came to.
@@ -22,13 +23,14 @@ pub(super) enum Outcome {
     Inserted,
     Document(Option<RawDocumentBuf>),
     Count(u64),
+    Transacted(Transacted),
 }
 
 impl Outcome {
     pub(super) fn count(self) -> u64 {
         match self {
             Self::Count(count) => count,
-            Self::Inserted | Self::Document(_) => 0,
+            Self::Inserted | Self::Document(_) | Self::Transacted(_) => 0,
         }
     }
 }
@@ -49,6 +51,9 @@ impl Write {
             }
             Self::Update(collection, filter, update) => {
                 Ok(Outcome::Count(store.update(*collection, filter, update, now).0))
+            }
+            Self::Transact { collection, filter, update, effects } => {
+                Ok(Outcome::Transacted(store.transact(*collection, filter, update, effects, now)))
             }
             Self::Delete(collection, filter) => Ok(Outcome::Count(store.delete(*collection, filter, now))),
         }

@@ -8,10 +8,10 @@ use std::{
 use async_trait::async_trait;
 use bson::{Document, RawDocumentBuf};
 use futures::stream::BoxStream;
-use minibatch_core::{Clock, Timestamp, chunk::RecordKind};
+use minibatch_core::{Clock, Timestamp, chunk::RecordKind, storage::Effect};
 
 use super::{super::world::pass, Mutant};
-use crate::database::{Change, Collection, Database, Failure, Filter, Find, Found, Hint, Update};
+use crate::database::{Change, Collection, Database, Failure, Filter, Find, Found, Hint, Transacted, Update};
 
 /// How long records stay where they expire.
 const EXPIRY: Duration = Duration::from_secs(60);
@@ -145,6 +145,20 @@ impl Database for Wrong {
             self.listed.lock().unwrap().take();
         }
         self.database.delete(collection, filter).await
+    }
+
+    async fn transact(
+        &self,
+        collection: Collection,
+        filter: Filter,
+        update: Update,
+        effects: Vec<Effect>,
+    ) -> Result<Transacted, Failure> {
+        self.database.transact(collection, filter, update, effects).await
+    }
+
+    fn is_transactional(&self) -> bool {
+        self.database.is_transactional()
     }
 
     async fn now(&self) -> Result<Timestamp, Failure> {

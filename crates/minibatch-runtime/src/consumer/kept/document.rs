@@ -184,6 +184,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::consumer::handoff::Lane;
 
     /// A window of every second message of a chunk.
     fn delivery(runs: u32) -> Delivery {
@@ -209,7 +210,7 @@ mod tests {
             leaving: 0,
             left_before: 0,
         };
-        Delivery { session: 1, id: WindowId::new(Generation::new(-1), 2, 7), formed, attempt: 3 }
+        Delivery { lane: Arc::new(Lane::of_none(2)), id: WindowId::new(Generation::new(-1), 2, 7), formed, attempt: 3 }
     }
 
     #[test]

@@ -176,7 +176,8 @@ impl<T: DeserializeOwned> KeptWindows<T> {
             leaving: 0,
             left_before: 0,
         };
-        let source = WindowSource { stream: self.stream.name().clone(), group: self.group.clone() };
+        let source =
+            WindowSource { stream: self.stream.name().clone(), group: self.group.clone(), transactional: false };
         let lane = Arc::new(Lane::of_none(window.partition));
         let delivery = Delivery { lane, id: window.id, formed, attempt: window.attempts.saturating_add(1) };
         Ok(Window::open(&source, delivery, None))

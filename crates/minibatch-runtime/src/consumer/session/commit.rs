@@ -7,7 +7,7 @@ use minibatch_core::{
     Clock, Error, GroupName,
     checkpoint::{EncodedCheckpoint, PieceWriter},
     driver::WindowFormer,
-    storage::{Commit, Counters, Fence, GroupState, Note, Partition, PieceId, Storage},
+    storage::{Commit, Counters, Effect, Fence, GroupState, Note, Partition, PieceId, Storage},
 };
 use tokio::sync::oneshot;
 
@@ -37,6 +37,9 @@ pub(super) struct Committer {
     waiting: Vec<oneshot::Sender<()>>,
     dirty: bool,
     upkeep: Arc<Upkeep>,
+    /// How many commits were begun, and how many of them are durable.
+    begun: u64,
+    durable: u64,
     trimmed: Duration,
 }
 
@@ -57,6 +60,8 @@ impl Committer {
             told: Vec::new(),
             waiting: Vec::new(),
             dirty: false,
+            begun: 0,
+            durable: 0,
         }
     }
 
@@ -66,12 +71,26 @@ impl Committer {
         self.waiting.extend(durable);
     }
 
+    /// The number of the next commit: what is so now will be durable with it.
+    pub(super) fn next(&self) -> u64 {
+        self.begun + 1
+    }
+
+    pub(super) fn is_durable(&self, commit: u64) -> bool {
+        commit <= self.durable
+    }
+
+    /// Whether no commit is in flight, so that the next may start.
+    pub(super) fn is_free(&self) -> bool {
+        self.in_flight.is_none()
+    }
+
     /// Nothing is left to be committed.
     pub(super) fn is_idle(&self) -> bool {
         !self.dirty && self.in_flight.is_none()
     }
 
-    /// Starts a commit of what `former` has done, if there is something and none is in flight.
+    /// Starts a commit of what `former` has done, and of effects with it, if there is something and none is in flight.
     ///
     /// What is kept of the windows that it marks as done is written before it.
     pub(super) fn start(
@@ -79,11 +98,13 @@ impl Committer {
         former: &mut WindowFormer,
         counters: Counters,
         keeper: &mut Keeper,
+        effects: Vec<Effect>,
     ) -> Result<bool, Error> {
         if !self.dirty || self.in_flight.is_some() {
             return Ok(false);
         }
         self.dirty = false;
+        self.begun += 1;
         self.told = std::mem::take(&mut self.waiting);
         let checkpoint = former.checkpoint()?;
         // what was left out after the base will be left out again
@@ -91,7 +112,7 @@ impl Committer {
         let encoded = checkpoint.encode(&mut self.writer)?;
         let obsolete = self.pieces.replace(encoded.pieces.clone()).is_none_or(|pieces| pieces != encoded.pieces);
         let obsolete = obsolete.then(|| self.writer.next());
-        let commit = Commit { checkpoint: encoded.inline.clone(), keep_from: former.keep_from(), counters };
+        let commit = Commit { checkpoint: encoded.inline.clone(), keep_from: former.keep_from(), counters, effects };
         self.in_flight = Some(self.send(encoded, commit, obsolete, keeper.take()));
         Ok(true)
     }
@@ -130,6 +151,7 @@ impl Committer {
         let verdict = commit.await;
         self.in_flight = None;
         self.fence = verdict?;
+        self.durable = self.begun;
         for waiting in self.told.drain(..) {
             // whoever acknowledged may not care when it is durable
             let _ = waiting.send(());

@@ -8,7 +8,7 @@ use minibatch_core::{
     window::FormedWindow,
 };
 
-use super::super::{Delivery, dead::Burial, kept, supervisor::Setup};
+use super::super::{Delivery, kept, supervisor::Setup};
 
 /// What is kept of the windows of a session.
 pub(super) struct Keeper {
@@ -40,12 +40,11 @@ impl Keeper {
     }
 
     /// A window is done, but for what was buried of it.
-    pub(super) fn done(&mut self, delivery: &Delivery, burial: Option<&Burial>) -> Result<(), Error> {
+    pub(super) fn done(&mut self, delivery: &Delivery, dead: &[usize]) -> Result<(), Error> {
         let Some(clock) = &self.clock else { return Ok(()) };
         let done = clock.now();
         let (formed, begun) = self.times.remove(&delivery.formed.ordinal).unwrap_or((done, done));
-        let dead = burial.map(Burial::places).unwrap_or_default();
-        self.notes.extend(kept::notes(self.generation, delivery, &dead, [formed, begun, done])?);
+        self.notes.extend(kept::notes(self.generation, delivery, dead, [formed, begun, done])?);
         Ok(())
     }
 

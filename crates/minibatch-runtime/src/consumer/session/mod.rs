@@ -5,6 +5,7 @@
 
 mod commit;
 mod fetch;
+mod finished;
 mod keep;
 mod restore;
 mod run;
@@ -28,6 +29,7 @@ use super::{Delivery, dead::Burial, supervisor::Supervisor};
 use crate::client::Membership;
 use commit::Committer;
 use fetch::Fetcher;
+use finished::FinishedWindows;
 use keep::Keeper;
 use restore::Restored;
 use status::Teller;
@@ -51,15 +53,21 @@ pub(super) struct Session {
     burying: bool,
     /// Windows that wait for their next attempt, and dead letters on their way.
     later: FuturesUnordered<BoxFuture<'static, Result<Later, Error>>>,
+    /// Where the consumer is transactional.
+    finished: FinishedWindows,
     counters: Counters,
     /// Where the group began.
     start: Position,
     teller: Teller,
     keeper: Keeper,
+    /// The commit that makes the last decision durable.
+    decided_in: u64,
     /// The position at the last commit.
     committed: Offset,
     /// Reads no more; what is out is waited for.
     ending: bool,
+    /// It was told to stop, or gave up: what is out is waited for so long and no longer, and not tried again.
+    stopping: bool,
     /// What it stops with, where a window's attempts are over or the log was cut.
     given_up: Option<Error>,
 }
@@ -113,12 +121,15 @@ impl Session {
             burials: Vec::new(),
             burying: false,
             later: FuturesUnordered::new(),
+            finished: FinishedWindows::default(),
             counters,
+            decided_in: 0,
             start: state.start,
             teller: Teller::default(),
             keeper,
             committed: position.offset,
             ending: false,
+            stopping: false,
             given_up: None,
         })
     }

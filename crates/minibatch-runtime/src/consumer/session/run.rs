@@ -4,12 +4,11 @@ use std::{future::pending, sync::Arc};
 
 use futures::StreamExt;
 use minibatch_core::{
-    Cause, Error, Timestamp,
+    Cause, Error,
     checkpoint::DecisionKind,
     driver::LogEntry,
     window::{FormedWindow, WindowId},
 };
-use tokio::sync::oneshot;
 
 use super::{
     super::{
@@ -19,8 +18,9 @@ use super::{
     },
     Later, Session,
     fetch::Fetched,
+    finished::{Before, Finished},
 };
-use crate::{STOP_TIMEOUT, accounts, retry::until_verdict, status::ConsumerState};
+use crate::{STOP_TIMEOUT, accounts, delivery::DeliveryMode, retry::until_verdict, status::ConsumerState};
 
 /// How many settlements are taken up at once.
 const SETTLEMENTS: usize = 1_024;
@@ -47,13 +47,11 @@ impl Session {
         self.tell(supervisor);
         loop {
             self.hand_out(supervisor);
-            if self.committer.start(&mut self.former, self.counters, &mut self.keeper)? {
-                self.committed = self.former.position().offset;
-            }
+            self.start_commit(supervisor)?;
             if self.is_over() {
                 return self.finish(supervisor).await;
             }
-            if self.ending && deadline.is_none() {
+            if self.stopping && deadline.is_none() {
                 deadline = Some(clock.sleep(STOP_TIMEOUT));
             }
             self.timer.arm(self.former.deadline().filter(|_| self.wants_more()));
@@ -63,7 +61,7 @@ impl Session {
                 _ = supervisor.settled.recv_many(&mut settled, SETTLEMENTS) => Event::Settled,
                 verdict = self.committer.committed() => Event::Committed(verdict),
                 Some(later) = self.later.next() => Event::Later(later),
-                () = supervisor.stop.cancelled(), if !self.ending => Event::Stop,
+                () = supervisor.stop.cancelled(), if !self.stopping => Event::Stop,
                 fetched = self.fetcher.next(), if self.wants_more() => Event::Fetched(fetched),
                 expired = self.timer.expired() => Event::Expired(expired),
                 () = async { match &mut deadline { Some(sleep) => sleep.await, None => pending().await } } => Event::GiveUp,
@@ -75,7 +73,7 @@ impl Session {
                     }
                 }
                 Event::Committed(verdict) => {
-                    verdict?;
+                    self.committed(supervisor, verdict)?;
                     self.tell_committed(supervisor);
                     self.trim(false);
                 }
@@ -114,6 +112,9 @@ impl Session {
     /// Hands out what is ready, as far as the bytes that are out and the first that is not done allow; one window always
     /// may be.
     fn hand_out(&mut self, supervisor: &Supervisor) {
+        if !self.committer.is_durable(self.decided_in) {
+            return;
+        }
         let limit = supervisor.setup.options.prefetch_bytes;
         while let Some(window) = self.ready.front() {
             let bytes = window.members.bytes();
@@ -137,7 +138,7 @@ impl Session {
         match fetched {
             Fetched::Entry(entry, _room) => self.feed(supervisor, &entry),
             Fetched::Tail => match self.timer.saw_tail() {
-                Some(deadline) => self.grant(deadline),
+                Some(deadline) => self.decide(supervisor, DecisionKind::Grant(deadline)),
                 None => {
                     // whatever the strategy left out need not be read again
                     if self.out.is_empty()
@@ -166,15 +167,16 @@ impl Session {
         self.check_drained(supervisor)
     }
 
-    fn grant(&mut self, deadline: Timestamp) -> Result<(), Error> {
-        self.decide(DecisionKind::Grant(deadline))
-    }
-
-    fn decide(&mut self, kind: DecisionKind) -> Result<(), Error> {
+    fn decide(&mut self, supervisor: &Supervisor, kind: DecisionKind) -> Result<(), Error> {
         let mut formed: Vec<FormedWindow> = Vec::new();
         self.former.decide(kind, &mut formed)?;
         self.keeper.formed(&formed);
         self.ready.extend(formed);
+        if supervisor.setup.options.delivery == DeliveryMode::Idempotent {
+            // a crash may not change what a window's id stands for, once somebody has seen it
+            self.decided_in = self.committer.next();
+            self.committer.wants(None);
+        }
         Ok(())
     }
 
@@ -186,7 +188,7 @@ impl Session {
         }
         match options.on_buffer_full {
             OnBufferFull::Stop => Err(Cause::buffer_full(bytes).into()),
-            OnBufferFull::Emit => self.decide(DecisionKind::BufferFull),
+            OnBufferFull::Emit => self.decide(supervisor, DecisionKind::BufferFull),
         }
     }
 
@@ -194,7 +196,7 @@ impl Session {
     fn check_drained(&mut self, supervisor: &Supervisor) -> Result<(), Error> {
         let drained = supervisor.drain_to.is_some_and(|last| self.former.position().offset.slot() > last);
         if drained && !self.ending {
-            self.decide(DecisionKind::Drain)?;
+            self.decide(supervisor, DecisionKind::Drain)?;
             self.end();
         }
         Ok(())
@@ -202,8 +204,9 @@ impl Session {
 
     fn stop(&mut self, supervisor: &Supervisor) -> Result<(), Error> {
         self.recall(supervisor);
-        if supervisor.flushes() && self.former.is_caught_up() {
-            self.decide(DecisionKind::Shutdown)?;
+        self.stopping = true;
+        if supervisor.flushes() && !self.ending && self.former.is_caught_up() {
+            self.decide(supervisor, DecisionKind::Shutdown)?;
         }
         self.end();
         Ok(())
@@ -245,50 +248,134 @@ impl Session {
             return Ok(());
         }
         match settlement {
-            Settlement::Done { delivery, rejected, durable } if rejected.is_empty() => {
-                self.done(supervisor, &delivery, None)?;
-                self.committer.wants(durable);
+            Settlement::Done { delivery, rejected, effects, durable } if rejected.is_empty() => {
+                self.finish_window(supervisor, Finished { delivery, dead: Vec::new(), effects, durable })?;
             }
-            Settlement::Done { delivery, rejected, durable } => {
-                self.bury(supervisor, delivery, Letters::Some(rejected), durable)?;
+            Settlement::Done { delivery, rejected, effects, durable } => {
+                let letters = Letters::Some(rejected);
+                self.bury(supervisor, Burial { delivery, letters, effects, durable })?;
             }
-            Settlement::Failed { delivery, reason } => {
-                supervisor.stats.failed();
-                let options = &supervisor.setup.options;
-                if delivery.attempt >= options.max_attempts {
-                    match options.on_exhausted {
-                        OnExhausted::DeadLetter => self.bury(supervisor, delivery, Letters::All { reason }, None)?,
-                        OnExhausted::Stop => self.give_up(supervisor, &delivery, reason),
-                    }
-                } else if self.ending {
-                    self.forget(delivery.formed.ordinal);
-                } else {
-                    self.try_later(supervisor, delivery);
-                }
-            }
+            Settlement::Failed { delivery, reason } => self.failed(supervisor, delivery, reason)?,
             Settlement::Exhausted { delivery, reason } => self.give_up(supervisor, &delivery, reason),
             Settlement::Returned { delivery } => self.forget(delivery.formed.ordinal),
         }
         Ok(())
     }
 
+    /// An attempt at a window failed.
+    fn failed(&mut self, supervisor: &Supervisor, delivery: Delivery, reason: String) -> Result<(), Error> {
+        supervisor.stats.failed();
+        let options = &supervisor.setup.options;
+        if delivery.attempt >= options.max_attempts {
+            match options.on_exhausted {
+                OnExhausted::DeadLetter | OnExhausted::DeadLetterWhole => {
+                    let letters = Letters::All { reason };
+                    self.bury(supervisor, Burial { delivery, letters, effects: Vec::new(), durable: None })?;
+                }
+                OnExhausted::Stop => self.give_up(supervisor, &delivery, reason),
+            }
+        } else if self.stopping {
+            self.forget(delivery.formed.ordinal);
+        } else {
+            self.try_later(supervisor, delivery);
+        }
+        Ok(())
+    }
+
+    /// A window's function has succeeded, and its dead letters are durable.
+    fn finish_window(&mut self, supervisor: &Supervisor, finished: Finished) -> Result<(), Error> {
+        if supervisor.setup.options.delivery == DeliveryMode::Transactional {
+            self.finished.push(finished);
+            return Ok(());
+        }
+        self.settle_window(&finished)?;
+        self.done(supervisor, &finished);
+        self.committer.wants(finished.durable);
+        Ok(())
+    }
+
+    fn start_commit(&mut self, supervisor: &Supervisor) -> Result<(), Error> {
+        let mut effects = Vec::new();
+        if self.committer.is_free() {
+            let mut windows = self.finished.next(&self.out, supervisor.setup.options.workers == 1);
+            if !windows.is_empty() {
+                let before = Before { progress: self.former.progress(), counters: self.counters };
+                for finished in &mut windows {
+                    self.settle_window(finished)?;
+                    effects.extend(finished.effects.iter().cloned());
+                }
+                self.finished.send(windows, before);
+                self.committer.wants(None);
+            }
+        }
+        if self.committer.start(&mut self.former, self.counters, &mut self.keeper, effects)? {
+            self.committed = self.former.position().offset;
+        }
+        Ok(())
+    }
+
+    fn committed(&mut self, supervisor: &Supervisor, verdict: Result<(), Error>) -> Result<(), Error> {
+        match verdict {
+            Err(error) if matches!(error.cause(), Cause::EffectRefused { .. }) => {
+                self.effects_refused(supervisor, &error)
+            }
+            verdict => {
+                verdict?;
+                for finished in self.finished.committed() {
+                    self.done(supervisor, &finished);
+                    // whoever acknowledged may not care when it is durable
+                    finished.durable.map(|durable| durable.send(()));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Nothing of the commit was stored: its windows are not done.
+    fn effects_refused(&mut self, supervisor: &Supervisor, error: &Error) -> Result<(), Error> {
+        let (before, culprit) = self.finished.refused();
+        if let Some(Before { progress, counters }) = before {
+            self.former.take_back(progress);
+            self.counters = counters;
+        }
+        let Some(Finished { delivery, .. }) = culprit else { return Ok(()) };
+        tracing::warn!(window = %delivery.id, attempt = delivery.attempt, %error, "effects refused");
+        let options = &supervisor.setup.options;
+        let unproven = self.counters.finished == 0 && options.on_exhausted != OnExhausted::Stop;
+        if unproven && delivery.attempt >= options.max_attempts && !self.stopping {
+            supervisor.stats.failed();
+            self.try_later(supervisor, delivery);
+            return Ok(());
+        }
+        self.failed(supervisor, delivery, error.cause().to_string())
+    }
+
     /// Stops with the function's error, when what is done is committed.
     fn give_up(&mut self, supervisor: &Supervisor, delivery: &Delivery, reason: String) {
         tracing::warn!(window = %delivery.id, attempt = delivery.attempt, "attempts are over, stopping");
         self.forget(delivery.formed.ordinal);
+        for finished in self.finished.withdraw(delivery.formed.ordinal) {
+            self.forget(finished.delivery.formed.ordinal);
+        }
         self.given_up.get_or_insert(Cause::function(reason).into());
+        self.stopping = true;
         self.recall(supervisor);
         self.end();
     }
 
-    fn done(&mut self, supervisor: &Supervisor, delivery: &Delivery, burial: Option<&Burial>) -> Result<(), Error> {
-        let dead = burial.map_or(0, Burial::count);
-        self.keeper.done(delivery, burial)?;
-        self.former.settle(&delivery.formed);
-        self.forget(delivery.formed.ordinal);
-        accounts::settle(&mut self.counters, delivery.formed.leaving, dead, 0);
-        supervisor.stats.done(delivery.formed.members.len() as u64, dead);
+    /// Counts a window among those that are done with the next commit.
+    fn settle_window(&mut self, finished: &Finished) -> Result<(), Error> {
+        let formed = &finished.delivery.formed;
+        self.keeper.done(&finished.delivery, &finished.dead)?;
+        self.former.settle(formed);
+        accounts::settle(&mut self.counters, formed.leaving, finished.dead.len() as u64, 0);
         Ok(())
+    }
+
+    fn done(&mut self, supervisor: &Supervisor, finished: &Finished) {
+        let formed = &finished.delivery.formed;
+        self.forget(formed.ordinal);
+        supervisor.stats.done(formed.members.len() as u64, finished.dead.len() as u64);
     }
 
     fn try_later(&mut self, supervisor: &Supervisor, mut delivery: Delivery) {
@@ -302,19 +389,14 @@ impl Session {
     }
 
     /// Sends messages of a window to the dead letters; it is done once they are durable.
-    fn bury(
-        &mut self,
-        supervisor: &Supervisor,
-        delivery: Delivery,
-        letters: Letters,
-        durable: Option<oneshot::Sender<()>>,
-    ) -> Result<(), Error> {
+    fn bury(&mut self, supervisor: &Supervisor, burial: Burial) -> Result<(), Error> {
         let Some(name) = &supervisor.setup.dead else {
             // a dead letter that fails again has nowhere to go, and nothing may be lost
             return Err(Cause::function("a dead letter failed again; mend the function, or remove the message").into());
         };
+        let delivery = &burial.delivery;
         tracing::warn!(window = %delivery.id, attempt = delivery.attempt, stream = %name, "giving up, messages go to the dead letters");
-        self.burials.push(Burial { delivery, letters, durable });
+        self.burials.push(burial);
         self.start_burial(supervisor);
         Ok(())
     }
@@ -340,12 +422,13 @@ impl Session {
 
     fn later(&mut self, supervisor: &Supervisor, later: Later) -> Result<(), Error> {
         match later {
-            Later::Again(delivery) if self.ending => self.forget(delivery.formed.ordinal),
+            Later::Again(delivery) if self.stopping => self.forget(delivery.formed.ordinal),
             Later::Again(delivery) => supervisor.handoff.offer(delivery),
             Later::Buried(burials) => {
                 for burial in burials {
-                    self.done(supervisor, &burial.delivery, Some(&burial))?;
-                    self.committer.wants(burial.durable);
+                    let dead = burial.places();
+                    let Burial { delivery, effects, durable, .. } = burial;
+                    self.finish_window(supervisor, Finished { delivery, dead, effects, durable })?;
                 }
                 self.burying = false;
                 self.start_burial(supervisor);

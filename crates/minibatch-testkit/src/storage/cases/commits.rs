@@ -48,6 +48,7 @@ async fn group_08_commit_stores_everything(cx: Cx) -> Verdict {
                 dropped: 1 << 40,
                 expired: number + 1,
             },
+            effects: Vec::new(),
         };
         let fence = a.commit(&partition, &readers, expected.fence, commit.clone()).await?;
         ensure_eq!(
@@ -114,7 +115,7 @@ async fn group_08_of_many_commits_one_succeeds(cx: Cx) -> Verdict {
             async move {
                 let counters = Counters { finished: number as u64, ..Counters::default() };
                 let checkpoint = format!("commit {number} of round {round}").into();
-                let commit = Commit { checkpoint, keep_from: before.keep_from, counters };
+                let commit = Commit { checkpoint, keep_from: before.keep_from, counters, effects: Vec::new() };
                 start.wait().await;
                 match client.commit(&partition, &readers, before.fence, commit.clone()).await {
                     Ok(fence) => Ok(Some((fence, commit))),

@@ -3,6 +3,7 @@
 mod absent;
 mod commits;
 mod dropped;
+mod effects;
 mod general;
 mod groups;
 mod log_append;
@@ -39,6 +40,7 @@ pub(crate) fn all() -> impl Iterator<Item = Case> {
         restarts::CASES,
         ownership::CASES,
         commits::CASES,
+        effects::CASES,
         pieces::CASES,
         notes::CASES,
         general::CASES,

@@ -87,7 +87,7 @@ pub(crate) async fn take_over(
 /// A commit that asks for nothing but to keep from `keep_from` on.
 pub(crate) fn commit_at(keep_from: Offset, checkpoint: &'static [u8]) -> Commit {
     let counters = Counters { finished: keep_from.slot().get(), ..Counters::default() };
-    Commit { checkpoint: checkpoint.into(), keep_from, counters }
+    Commit { checkpoint: checkpoint.into(), keep_from, counters, effects: Vec::new() }
 }
 
 /// Lets a group of its own owner finish with everything below slot `keep_from`.
