@@ -134,7 +134,7 @@ impl<S: Strategy + Copy> World<S> {
             }
             Step::Cut(percent) => {
                 let info = self.storage.find_stream(self.stream.name()).await.unwrap().unwrap();
-                let bounds = self.stream.bounds().await.unwrap()[0];
+                let bounds = *self.stream.bounds().await.unwrap().first().unwrap();
                 let kept = bounds.tail.get() - bounds.floor.get();
                 let cut = Slot::new(bounds.floor.get() + kept * u64::from(*percent) / 100).unwrap();
                 self.storage.trim(&info.partition(0), cut).await.unwrap();

@@ -30,7 +30,7 @@ async fn drain(stream: &Stream<u32>) -> u64 {
 }
 
 async fn floor(stream: &Stream<u32>) -> u64 {
-    stream.bounds().await.unwrap()[0].floor.get()
+    stream.bounds().await.unwrap().first().unwrap().floor.get()
 }
 
 #[tokio::test]
