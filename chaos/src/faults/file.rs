@@ -51,7 +51,7 @@ pub(super) const FAULTS: &[Fault] = &[
         needs: Need::Nothing,
         what: "bits of the file flip, and its end is cut off",
         expect: Expect::Sound,
-        loops: (0, 400),
+        loops: (100, 400),
         run: |world| Box::pin(damaged(world)),
     },
 ];

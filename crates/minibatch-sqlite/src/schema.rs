@@ -126,7 +126,7 @@ CREATE TABLE notes (
 
 /// What bears a name of minibatch's in the file.
 const OURS: [&str; 9] =
-    ["streams", "partitions", "producers", "chunks", "groups", "snapshots", "notes", "members", "records"];
+    ["streams", "partitions", "producers", "chunks", "groups", "snapshots", "members", "records", "notes"];
 
 /// Whether a table, or a view, is minibatch's, by its name, which has no case in SQL.
 pub(crate) fn is_ours(table: &str) -> bool {
@@ -200,6 +200,7 @@ mod tests {
     fn every_table_is_known_to_be_ours() {
         let conn = Connection::open_in_memory().unwrap();
         conn.execute_batch(TABLES).unwrap();
+        conn.execute_batch(NOTES).unwrap();
         let mut select =
             conn.prepare("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') ORDER BY rowid").unwrap();
         let names: Vec<String> = select.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Payload;
-use crate::{ProducerId, Slot, Timestamp, storage::RecordSummary};
+use crate::{Cause, Error, ProducerId, Slot, Timestamp, storage::RecordSummary};
 
 /// Who wrote a record: the key by which an append is idempotent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +61,19 @@ impl RecordKind {
             .find(|kind| kind.name() == name)
             .unwrap_or(Self::Unknown)
     }
+
+    /// The kind of the record in `slot` that has so many messages. Only [`RecordKind::Data`] has any, in this version and
+    /// every later one: so a name that was damaged hides none.
+    ///
+    /// # Errors
+    /// [`Cause::CorruptRecord`] for a record of another kind with messages.
+    pub fn stored(slot: Slot, name: &str, messages: i64) -> Result<Self, Error> {
+        match Self::from_name(name) {
+            Self::Data => Ok(Self::Data),
+            control if messages == 0 => Ok(control),
+            _ => Err(Cause::corrupt_record(slot, "it has messages and is of a kind that has none").into()),
+        }
+    }
 }
 
 /// One slot of the log as a storage gives it back.
@@ -98,4 +111,21 @@ impl Record {
 #[must_use]
 pub fn clamp_time(producer: Timestamp, stamp: Timestamp) -> Timestamp {
     producer.clamp(stamp.minus(Duration::from_secs(5)), stamp.plus(Duration::from_secs(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_kind_hides_no_messages() {
+        let slot = Slot::FIRST;
+        assert_eq!(RecordKind::stored(slot, "data", 3).unwrap(), RecordKind::Data);
+        assert_eq!(RecordKind::stored(slot, "tomb", 0).unwrap(), RecordKind::Tombstone);
+        assert_eq!(RecordKind::stored(slot, "marker", 0).unwrap(), RecordKind::Unknown);
+        for name in ["dcta", "tomb", "punct", ""] {
+            let error = RecordKind::stored(slot, name, 3).unwrap_err();
+            assert!(matches!(error.cause(), Cause::CorruptRecord { .. }), "{name}");
+        }
+    }
 }

@@ -95,7 +95,7 @@ pub struct Trimmed {
 /// 9. Reading from below the floor gives [`OffsetTrimmed`](crate::Cause::OffsetTrimmed), or the records from there on
 ///    while they are not deleted: never a silent skip.
 /// 10. A record that is damaged gives [`CorruptRecord`](crate::Cause::CorruptRecord); records before it in the same
-///     answer are returned first.
+///     answer are returned first. A record of another kind than messages that has some is damaged.
 /// 11. A record's time is the producer's clock within the bounds of [`clamp_time`](crate::chunk::clamp_time).
 /// 12. `wait` returns once a record above `after` can be read, within a second of its append by whatever client, at once
 ///     when there is one. It may return for no reason. When the stream is dropped it returns too, or gives

@@ -140,7 +140,7 @@ pub(super) fn decode(slot: Slot, document: RawDocumentBuf) -> Result<Record, Err
     let missing = || damaged("a field is missing or has another type, was it changed by hand?");
     let document = RawDocument::from_bytes(&bytes).map_err(|_| damaged("it is not bson"))?;
     let fields = Fields::find(document).ok_or_else(|| damaged("it is not bson"))?;
-    let kind = RecordKind::from_name(fields.kind.ok_or_else(missing)?);
+    let kind = RecordKind::stored(slot, fields.kind.ok_or_else(missing)?, fields.count.unwrap_or(0))?;
     let unsigned = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok()).ok_or_else(missing);
     let producer = ProducerStamp {
         id: ProducerId::stored(fields.producer.ok_or_else(missing)?),

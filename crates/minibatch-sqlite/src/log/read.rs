@@ -70,7 +70,7 @@ impl Reading<'_> {
             let number: i64 = row.get(column)?;
             u64::try_from(number).map_err(|_| Cause::corrupt_record(slot, "one of its counts is negative").into())
         };
-        let kind = RecordKind::from_name(text(slot, row, 1)?);
+        let kind = RecordKind::stored(slot, text(slot, row, 1)?, row.get(2)?)?;
         let bytes = row
             .get_ref(9)?
             .as_blob()

@@ -85,10 +85,20 @@ async fn a_payload_too_deep_to_decode_is_passed_on_and_not_decoded() {
 #[tokio::test]
 async fn a_kind_of_a_newer_version_is_passed_on_as_unknown() {
     let place = written(&texts(1, 60)).await;
-    rusqlite::Connection::open(place.file()).unwrap().execute("UPDATE chunks SET kind = 'marker'", ()).unwrap();
+    let conn = rusqlite::Connection::open(place.file()).unwrap();
+    conn.execute("UPDATE chunks SET kind = 'marker', n = 0", ()).unwrap();
     let storage = place.open().await;
     let records = read_all(&storage, &partition(&storage).await).await;
     assert_eq!(records[0].kind, minibatch_core::chunk::RecordKind::Unknown);
+}
+
+#[tokio::test]
+async fn a_damaged_kind_hides_no_messages() {
+    let place = written(&texts(1, 60)).await;
+    rusqlite::Connection::open(place.file()).unwrap().execute("UPDATE chunks SET kind = 'dcta'", ()).unwrap();
+    let storage = place.open().await;
+    let error = storage.read(&partition(&storage).await, Slot::ZERO, EVERYTHING).await.unwrap_err();
+    assert!(matches!(error.cause(), Cause::CorruptRecord { .. }), "{error:?}");
 }
 
 /// Turns over one bit of the file at a time, in places spread over all of it.
