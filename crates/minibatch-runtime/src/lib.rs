@@ -38,6 +38,7 @@
 mod client;
 mod clock;
 mod consumer;
+mod group_control;
 mod producer;
 mod random;
 mod retry;
@@ -50,8 +51,8 @@ const STOP_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
 pub use client::{Client, ClientOptions};
 pub use clock::SystemClock;
 pub use consumer::{
-    Consumer, ConsumerOptions, Failure, NoWindow, OnBufferFull, OnExhausted, Outcome, RetryAfter, Streaming, Summary,
-    retry_after,
+    Consumer, ConsumerOptions, Failure, NoWindow, OnBufferFull, OnExhausted, Outcome, PartitionStatus, RetryAfter,
+    Streaming, Summary, WorkState, retry_after,
 };
 pub use producer::Appended;
 pub use retry::Backoff;

@@ -32,13 +32,36 @@ pub enum Reason {
     Shutdown,
     /// The buffer was full.
     BufferFull,
-    /// It failed before and is tried again.
+    /// Its function gave these messages back for later.
     Retry,
     /// It was asked for again.
     Rerun,
 }
 
 impl Reason {
+    const ALL: [Self; 15] = [
+        Self::Count,
+        Self::Bytes,
+        Self::MaxWait,
+        Self::Predicate,
+        Self::Boundary,
+        Self::Watermark,
+        Self::Gap,
+        Self::Pattern,
+        Self::Early,
+        Self::Late,
+        Self::Drain,
+        Self::Shutdown,
+        Self::BufferFull,
+        Self::Retry,
+        Self::Rerun,
+    ];
+
+    /// The reason of that name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+
     /// The name, as `max_wait`.
     #[must_use]
     pub fn name(self) -> &'static str {

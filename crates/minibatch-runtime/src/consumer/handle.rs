@@ -11,10 +11,13 @@ use std::{
 
 use minibatch_core::{Cause, Error};
 use serde::de::DeserializeOwned;
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{ConsumerOptions, Delivery, Settlement, Summary, handoff::Handoff, stats::Stats};
+use super::{ConsumerOptions, Delivery, PartitionStatus, Settlement, Summary, handoff::Handoff, stats::Stats};
 use crate::{Client, Window, window::WindowSource};
 
 /// A running consumer, to pull windows from. Also a [`futures::Stream`].
@@ -53,6 +56,7 @@ pub struct Consumer<T> {
     settlements: mpsc::UnboundedSender<Settlement>,
     pub(super) stats: Arc<Stats>,
     pub(super) stop: CancellationToken,
+    pause: watch::Sender<bool>,
     _dropped: DropGuard,
     task: Option<JoinHandle<Result<(), Error>>>,
     messages: PhantomData<fn() -> T>,
@@ -66,6 +70,7 @@ pub(super) struct Parts {
     pub(super) settlements: mpsc::UnboundedSender<Settlement>,
     pub(super) stats: Arc<Stats>,
     pub(super) stop: CancellationToken,
+    pub(super) pause: watch::Sender<bool>,
     pub(super) dropped: DropGuard,
     pub(super) task: JoinHandle<Result<(), Error>>,
 }
@@ -80,6 +85,7 @@ impl<T> Consumer<T> {
             settlements: parts.settlements,
             stats: parts.stats,
             stop: parts.stop,
+            pause: parts.pause,
             _dropped: parts.dropped,
             task: Some(parts.task),
             messages: PhantomData,
@@ -108,10 +114,32 @@ impl<T> Consumer<T> {
         Ok(self.summary())
     }
 
+    /// Hands out nothing more until [`Consumer::resume`], but what is on its way. What is out is finished, and the partition is kept. For the whole
+    /// group, in all processes, there is [`Stream::pause_group`](crate::Stream::pause_group).
+    pub fn pause(&self) {
+        self.pause.send_replace(true);
+    }
+
+    /// Goes on after [`Consumer::pause`].
+    pub fn resume(&self) {
+        self.pause.send_replace(false);
+    }
+
+    /// What it does with each partition.
+    #[must_use]
+    pub fn status(&self) -> Vec<PartitionStatus> {
+        self.stats.status()
+    }
+
     /// What it has done so far.
     #[must_use]
     pub fn summary(&self) -> Summary {
         self.stats.summary()
+    }
+
+    /// Gets no more windows before what was settled is heard.
+    pub(super) fn hold(&self) {
+        self.handoff.hold();
     }
 
     pub(super) fn settle(&self, settlement: Settlement) {

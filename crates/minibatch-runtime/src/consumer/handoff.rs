@@ -2,7 +2,6 @@
 
 use std::{
     collections::VecDeque,
-    ops::Range,
     sync::{Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
@@ -20,18 +19,6 @@ pub(crate) struct Delivery {
     pub(crate) attempt: u32,
 }
 
-impl Delivery {
-    /// The piece of the window that has the members at these places.
-    pub(super) fn piece(&self, places: &Range<usize>) -> Self {
-        let mut piece = self.clone();
-        if *places != (0..self.formed.members.len()) {
-            piece.id = self.id.piece(places.clone());
-            piece.formed.members = self.formed.members.slice(places.clone());
-        }
-        piece
-    }
-}
-
 /// The queue between a session and the consumer's handle. One taker at a time.
 #[derive(Debug, Default)]
 pub(super) struct Handoff {
@@ -41,7 +28,10 @@ pub(super) struct Handoff {
 
 #[derive(Debug, Default)]
 struct Queue {
+    /// Pieces of windows that were begun before the others.
+    again: VecDeque<Delivery>,
     deliveries: VecDeque<Delivery>,
+    held: bool,
     closed: bool,
 }
 
@@ -55,9 +45,31 @@ impl Handoff {
         self.taker.wake();
     }
 
+    /// Offers a piece of a window that was begun already: before all others.
+    pub(super) fn offer_again(&self, delivery: Delivery) {
+        self.queue().again.push_back(delivery);
+        self.taker.wake();
+    }
+
     /// Takes back what nobody took.
     pub(super) fn take_back(&self) -> VecDeque<Delivery> {
-        std::mem::take(&mut self.queue().deliveries)
+        let mut queue = self.queue();
+        let mut all = std::mem::take(&mut queue.again);
+        all.append(&mut queue.deliveries);
+        all
+    }
+
+    /// Gives nothing more until [`Handoff::resume`]: for a taker that must not go on before its last word was heard.
+    pub(super) fn hold(&self) {
+        self.queue().held = true;
+    }
+
+    /// What the taker said was heard.
+    pub(super) fn resume(&self) {
+        let held = std::mem::take(&mut self.queue().held);
+        if held {
+            self.taker.wake();
+        }
     }
 
     /// No more windows will come.
@@ -78,7 +90,11 @@ impl Handoff {
 
     fn try_take(&self) -> Poll<Option<Delivery>> {
         let mut queue = self.queue();
-        match queue.deliveries.pop_front() {
+        if queue.held && !queue.closed {
+            return Poll::Pending;
+        }
+        let queue = &mut *queue;
+        match queue.again.pop_front().or_else(|| queue.deliveries.pop_front()) {
             Some(delivery) => Poll::Ready(Some(delivery)),
             None if queue.closed => Poll::Ready(None),
             None => Poll::Pending,

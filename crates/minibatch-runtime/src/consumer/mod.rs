@@ -3,6 +3,7 @@
 //! [`Streaming`] is the builder; it starts a [`supervisor`] task that owns the partition for as long as it can, each time
 //! in a [`session`]; the [`Consumer`] is the user's end: it takes windows, and acknowledges or returns them.
 
+mod attempt;
 mod builder;
 mod dead;
 mod function;
@@ -15,6 +16,7 @@ mod serve;
 mod session;
 mod settlement;
 mod stats;
+mod status;
 mod supervisor;
 
 pub use builder::{NoWindow, Streaming};
@@ -24,4 +26,5 @@ pub(crate) use handoff::Delivery;
 pub use options::{ConsumerOptions, OnBufferFull, OnExhausted};
 pub(crate) use redrive::redrive;
 pub use serve::Summary;
-pub(crate) use settlement::Settlement;
+pub(crate) use settlement::{GivenBack, Passed, Rejected, Settlement};
+pub use status::{PartitionStatus, WorkState};

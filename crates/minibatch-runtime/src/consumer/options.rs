@@ -12,11 +12,12 @@ use crate::Backoff;
 pub struct ConsumerOptions {
     /// Where a new group begins. At the earliest message.
     pub start: Start,
-    /// How often a window is tried before it is split, or given up on where it has one message. 5.
+    /// How often a window is tried before it is split, or given up on where it has one message; and how often the function
+    /// may [give back](crate::Window::retry) a message. 5.
     pub max_attempts: u32,
     /// How many windows a function is run on at once. 1: in order.
     pub workers: usize,
-    /// How far windows may be handed out ahead of the first that is not done. 10,000.
+    /// How far windows may be handed out ahead of the first that is not done, those that failed aside. 10,000.
     pub max_ahead: u64,
     /// How long a function may take for a window; `None`, the default, for as long as it likes.
     pub timeout: Option<Duration>,
@@ -41,6 +42,8 @@ pub enum OnExhausted {
     /// Find the messages at fault, keep them as dead letters, and go on.
     #[default]
     DeadLetter,
+    /// Find the messages at fault, leave them out, and go on. They are counted and kept nowhere.
+    Skip,
     /// Stop with [`Function`](minibatch_core::Cause::Function); the window comes again at the next start.
     Stop,
 }

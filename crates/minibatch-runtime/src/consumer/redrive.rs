@@ -6,7 +6,7 @@ use minibatch_core::{
     window::{Reason, Selection},
 };
 
-use super::{Settlement, dead::own_headers};
+use super::{Passed, Settlement, dead::own_headers};
 use crate::{Client, retry::until_verdict};
 
 /// The group of dead streams whose position says what was redriven.
@@ -43,7 +43,7 @@ pub(crate) async fn redrive(client: &Client, name: &StreamName) -> Result<u64, E
             stream.append_encoded(Encoded::copies(letters)?).await
         };
         until_verdict(&**client.clock(), "redrive", append).await?;
-        consumer.settle(Settlement::Done { delivery, rejected: Vec::new(), durable: None });
+        consumer.settle(Settlement::Done { delivery, passed: Passed::whole(), durable: None });
     }
     Ok(consumer.summary().messages)
 }

@@ -11,7 +11,7 @@ use futures::{StreamExt, stream::FuturesUnordered};
 use minibatch_core::Error;
 use serde::de::DeserializeOwned;
 
-use super::{Consumer, Failure, Outcome, Settlement, function, ladder::Ladder};
+use super::{Consumer, Failure, Outcome, Settlement, attempt::Attempts, function};
 use crate::Window;
 
 /// What a consumer did until it ended.
@@ -26,6 +26,8 @@ pub struct Summary {
     pub failures: u64,
     /// How many messages went to the dead letters.
     pub dead: u64,
+    /// How many messages were given up on and kept nowhere.
+    pub skipped: u64,
 }
 
 /// A function of windows, async or blocking.
@@ -105,9 +107,9 @@ where
 {
     let mut stop = stop.unwrap_or_else(|| Box::pin(std::future::pending()));
     let mut stopped = false;
-    let ladder = Ladder::of(&consumer, function);
+    let attempts = Attempts::of(&consumer, function);
     let workers = consumer.options.workers.max(1);
-    let mut climbing = FuturesUnordered::new();
+    let mut under_way = FuturesUnordered::new();
     loop {
         tokio::select! {
             biased;
@@ -115,19 +117,19 @@ where
                 stopped = true;
                 consumer.stop();
             }
-            Some(settlement) = climbing.next() => {
-                // where nothing is given up on, what follows waits for the next start
-                let last = matches!(settlement, Settlement::Exhausted { .. });
-                consumer.settle(settlement);
-                if last {
-                    stopped = true;
-                    consumer.stop();
+            Some(settlement) = under_way.next() => {
+                let settlement: Settlement = settlement;
+                let again = settlement.delivery().attempt > 1 || matches!(settlement, Settlement::Failed { .. });
+                if again && workers == 1 {
+                    // what follows may have to wait for the rest of this window
+                    consumer.hold();
                 }
+                consumer.settle(settlement);
             }
             // a stopped consumer ends when the windows at hand are settled, or it no longer waits for them
-            delivery = consumer.next_delivery(), if stopped || climbing.len() < workers => match delivery? {
+            delivery = consumer.next_delivery(), if stopped || under_way.len() < workers => match delivery? {
                 Some(delivery) if stopped => consumer.settle(Settlement::Returned { delivery }),
-                Some(delivery) => climbing.push(ladder.climb(delivery)),
+                Some(delivery) => under_way.push(attempts.at(delivery)),
                 None => return Ok(consumer.summary()),
             },
         }

@@ -6,10 +6,12 @@ use minibatch_core::{
     Cause, Error, ErrorKind, GroupName, Slot, Strategy, StreamName,
     storage::{Acquired, GroupState, Partition},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{Consumer, ConsumerOptions, Settlement, handle::Parts, handoff::Handoff, session::Session, stats::Stats};
+use super::{
+    Consumer, ConsumerOptions, Settlement, WorkState, handle::Parts, handoff::Handoff, session::Session, stats::Stats,
+};
 use crate::{Client, client::Membership, retry::until_verdict, window::WindowSource};
 
 /// Everything that a consumer is made of.
@@ -29,6 +31,7 @@ pub(super) struct Setup {
 pub(super) fn start<T>(setup: Setup) -> Consumer<T> {
     let (settlements, settled) = mpsc::unbounded_channel();
     let (handoff, stats) = (Arc::new(Handoff::default()), Arc::new(Stats::default()));
+    let (pause, paused) = watch::channel(false);
     let (stop, dropped) = (setup.client.stopping().child_token(), CancellationToken::new());
     let (client, options) = (setup.client.clone(), setup.options.clone());
     let source = WindowSource { stream: setup.partition.stream.clone(), group: setup.group.clone() };
@@ -38,6 +41,7 @@ pub(super) fn start<T>(setup: Setup) -> Consumer<T> {
         settled,
         stats: Arc::clone(&stats),
         stop: stop.clone(),
+        paused,
         sessions: 0,
         epoch: None,
         drain_to: None,
@@ -45,7 +49,7 @@ pub(super) fn start<T>(setup: Setup) -> Consumer<T> {
     };
     let task = client.tasks().spawn(supervisor.run(dropped.clone()));
     let dropped = dropped.drop_guard();
-    Consumer::new(Parts { client, source, options, handoff, settlements, stats, stop, dropped, task })
+    Consumer::new(Parts { client, source, options, handoff, settlements, stats, stop, pause, dropped, task })
 }
 
 pub(super) struct Supervisor {
@@ -54,6 +58,7 @@ pub(super) struct Supervisor {
     pub(super) settled: mpsc::UnboundedReceiver<Settlement>,
     pub(super) stats: Arc<Stats>,
     pub(super) stop: CancellationToken,
+    pub(super) paused: watch::Receiver<bool>,
     pub(super) sessions: u64,
     /// The epoch in which this process owns the partition.
     epoch: Option<u64>,
@@ -70,6 +75,7 @@ impl Supervisor {
         if let Some(epoch) = self.epoch {
             self.release(epoch).await;
         }
+        self.stats.tell(self.setup.partition.index, WorkState::Stopped);
         // nobody may wait for a window, or for an acknowledgement, that will not come
         self.handoff.take_back();
         self.handoff.close();
@@ -84,6 +90,7 @@ impl Supervisor {
         }
         let stop = self.stop.clone();
         loop {
+            self.stats.tell(self.setup.partition.index, WorkState::Waiting);
             let Some(owned) = stop.run_until_cancelled(self.acquire()).await else { return Ok(()) };
             let (membership, state) = owned?;
             self.epoch = Some(state.fence.epoch);

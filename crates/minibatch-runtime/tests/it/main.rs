@@ -5,7 +5,9 @@
 mod dead_letters;
 mod faults;
 mod ladder;
+mod outcomes;
 mod ownership;
+mod pausing;
 mod producing;
 mod pulling;
 mod restarts;

@@ -6,6 +6,7 @@
 
 mod child;
 mod consumer;
+mod poison;
 
 use std::collections::BTreeMap;
 

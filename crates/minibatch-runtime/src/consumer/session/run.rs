@@ -2,25 +2,15 @@
 
 use std::{future::pending, sync::Arc};
 
-use futures::StreamExt;
-use minibatch_core::{
-    Cause, Error, Timestamp,
-    checkpoint::DecisionKind,
-    driver::LogEntry,
-    window::{FormedWindow, WindowId},
-};
-use tokio::sync::oneshot;
+use futures::{StreamExt, future::BoxFuture};
+use minibatch_core::{Cause, Error, Timestamp, checkpoint::DecisionKind, driver::LogEntry, window::FormedWindow};
 
 use super::{
-    super::{
-        Delivery, OnBufferFull, OnExhausted, Settlement,
-        dead::{self, Burial, Letters},
-        supervisor::Supervisor,
-    },
+    super::{Delivery, OnBufferFull, WorkState, supervisor::Supervisor},
     Later, Session,
     fetch::Fetched,
 };
-use crate::{STOP_TIMEOUT, retry::until_verdict};
+use crate::STOP_TIMEOUT;
 
 /// How many settlements are taken up at once.
 const SETTLEMENTS: usize = 1_024;
@@ -32,6 +22,8 @@ enum Event {
     Fetched(Result<Fetched, Error>),
     Expired(Result<(), Error>),
     Later(Result<Later, Error>),
+    Control,
+    Climb,
     Lost,
     Stop,
     GiveUp,
@@ -40,29 +32,35 @@ enum Event {
 impl Session {
     /// Works until the consumer is stopped, has drained, or loses the partition.
     pub(in super::super) async fn run(&mut self, supervisor: &mut Supervisor) -> Result<(), Error> {
-        let clock = Arc::clone(supervisor.setup.client.clock());
+        let clock = Arc::clone(&self.clock);
         let mut settled = Vec::with_capacity(SETTLEMENTS);
         let mut deadline = None;
         self.check_drained(supervisor)?;
         loop {
+            self.check_hopeless(supervisor);
             self.hand_out(supervisor);
+            supervisor.handoff.resume();
+            self.tell_state(supervisor);
             if self.committer.start(&mut self.former, self.counters)? {
                 self.committed = self.former.position().offset;
             }
             if self.is_over() {
                 return self.finish(supervisor).await;
             }
-            if self.ending && deadline.is_none() {
+            if self.stopping && deadline.is_none() {
                 deadline = Some(clock.sleep(STOP_TIMEOUT));
             }
             self.timer.arm(self.former.deadline().filter(|_| self.wants_more()));
+            self.arm_climb();
             let event = tokio::select! {
                 biased;
                 () = self.membership.lost() => Event::Lost,
                 _ = supervisor.settled.recv_many(&mut settled, SETTLEMENTS) => Event::Settled,
                 verdict = self.committer.committed() => Event::Committed(verdict),
                 Some(later) = self.later.next() => Event::Later(later),
-                () = supervisor.stop.cancelled(), if !self.ending => Event::Stop,
+                () = supervisor.stop.cancelled(), if !self.stopping => Event::Stop,
+                () = self.control.changed() => Event::Control,
+                () = async { match &mut self.climb { Some((_, sleep)) => sleep.await, None => pending().await } } => Event::Climb,
                 fetched = self.fetcher.next(), if self.wants_more() => Event::Fetched(fetched),
                 expired = self.timer.expired() => Event::Expired(expired),
                 () = async { match &mut deadline { Some(sleep) => sleep.await, None => pending().await } } => Event::GiveUp,
@@ -84,10 +82,13 @@ impl Session {
                     self.fetcher.confirm_tail();
                 }
                 Event::Stop => self.stop(supervisor)?,
+                Event::Control if self.control.is_paused() => self.call_back(supervisor),
+                Event::Control => {}
+                Event::Climb => self.climb = None,
                 Event::Lost => return Err(Cause::MemberDead.into()),
                 Event::GiveUp => {
                     tracing::warn!(
-                        windows = self.out.len(),
+                        windows = self.out.len() + usize::from(self.ladder.is_out()),
                         "stopping without waiting longer for windows that are out"
                     );
                     self.abandon();
@@ -98,30 +99,54 @@ impl Session {
 
     /// Whether the next entry of the log can be used now.
     fn wants_more(&self) -> bool {
-        !self.ending && self.ready.is_empty()
+        !self.ending && self.ready.is_empty() && !self.control.is_paused()
     }
 
     fn is_over(&self) -> bool {
-        self.ending && self.ready.is_empty() && self.out.is_empty() && self.committer.is_idle()
+        let waits_for_ladder = if self.stopping { self.ladder.is_out() } else { !self.ladder.is_empty() };
+        self.ending && self.ready.is_empty() && self.out.is_empty() && !waits_for_ladder && self.committer.is_idle()
     }
 
-    /// Hands out what is ready, as far as the bytes that are out and the first that is not done allow; one window always
-    /// may be.
+    /// Hands out what is to be tried again and what is ready.
     fn hand_out(&mut self, supervisor: &Supervisor) {
-        let limit = supervisor.setup.options.prefetch_bytes;
-        while let Some(window) = self.ready.front() {
-            let bytes = window.members.bytes();
-            if let Some((&first, _)) = self.out.first_key_value()
-                && (self.out_bytes + bytes > limit || window.ordinal - first >= supervisor.setup.options.max_ahead)
-            {
-                return;
-            }
-            let Some(formed) = self.ready.pop_front() else { return };
-            let id = WindowId::new(self.generation, supervisor.setup.partition.index, formed.ordinal);
-            self.out.insert(formed.ordinal, bytes);
-            self.out_bytes += bytes;
-            supervisor.handoff.offer(Delivery { session: self.number, id, formed, attempt: 1 });
+        let now = self.clock.elapsed();
+        let again = !self.stopping && self.ladder.wake().is_some_and(|wake| wake <= now);
+        if !again && self.ready.is_empty() {
+            return;
         }
+        if let Some(look) = self.control.look() {
+            self.later.push(Box::pin(async move { Ok(Later::Looked { paused: look.await? }) }));
+        }
+        if self.control.is_paused() || self.control.is_unsure() {
+            return;
+        }
+        if again {
+            self.climb(supervisor);
+        }
+        while self.ready.front().is_some_and(|window| self.may_begin(supervisor, window))
+            && let Some(formed) = self.ready.pop_front()
+        {
+            let ordinal = formed.ordinal;
+            let bytes = formed.members.bytes();
+            self.out.insert(ordinal, bytes);
+            self.out_bytes += bytes;
+            self.ladder.admitted();
+            self.careful = self.careful.take().and_then(|careful| careful.after(bytes));
+            let id = self.id(supervisor, ordinal);
+            self.offer(supervisor, Delivery { session: self.number, id, formed, attempt: 1 });
+        }
+    }
+
+    /// Whether the window may be handed out: as far as the bytes that are out and the first that is not done allow, where
+    /// one window always may be, and nothing before it is to be waited for.
+    fn may_begin(&self, supervisor: &Supervisor, window: &FormedWindow) -> bool {
+        let options = &supervisor.setup.options;
+        let fits = self.out.first_key_value().is_none_or(|(&first, _)| {
+            let bytes = self.out_bytes + self.ladder.bytes() + window.members.bytes();
+            bytes <= options.prefetch_bytes && window.ordinal - first < options.max_ahead
+        });
+        let waits = self.in_order && self.ladder.is_climbing();
+        fits && self.is_free() && (self.stopping || (self.ladder.admits() && !waits))
     }
 
     fn fetched(&mut self, supervisor: &Supervisor, fetched: Fetched) -> Result<(), Error> {
@@ -186,20 +211,21 @@ impl Session {
     }
 
     fn stop(&mut self, supervisor: &Supervisor) -> Result<(), Error> {
-        self.recall(supervisor);
-        if supervisor.setup.options.flush_on_stop && self.former.is_caught_up() {
+        let may_flush = !self.ending && self.former.is_caught_up() && !self.control.is_paused();
+        let flush = supervisor.setup.options.flush_on_stop && may_flush;
+        self.cease(supervisor);
+        if flush {
             self.decide(DecisionKind::Shutdown)?;
         }
-        self.end();
         Ok(())
     }
 
-    /// Takes back what nobody has taken.
-    fn recall(&mut self, supervisor: &Supervisor) {
-        for delivery in supervisor.handoff.take_back() {
-            self.forget(delivery.formed.ordinal);
-        }
+    /// Begins nothing more, and takes back what nobody has taken.
+    pub(super) fn cease(&mut self, supervisor: &Supervisor) {
+        self.call_back(supervisor);
         self.ready.clear();
+        self.stopping = true;
+        self.end();
     }
 
     fn end(&mut self) {
@@ -213,120 +239,22 @@ impl Session {
         self.ready.clear();
         self.out.clear();
         self.out_bytes = 0;
+        self.ladder.abandon();
     }
 
-    fn forget(&mut self, ordinal: u64) {
+    pub(super) fn forget(&mut self, ordinal: u64) {
         self.out_bytes -= self.out.remove(&ordinal).unwrap_or(0);
-    }
-
-    fn settle(&mut self, supervisor: &Supervisor, settlement: Settlement) -> Result<(), Error> {
-        if settlement.session() != self.number {
-            return Ok(());
-        }
-        match settlement {
-            Settlement::Done { delivery, rejected, durable } if rejected.is_empty() => {
-                self.done(supervisor, &delivery, 0);
-                self.committer.wants(durable);
-            }
-            Settlement::Done { delivery, rejected, durable } => {
-                self.bury(supervisor, delivery, Letters::Some(rejected), durable)?;
-            }
-            Settlement::Failed { delivery, reason } => {
-                supervisor.stats.failed();
-                let options = &supervisor.setup.options;
-                if delivery.attempt >= options.max_attempts {
-                    match options.on_exhausted {
-                        OnExhausted::DeadLetter => self.bury(supervisor, delivery, Letters::All { reason }, None)?,
-                        OnExhausted::Stop => self.give_up(supervisor, &delivery, reason),
-                    }
-                } else if self.ending {
-                    self.forget(delivery.formed.ordinal);
-                } else {
-                    self.try_later(supervisor, delivery);
-                }
-            }
-            Settlement::Exhausted { delivery, reason } => self.give_up(supervisor, &delivery, reason),
-            Settlement::Returned { delivery } => self.forget(delivery.formed.ordinal),
-        }
-        Ok(())
-    }
-
-    /// Stops with the function's error, when what is done is committed.
-    fn give_up(&mut self, supervisor: &Supervisor, delivery: &Delivery, reason: String) {
-        tracing::warn!(window = %delivery.id, attempt = delivery.attempt, "attempts are over, stopping");
-        self.forget(delivery.formed.ordinal);
-        self.given_up.get_or_insert(Cause::function(reason).into());
-        self.recall(supervisor);
-        self.end();
-    }
-
-    fn done(&mut self, supervisor: &Supervisor, delivery: &Delivery, dead: u64) {
-        let messages = delivery.formed.members.len() as u64;
-        self.former.settle(&delivery.formed);
-        self.forget(delivery.formed.ordinal);
-        self.counters.finished += messages - dead;
-        self.counters.dead += dead;
-        supervisor.stats.done(messages, dead);
-    }
-
-    fn try_later(&mut self, supervisor: &Supervisor, mut delivery: Delivery) {
-        delivery.attempt += 1;
-        let wait = supervisor.setup.options.backoff.before(delivery.attempt);
-        let clock = Arc::clone(supervisor.setup.client.clock());
-        self.later.push(Box::pin(async move {
-            clock.sleep(wait).await;
-            Ok(Later::Again(delivery))
-        }));
-    }
-
-    /// Sends messages of a window to the dead letters; it is done once they are durable.
-    fn bury(
-        &mut self,
-        supervisor: &Supervisor,
-        delivery: Delivery,
-        letters: Letters,
-        durable: Option<oneshot::Sender<()>>,
-    ) -> Result<(), Error> {
-        let Some(name) = &supervisor.setup.dead else {
-            // a dead letter that fails again has nowhere to go, and nothing may be lost
-            return Err(Cause::function("a dead letter failed again; mend the function, or remove the message").into());
-        };
-        tracing::warn!(window = %delivery.id, attempt = delivery.attempt, stream = %name, "giving up, messages go to the dead letters");
-        self.burials.push(Burial { delivery, letters, durable });
-        self.start_burial(supervisor);
-        Ok(())
-    }
-
-    /// Sends off the dead letters that wait, unless others are on their way.
-    fn start_burial(&mut self, supervisor: &Supervisor) {
-        let Some(name) = supervisor.setup.dead.clone().filter(|_| !self.burying && !self.burials.is_empty()) else {
-            return;
-        };
-        let client = supervisor.setup.client.clone();
-        let burials = std::mem::take(&mut self.burials);
-        if client.stopping().is_cancelled() {
-            // nothing can be appended any more: the windows come again after the next start
-            burials.iter().for_each(|burial| self.forget(burial.delivery.formed.ordinal));
-            return;
-        }
-        self.burying = true;
-        self.later.push(Box::pin(async move {
-            until_verdict(&**client.clock(), "bury", || dead::bury(&client, &name, &burials)).await?;
-            Ok(Later::Buried(burials))
-        }));
     }
 
     fn later(&mut self, supervisor: &Supervisor, later: Later) {
         match later {
-            Later::Again(delivery) if self.ending => self.forget(delivery.formed.ordinal),
-            Later::Again(delivery) => supervisor.handoff.offer(delivery),
-            Later::Buried(burials) => {
-                for burial in burials {
-                    self.done(supervisor, &burial.delivery, burial.count());
-                    self.committer.wants(burial.durable);
+            Later::Buried(burials) => self.buried(supervisor, burials),
+            Later::Noted(delivery) => self.noted(supervisor, delivery),
+            Later::Looked { paused } => {
+                self.control.looked(paused);
+                if self.control.is_paused() {
+                    self.call_back(supervisor);
                 }
-                self.burying = false;
-                self.start_burial(supervisor);
             }
             Later::Trimmed => {}
         }
@@ -339,6 +267,35 @@ impl Session {
                 Ok(Later::Trimmed)
             }));
         }
+    }
+
+    /// Keeps the timer on the next thing that is to be tried again.
+    fn arm_climb(&mut self) {
+        let paused = self.control.is_paused() || self.control.is_unsure();
+        let wanted = self.ladder.wake().filter(|_| !self.stopping && !paused && self.is_free());
+        if self.climb.as_ref().map(|(at, _)| *at) != wanted {
+            let clock = &self.clock;
+            self.climb = wanted.map(|at| {
+                let (clock, wait) = (Arc::clone(clock), at.saturating_sub(clock.elapsed()));
+                (at, Box::pin(async move { clock.sleep(wait).await }) as BoxFuture<'static, ()>)
+            });
+        }
+    }
+
+    /// Tells those who look what it is doing.
+    fn tell_state(&mut self, supervisor: &Supervisor) {
+        let state = match self.ladder.failing() {
+            _ if self.control.is_paused() => WorkState::Paused,
+            Some(error) => {
+                let since = *self.failing_since.get_or_insert_with(|| self.clock.now());
+                WorkState::Failing { since, error: error.to_owned() }
+            }
+            None => {
+                self.failing_since = None;
+                WorkState::Running
+            }
+        };
+        supervisor.stats.tell(supervisor.setup.partition.index, state);
     }
 
     /// Everything is committed: tidies up.
