@@ -58,7 +58,7 @@ pub(crate) async fn append_single(figures: &Figures<'_>, scale: Scale, callers: 
     Ok(())
 }
 
-async fn one_by_one(stream: Stream<Reading>, count: usize) -> Result<()> {
+pub(crate) async fn one_by_one(stream: Stream<Reading>, count: usize) -> Result<()> {
     for reading in batch().iter().cycle().take(count) {
         stream.append(reading).await?;
     }
@@ -125,13 +125,13 @@ pub(crate) async fn fresh(target: &Target) -> Result<(Minibatch, Stream<Reading>
 }
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
-async fn timed(work: impl Future<Output = Result<()>>) -> Result<Duration> {
+pub(crate) async fn timed(work: impl Future<Output = Result<()>>) -> Result<Duration> {
     let start = Instant::now();
     work.await?;
     Ok(start.elapsed())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-fn rate(count: usize, took: Duration) -> f64 {
+pub(crate) fn rate(count: usize, took: Duration) -> f64 {
     count as f64 / took.as_secs_f64()
 }

@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, reason = "a command line tool: results go to stdout")]
 
 mod backlog;
+mod contended;
 mod e2e;
 mod figure;
 mod reading;
@@ -69,6 +70,7 @@ async fn run(args: &[&str]) -> Result<ExitCode> {
     e2e::append_many(&figures, scale).await?;
     e2e::append_single(&figures, scale, 1).await?;
     e2e::append_single(&figures, scale, CALLERS).await?;
+    contended::appends(&figures, scale).await?;
     e2e::windows(&figures, scale, 100).await?;
     e2e::windows(&figures, scale, 2).await?;
     backlog::memory(&figures, scale).await?;

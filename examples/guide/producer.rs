@@ -28,7 +28,9 @@ async fn main() -> Result<()> {
         clock.tick().await;
         let some: Vec<_> = some.iter().map(|&number| Event { number, is_last: number == 1000 }).collect();
         let appended = events.append_many(&some).await?;
-        println!("appended {}, durable up to {}", appended.count, appended.last.unwrap_or_default());
+        for share in appended.shares {
+            println!("appended {}, durable up to {}", share.count, share.last);
+        }
     }
 
     println!("appended {} messages", numbers.len());

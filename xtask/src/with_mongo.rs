@@ -14,7 +14,8 @@ pub(crate) const COMMAND: Command = Command {
     summary: "runs a command with a fresh MongoDB: with-mongo -- COMMAND",
     help: "\
 Runs a command with MINIBATCH_URL (and MINIBATCH_TEST_MONGO_URL) set to a fresh replica set of one,
-on a free port of this machine. The server and its data are gone afterwards. The exit code is the command's.
+on a free port of this machine, and MINIBATCH_TEST_MONGOD to the mongod itself.
+The server and its data are gone afterwards. The exit code is the command's.
 
 Usage: cargo xtask with-mongo -- COMMAND [ARGUMENTS]
 
@@ -33,6 +34,7 @@ fn run(args: &[String]) -> Result<ExitCode> {
     eprintln!("mongod {} takes writes on port {}", mongod.version, server.port());
     let mut command = process::command(program);
     command.args(args).env("MINIBATCH_URL", &url).env(setup::URL_VARIABLE, &url);
+    command.env(setup::MONGOD_VARIABLE, &mongod.path);
     let status = process::status(&mut command)?;
     server.stop()?;
     Ok(ExitCode::from(process::exit_code(status)))

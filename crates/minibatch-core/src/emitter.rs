@@ -5,6 +5,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     Buffer, Cause, Error, Message, Timestamp,
+    chunk::decode_document,
     window::{Reason, Selection},
 };
 
@@ -197,9 +198,10 @@ impl EmitterState {
         if self.0.is_empty() {
             return Ok(None);
         }
-        bson::deserialize_from_slice::<StateDocument<T>>(&self.0)
+        let document: Option<StateDocument<T>> = decode_document(&self.0);
+        document
             .map(|document| Some(document.s))
-            .map_err(|_| Cause::corrupt_state("window state", "it is of another strategy or version").into())
+            .ok_or_else(|| Cause::corrupt_state("window state", "it is of another strategy or version").into())
     }
 
     /// The encoded bytes.
@@ -237,5 +239,17 @@ impl<E: WindowEmitter + ?Sized> WindowEmitter for Box<E> {
     }
     fn restore(&mut self, state: &EmitterState, buffer: &Buffer) -> Result<(), Error> {
         (**self).restore(state, buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chunk::nested;
+
+    #[test]
+    fn a_state_too_deep_to_decode_is_damaged() {
+        let state = EmitterState::stored(nested(2_000_000).into());
+        assert!(matches!(state.decode::<bson::Bson>().unwrap_err().cause(), Cause::CorruptState { .. }));
     }
 }

@@ -191,6 +191,13 @@ pub enum Cause {
         /// Bytes held.
         bytes: usize,
     },
+    /// The slowest group of a stream is too far behind; nothing was appended.
+    #[error("backlog is full, append again when the consumers have caught up: unfinished=`{unfinished}`")]
+    #[non_exhaustive]
+    BacklogFull {
+        /// How many messages the slowest group has not finished.
+        unfinished: u64,
+    },
     /// A record is damaged.
     #[error("stored record is damaged, {reason}: slot=`{slot}`")]
     #[non_exhaustive]
@@ -220,6 +227,17 @@ pub enum Cause {
         /// The newest one known.
         known: i64,
     },
+    /// What is stored was written by an older version, and is to be migrated first.
+    #[error("stored {what} has an older format, make a backup and migrate it: format=`{found}` needed=`{needed}`")]
+    #[non_exhaustive]
+    OlderFormat {
+        /// Which state.
+        what: &'static str,
+        /// The format found.
+        found: i64,
+        /// The format that this version works with.
+        needed: i64,
+    },
     /// The URL is not one this build can open.
     #[error("cannot open this storage url, {reason}")]
     #[non_exhaustive]
@@ -245,10 +263,12 @@ pub enum Cause {
     #[error("append was cut short, append the rest again: durable=`{durable}` of=`{of}`")]
     #[non_exhaustive]
     PartlyAppended {
-        /// How many messages, from the first, are durable.
+        /// How many messages are durable: those from the first, unless they went to several partitions.
         durable: usize,
         /// How many were given.
         of: usize,
+        /// Where they went to several partitions: how many of those for each, from the first, are durable.
+        shares: Vec<(u32, usize)>,
     },
     /// The user's function failed.
     #[error("function failed: {reason}")]
@@ -312,12 +332,16 @@ constructors! {
     windows_differ => WindowsDiffer { ordinal: u64 };
     /// See [`Cause::BufferFull`].
     buffer_full => BufferFull { bytes: usize };
+    /// See [`Cause::BacklogFull`].
+    backlog_full => BacklogFull { unfinished: u64 };
     /// See [`Cause::CorruptRecord`].
     corrupt_record => CorruptRecord { slot: Slot, reason: &'static str };
     /// See [`Cause::CorruptState`].
     corrupt_state => CorruptState { what: &'static str, reason: &'static str };
     /// See [`Cause::NewerFormat`].
     newer_format => NewerFormat { what: &'static str, found: i64, known: i64 };
+    /// See [`Cause::OlderFormat`].
+    older_format => OlderFormat { what: &'static str, found: i64, needed: i64 };
     /// See [`Cause::InvalidUrl`].
     invalid_url => InvalidUrl { reason: &'static str };
     /// See [`Cause::Misconfigured`].
@@ -325,7 +349,7 @@ constructors! {
     /// See [`Cause::Unavailable`].
     unavailable => Unavailable { reason: impl Into<String> };
     /// See [`Cause::PartlyAppended`].
-    partly_appended => PartlyAppended { durable: usize, of: usize };
+    partly_appended => PartlyAppended { durable: usize, of: usize, shares: Vec<(u32, usize)> };
     /// See [`Cause::Function`].
     function => Function { reason: impl Into<String> };
     /// See [`Cause::Bug`].
@@ -337,7 +361,7 @@ impl Cause {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Unavailable { .. } | Self::PartlyAppended { .. } => ErrorKind::Retry,
+            Self::Unavailable { .. } | Self::PartlyAppended { .. } | Self::BacklogFull { .. } => ErrorKind::Retry,
             Self::Fenced { .. } | Self::MemberDead | Self::StaleCommit { .. } => ErrorKind::Fenced,
             Self::InvalidName { .. }
             | Self::MessageTooLarge { .. }
@@ -354,6 +378,7 @@ impl Cause {
             | Self::WindowsDiffer { .. }
             | Self::BufferFull { .. }
             | Self::NewerFormat { .. }
+            | Self::OlderFormat { .. }
             | Self::InvalidUrl { .. }
             | Self::Misconfigured { .. } => ErrorKind::Misconfigured,
             Self::Decode { .. }

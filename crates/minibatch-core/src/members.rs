@@ -19,6 +19,18 @@ impl Run {
         Self { chunk, from, to }
     }
 
+    /// Messages `from..to` of `chunk`; `None` where it has not so many.
+    #[must_use]
+    pub fn of(chunk: &Arc<Chunk>, from: u32, to: u32) -> Option<Self> {
+        (from <= to && to <= chunk.len()).then(|| Self::new(Arc::clone(chunk), from, to))
+    }
+
+    /// The append time of its messages.
+    #[must_use]
+    pub fn time(&self) -> Timestamp {
+        self.chunk.time()
+    }
+
     /// How many messages it has.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -35,12 +47,6 @@ impl Run {
     #[must_use]
     pub fn first(&self) -> Offset {
         self.chunk.offset(self.from)
-    }
-
-    /// The append time of its messages.
-    #[must_use]
-    pub fn time(&self) -> Timestamp {
-        self.chunk.time()
     }
 
     fn messages(&self) -> impl DoubleEndedIterator<Item = Message<'_>> {
@@ -190,6 +196,14 @@ impl Members {
             Some(last) if last.to == run.from && last.chunk.slot() == run.chunk.slot() => last.to = run.to,
             _ => self.runs.push(run),
         }
+    }
+}
+
+impl FromIterator<Run> for Members {
+    fn from_iter<I: IntoIterator<Item = Run>>(runs: I) -> Self {
+        let mut members = Self::new();
+        runs.into_iter().for_each(|run| members.push_run(run));
+        members
     }
 }
 

@@ -164,6 +164,8 @@ impl MemberId {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -192,5 +194,29 @@ mod tests {
         let longest = StreamName::new(&"x".repeat(120)).unwrap().dead();
         assert_eq!(StreamName::stored(longest.as_str()).unwrap(), longest);
         assert!(longest.is_derived());
+    }
+
+    /// What `[A-Za-z0-9][A-Za-z0-9._-]{0,119}` without `..` says, told another way.
+    fn is_plain(name: &str) -> bool {
+        let allowed = |c: char| matches!(c, 'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '_' | '-');
+        (1..=120).contains(&name.chars().count())
+            && name.chars().all(allowed)
+            && !name.starts_with(['.', '_', '-'])
+            && !name.contains("..")
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_judged(text in any::<String>()) {
+            prop_assert_eq!(GroupName::new(&text).is_ok(), is_plain(&text));
+            prop_assert_eq!(ProducerId::new(&text).is_ok(), is_plain(&text));
+        }
+
+        #[test]
+        fn text_near_the_rule_is_judged(text in "[a-z0-9._$ -]{0,125}|[a-z]{1,3}[\\PC\0\u{202e}]{1,2}[a-z.]{0,6}") {
+            prop_assert_eq!(GroupName::new(&text).is_ok(), is_plain(&text));
+            let derived = text.ends_with(".dead") || text.ends_with(".late");
+            prop_assert_eq!(StreamName::new(&text).is_ok(), is_plain(&text) && !derived);
+        }
     }
 }

@@ -19,6 +19,7 @@ pub(crate) struct Arguments {
     pub(crate) max_attempts: Option<Positive>,
     pub(crate) timeout: Option<Time>,
     pub(crate) workers: Option<Positive>,
+    pub(crate) keep: Option<bool>,
     group: Option<Group>,
 }
 
@@ -42,6 +43,7 @@ struct Settings {
     max_attempts: Option<Positive>,
     timeout: Option<Time>,
     workers: Option<Positive>,
+    keep: Option<bool>,
 }
 
 impl Arguments {
@@ -49,7 +51,7 @@ impl Arguments {
         let items = NestedMeta::parse_meta_list(arguments)?;
         let (stream, settings) = split(&items)?;
         name::check_stream(stream)?;
-        let Settings { size, bytes, max_wait, interval, relaxed, group, max_attempts, timeout, workers } =
+        let Settings { size, bytes, max_wait, interval, relaxed, group, max_attempts, timeout, workers, keep } =
             Settings::from_list(settings)?;
         let batch = [span(&size), span(&bytes), span(&max_wait)].into_iter().flatten().next();
         let strategy = match (interval, relaxed, batch) {
@@ -71,7 +73,7 @@ impl Arguments {
                 return Err(Error::custom("say when a window is ready: `size`, `max_wait`, `bytes` or `interval`"));
             }
         };
-        Ok(Self { stream: stream.clone(), strategy, max_attempts, timeout, workers, group })
+        Ok(Self { stream: stream.clone(), strategy, max_attempts, timeout, workers, keep, group })
     }
 
     /// The group: the one given, or the function's name.

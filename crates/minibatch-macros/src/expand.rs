@@ -60,9 +60,9 @@ fn call(function: &Function) -> TokenStream {
 /// The consumer to be.
 fn streaming(arguments: &Arguments, group: &Group, function: &Function) -> TokenStream {
     let Function { visibility, message, .. } = function;
-    let Arguments { stream, max_attempts, timeout, workers, .. } = arguments;
+    let Arguments { stream, max_attempts, timeout, workers, keep, .. } = arguments;
     let (window, strategy) = strategy(&arguments.strategy);
-    let (max_attempts, timeout, workers) = (max_attempts.iter(), timeout.iter(), workers.iter());
+    let (max_attempts, timeout, workers, keep) = (max_attempts.iter(), timeout.iter(), workers.iter(), keep.iter());
     quote! {
         /// The consumer of the function's stream with its group and windows, to set more of it.
         ///
@@ -74,7 +74,7 @@ fn streaming(arguments: &Arguments, group: &Group, function: &Function) -> Token
         ) -> ::minibatch::Result<::minibatch::Streaming<#message, #window>> {
             let stream_ = client_.stream::<#message>(#stream).await?;
             let streaming_ = stream_.streaming().window(#strategy).group(#group);
-            let streaming_ = streaming_ #(.workers(#workers))* #(.max_attempts(#max_attempts))* #(.timeout(#timeout))*;
+            let streaming_ = streaming_ #(.workers(#workers))* #(.max_attempts(#max_attempts))* #(.timeout(#timeout))* #(.keep(#keep))*;
             ::core::result::Result::Ok(streaming_)
         }
     }

@@ -27,6 +27,7 @@ use crate::{arguments::Arguments, function::Function};
 /// | `group = "alerts"` | reads as this group | default the function's name |
 /// | `max_attempts = 3` | tries a window so often before it is split to find the messages at fault | default 5 |
 /// | `workers = 4` | runs the function on so many windows at once, then not in order | default 1 |
+/// | `keep = true` | keeps what becomes of every window, to be listed and run again | default not kept |
 /// | `timeout = "30s"` | gives the function so long for a window | default as long as it likes |
 ///
 /// Of `size`, `bytes` and `max_wait` whichever comes first. Durations are texts (`"250ms"`, `"2s"`, `"1m30s"`, `"1h"`) or

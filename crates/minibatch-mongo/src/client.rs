@@ -27,6 +27,7 @@ pub(crate) struct Client {
     /// Draws the lengths of pauses.
     seeds: AtomicU64,
     pub(crate) hints: Hints,
+    gap_repairs: AtomicU64,
 }
 
 /// What is known of the partitions in use.
@@ -61,7 +62,15 @@ impl Client {
     pub(crate) fn new(database: Arc<dyn Database>, clock: Arc<dyn Clock>, options: MongoOptions, seed: u64) -> Self {
         let partitions = Arc::<Partitions>::default();
         let hints = Hints::new(Arc::clone(&database), Arc::clone(&clock), Arc::clone(&partitions));
-        Self { database, clock, options, partitions, seeds: AtomicU64::new(seed), hints }
+        Self {
+            database,
+            clock,
+            options,
+            partitions,
+            seeds: AtomicU64::new(seed),
+            hints,
+            gap_repairs: AtomicU64::new(0),
+        }
     }
 
     pub(crate) fn database(&self) -> &dyn Database {
@@ -79,6 +88,14 @@ impl Client {
     /// A number that no earlier call gave.
     pub(crate) fn seed(&self) -> u64 {
         self.seeds.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed)
+    }
+
+    pub(crate) fn gap_repairs(&self) -> u64 {
+        self.gap_repairs.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_gap_repair(&self) {
+        self.gap_repairs.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn partitions(&self) -> &Partitions {

@@ -14,6 +14,13 @@ pub struct MongoOptions {
     /// How long a trimmed record is kept after this client saw that it was trimmed, so that slow clients come to no
     /// harm: 30 s unless set, at least 5 s.
     pub trim_grace: Duration,
+    /// How long a reader waits for a producer that has reserved a slot and leaves it empty while later ones are filled,
+    /// until it fills that slot itself: 2 s unless set. A producer that comes later takes another slot; shorter costs
+    /// slow producers a second attempt, longer delays all readers where one died.
+    pub gap_timeout: Duration,
+    /// Takes any certificate from a server of a URL with `tls=true`, so that whoever lies between can read and change
+    /// everything: for experiments alone. A warning is logged. `false` unless set; a URL cannot set it.
+    pub invalid_certificates: bool,
 }
 
 impl Default for MongoOptions {
@@ -23,6 +30,8 @@ impl Default for MongoOptions {
             prefix: "minibatch_".to_owned(),
             patience: Duration::from_secs(15),
             trim_grace: Duration::from_secs(30),
+            gap_timeout: Duration::from_secs(2),
+            invalid_certificates: false,
         }
     }
 }
@@ -53,6 +62,21 @@ impl MongoOptions {
     #[must_use]
     pub fn with_trim_grace(mut self, grace: Duration) -> Self {
         self.trim_grace = grace;
+        self
+    }
+
+    /// Sets how long a reader waits for a slot that a producer left empty.
+    #[must_use]
+    pub fn with_gap_timeout(mut self, timeout: Duration) -> Self {
+        self.gap_timeout = timeout;
+        self
+    }
+
+    /// Turns off the checking of the server's certificate: see
+    /// [`invalid_certificates`](MongoOptions::invalid_certificates).
+    #[must_use]
+    pub fn with_invalid_certificates(mut self) -> Self {
+        self.invalid_certificates = true;
         self
     }
 }

@@ -14,9 +14,9 @@ use tokio::sync::{Notify, watch};
 
 use crate::{
     client::Client,
-    database::{Collection, Filter, Find},
+    database::{Collection, Filter, Find, Update},
     error::corrupt,
-    log::{Appending, ChunkSize, Trimming},
+    log::{Appending, ChunkSize, Holes, Trimming},
     random,
 };
 
@@ -39,6 +39,12 @@ pub(crate) struct PartitionDocument {
     pub(crate) floor_time: Timestamp,
     /// How many messages there were in all slots below the floor.
     pub(crate) floor_count: u64,
+    /// The highest slot that was reserved.
+    pub(crate) head: Slot,
+    /// How many times producers were registered.
+    pub(crate) registrations: i64,
+    /// How many times groups were created; `None` in documents of earlier versions, as long as none was.
+    pub(crate) groups: Option<i64>,
     /// Above the epochs of all removed groups: one created later goes on from it, so that the former's owner stays
     /// fenced.
     pub(crate) removed_epoch: i64,
@@ -53,6 +59,8 @@ impl PartitionDocument {
             "p": i64::from(partition.index),
             "inc": partition.incarnation.get(),
             "head": 0_i64,
+            "registrations": 0_i64,
+            "groups": 0_i64,
             "floor_slot": 0_i64,
             "floor_time": DateTime::from_millis(Timestamp::MIN.as_millis()),
             "floor_counts": { "records": 0_i64, "messages": 0_i64 },
@@ -78,6 +86,10 @@ impl PartitionDocument {
                 .map_err(damaged)?
                 .try_into()
                 .map_err(|_| corrupt("partition"))?,
+            head: Slot::from_i64(document.get_i64("head").map_err(damaged)?)?,
+            // not in documents of earlier versions
+            registrations: document.get_i64("registrations").unwrap_or(0),
+            groups: document.get_i64("groups").ok(),
             removed_epoch: document.get_i64("removed_epoch").map_err(damaged)?,
         })
     }
@@ -100,8 +112,7 @@ pub(crate) struct PartitionState {
     /// Wakes those who wait, to look for themselves.
     pub(crate) hint: Notify,
     pub(crate) size: Mutex<ChunkSize>,
-    /// The last hole in the log that was warned of.
-    pub(crate) hole: Mutex<Option<Slot>>,
+    pub(crate) holes: Holes,
 }
 
 impl Default for PartitionState {
@@ -113,7 +124,7 @@ impl Default for PartitionState {
             tail: watch::Sender::new(Slot::ZERO),
             hint: Notify::new(),
             size: Mutex::default(),
-            hole: Mutex::default(),
+            holes: Holes::default(),
         }
     }
 }
@@ -134,6 +145,12 @@ impl PartitionState {
             *tail = slot.max(*tail);
             higher
         });
+    }
+
+    /// The floor as far as it is known.
+    pub(crate) fn floor(&self) -> Slot {
+        let checked = *self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        checked.map_or(Slot::ZERO, |(_, document)| document.floor)
     }
 
     fn checked(&self, now: Duration) -> Option<PartitionDocument> {
@@ -157,13 +174,41 @@ impl Client {
     pub(crate) async fn read_partition(&self, partition: &Partition) -> Result<PartitionDocument, Error> {
         let sent = self.clock().elapsed();
         let find = Find::one(Collection::Partitions, Filter::of(partition));
-        let Some(document) = self.find_one(find).await? else {
-            return Err(self.missing(partition).await);
+        let found = self.find_one(find).await?;
+        self.saw_partition(partition, found, sent).await
+    }
+
+    /// Changes the partition's document, once or more often. Returns when that was asked that took effect, and the
+    /// document as it was then.
+    pub(crate) async fn change_partition(
+        &self,
+        partition: &Partition,
+        update: Update,
+    ) -> Result<(Duration, PartitionDocument), Error> {
+        let change = async || {
+            let sent = self.clock().elapsed();
+            let this = Filter::of(partition);
+            let changed = self.database().find_and_update(Collection::Partitions, this, update.clone(), false).await?;
+            Ok((sent, changed))
         };
-        let document = PartitionDocument::decode(&document)?;
+        let (sent, changed) = self.settle(change).await.map_err(Error::from)?;
+        Ok((sent, self.saw_partition(partition, changed, sent).await?))
+    }
+
+    async fn saw_partition(
+        &self,
+        partition: &Partition,
+        found: Option<RawDocumentBuf>,
+        sent: Duration,
+    ) -> Result<PartitionDocument, Error> {
+        let Some(found) = found else { return Err(self.missing(partition).await) };
+        let document = PartitionDocument::decode(&found)?;
         let state = self.partitions().find_or_insert(partition);
         state.saw_tail(document.floor);
-        *state.checked.lock().unwrap_or_else(PoisonError::into_inner) = Some((sent, document));
+        let mut checked = state.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        if checked.is_none_or(|(at, _)| at <= sent) {
+            *checked = Some((sent, document));
+        }
         Ok(document)
     }
 

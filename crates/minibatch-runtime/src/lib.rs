@@ -30,31 +30,47 @@
 //! # How it works
 //! - A [`Stream`]'s appends go through one task a partition and client: those that come while a chunk is on its way share
 //!   the next one.
-//! - A consumer ([`Streaming`]) is a task that owns a partition for its group: it reads ahead, forms windows, hands them
-//!   out, and commits what is done, one commit in flight and the next taking all that gathered.
+//! - A consumer ([`Streaming`]) has a task for each partition that it owns for its group: it reads ahead, forms windows,
+//!   hands them out, and commits what is done, one commit in flight and the next taking all that gathered.
+//! - The consumers of a group share the partitions of a stream ([`Consumer`] says what can be relied on). A client has one
+//!   heartbeat, however many groups it reads as; a group costs a document for each partition, and a look at its other
+//!   members a second where there are several partitions to share.
 //! - A window whose function fails is tried again with growing waits, then split down to the messages at fault, which go
 //!   to the stream `<name>.dead`; where no piece succeeds, the function is at fault, and nothing is given up on.
 
+mod accounts;
+mod audit;
 mod client;
 mod clock;
 mod consumer;
-mod group_control;
+mod documents;
+mod group;
 mod producer;
 mod random;
 mod retry;
+mod status;
+mod stored;
 mod stream;
+mod upkeep;
 mod window;
 
 /// How long a shutdown waits for what is under way, before it leaves it to the next start.
 const STOP_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
 
-pub use client::{Client, ClientOptions};
+/// How long a storage may take for the last things it is asked: a commit, to release, to leave.
+const FAREWELL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+
+pub use audit::{Audit, Difference, PartitionAudit, Term, Terms};
+pub use client::{Client, ClientOptions, StreamOptions};
 pub use clock::SystemClock;
 pub use consumer::{
-    Consumer, ConsumerOptions, Failure, NoWindow, OnBufferFull, OnExhausted, Outcome, PartitionStatus, RetryAfter,
-    Streaming, Summary, WorkState, retry_after,
+    Consumer, ConsumerOptions, Failing, Failure, KeptMembers, KeptWindow, KeptWindows, NoWindow, OnBufferFull,
+    OnExhausted, OnExpired, Outcome, PartitionStatus, RetryAfter, Streaming, Summary, retry_after,
 };
-pub use producer::Appended;
+pub use group::{Group, OnStrategyChange, PartitionSeek, Seek, StartAt};
+pub use producer::{Appended, AppendedShare, MessageId};
 pub use retry::Backoff;
+pub use status::{ConsumerState, GroupStatus};
 pub use stream::Stream;
+pub use upkeep::{Backlog, Retention, WhenFull};
 pub use window::{Ack, MessageMeta, Window};

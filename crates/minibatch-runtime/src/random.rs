@@ -8,3 +8,9 @@ use uuid::Uuid;
 pub(crate) fn producer_id() -> ProducerId {
     ProducerId::stored(&Uuid::new_v4().simple().to_string())
 }
+
+/// Any number.
+#[expect(clippy::disallowed_methods, reason = "this is the adapter")]
+pub(crate) fn number() -> u32 {
+    Uuid::new_v4().as_fields().0
+}

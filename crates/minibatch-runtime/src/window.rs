@@ -31,7 +31,7 @@ pub struct Window<T> {
     pub data: Vec<T>,
     /// Names the window for good: the same id, the same members.
     pub id: WindowId,
-    /// Its number in its group: 1, 2, 3, …
+    /// Its number in its group and partition: 1, 2, 3, …
     pub ordinal: u64,
     /// The time it covers.
     pub bounds: Bounds,
@@ -43,6 +43,8 @@ pub struct Window<T> {
     pub attempt: u32,
     /// The stream that the messages come from.
     pub stream: StreamName,
+    /// The partition of the stream that they come from: 0, 1, …
+    pub partition: u32,
     /// The group that the window belongs to.
     pub group: GroupName,
     receipt: Receipt,
@@ -52,7 +54,9 @@ pub struct Window<T> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MessageMeta {
-    /// Where it is in the stream.
+    /// Which partition of the stream it is in: 0, 1, …
+    pub partition: u32,
+    /// Where it is there.
     pub offset: Offset,
     /// Its append time.
     pub time: Timestamp,
@@ -146,6 +150,7 @@ impl<T> Window<T> {
             key: formed.key.clone(),
             attempt: delivery.attempt,
             stream: source.stream.clone(),
+            partition: delivery.lane.partition,
             group: source.group.clone(),
             receipt: Receipt { delivery, verdicts, settlements },
         }
@@ -169,6 +174,7 @@ impl<T> Window<T> {
         let decoded = move |place: &usize| rejected.binary_search_by_key(place, |rejected| rejected.place).is_err();
         let members = self.receipt.delivery.formed.members.iter().enumerate();
         members.filter(move |(place, _)| decoded(place)).map(|(_, message)| MessageMeta {
+            partition: self.partition,
             offset: message.offset(),
             time: message.time(),
             key: message.key().map(ToOwned::to_owned),

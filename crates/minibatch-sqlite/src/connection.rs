@@ -45,6 +45,12 @@ impl Opener {
         Ok((opener, conn))
     }
 
+    /// A connection to a file that is there, of whatever format.
+    pub(crate) fn existing(path: &Path, options: SqliteOptions) -> Result<Connection, Failed> {
+        let opener = Self { path: file::resolve(path)?, options };
+        opener.connect(OpenFlags::empty()).map_err(|failed| opener.explain(failed).into())
+    }
+
     pub(crate) fn path(&self) -> &PathBuf {
         &self.path
     }

@@ -49,6 +49,7 @@
 //! A local file system: SQLite's write-ahead log does not work between machines, so network file systems are refused.
 //! The machine's wall clock says whether a member is alive.
 
+mod backup;
 mod bell;
 mod clock;
 mod config;
@@ -58,6 +59,7 @@ mod file;
 mod groups;
 mod keys;
 mod log;
+mod migrate;
 mod mounts;
 mod notes;
 mod partition;
@@ -72,4 +74,5 @@ mod watcher;
 mod writer;
 
 pub use config::{Durability, SqliteOptions};
+pub use migrate::Migration;
 pub use storage::SqliteStorage;

@@ -43,14 +43,24 @@ impl Readers {
         operation: &'static str,
         read: impl FnOnce(&Connection) -> Result<T, Failed> + Send + 'static,
     ) -> Result<T, Error> {
+        self.run_alone(operation, move |conn| -> Result<T, Failed> {
+            let view = conn.unchecked_transaction()?;
+            let result = read(&view)?;
+            view.commit()?;
+            Ok(result)
+        })
+        .await
+    }
+
+    /// Runs `read` on one of the threads, in whatever transactions it begins itself.
+    pub(crate) async fn run_alone<T: Send + 'static, E: Into<Failed>>(
+        &self,
+        operation: &'static str,
+        read: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
         let reading: Reading = Box::new(move |conn| {
-            let result = conn.and_then(|conn| {
-                let view = conn.unchecked_transaction()?;
-                let result = read(&view)?;
-                view.commit()?;
-                Ok(result)
-            });
+            let result = conn.and_then(|conn| read(conn).map_err(Into::into));
             let health = result.as_ref().map_or_else(Failed::health, |_| Health::Good);
             // whoever asked may have gone
             let _ = reply.send(result.map_err(|failed| failed.during(operation)));

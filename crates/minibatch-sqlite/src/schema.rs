@@ -1,4 +1,4 @@
-//! The tables, and whether a file has them: format 1.
+//! The tables, and whether a file has them: format 2.
 //!
 //! Rows are found by bound parameters only; no name of a user's is ever part of a statement.
 
@@ -10,7 +10,7 @@ use crate::error::Failed;
 /// Says in the header of the file that it is minibatch's: `mbat` in ASCII.
 const APPLICATION_ID: i64 = 0x6d62_6174;
 /// The newest format of the tables that is known here.
-const FORMAT: i64 = 1;
+pub(crate) const FORMAT: i64 = 2;
 /// Free pages are given back to the file system when asked.
 const INCREMENTAL: i64 = 2;
 
@@ -100,15 +100,6 @@ CREATE TABLE snapshots (
     PRIMARY KEY (group_id, epoch, number)
 ) STRICT;
 
-CREATE TABLE notes (
-    partition INTEGER NOT NULL,
-    group_name TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    key TEXT NOT NULL,
-    bytes BLOB NOT NULL,
-    PRIMARY KEY (partition, group_name, kind, key)
-) STRICT, WITHOUT ROWID;
-
 CREATE TABLE members (
     id TEXT NOT NULL PRIMARY KEY,
     seen_until INTEGER NOT NULL,
@@ -121,6 +112,18 @@ SELECT p.stream, p.incarnation, p.number AS partition, c.id & 17592186044415 AS 
 FROM chunks c JOIN partitions p ON p.id = c.id >> 44 JOIN producers r ON r.id = c.producer;
 ";
 
+/// New in format 2.
+pub(crate) const NOTES: &str = "
+CREATE TABLE notes (
+    partition INTEGER NOT NULL,
+    group_name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    bytes BLOB NOT NULL,
+    PRIMARY KEY (partition, group_name, kind, key)
+) STRICT, WITHOUT ROWID;
+";
+
 /// Makes sure that the file is minibatch's and of a format known here; creates the tables in an empty file only.
 pub(crate) fn ensure(conn: &mut Connection) -> Result<(), Failed> {
     if is_blank(conn)? {
@@ -130,6 +133,7 @@ pub(crate) fn ensure(conn: &mut Connection) -> Result<(), Failed> {
         // another process may have been quicker
         if is_blank(&tx)? {
             tx.execute_batch(TABLES)?;
+            tx.execute_batch(NOTES)?;
             tx.pragma_update(None, "application_id", APPLICATION_ID)?;
             tx.pragma_update(None, "user_version", FORMAT)?;
         }
@@ -139,12 +143,20 @@ pub(crate) fn ensure(conn: &mut Connection) -> Result<(), Failed> {
 }
 
 fn check(conn: &Connection) -> Result<(), Failed> {
+    match format(conn)? {
+        FORMAT => Ok(()),
+        older => Err(Cause::older_format("database file", older, FORMAT).into()),
+    }
+}
+
+/// The format of a file, which is minibatch's and not newer than what is known here.
+pub(crate) fn format(conn: &Connection) -> Result<i64, Failed> {
     if number(conn, "application_id")? != APPLICATION_ID {
         return Err(Cause::misconfigured("the file is another program's sqlite database, give another path").into());
     }
     match number(conn, "user_version")? {
-        FORMAT => Ok(()),
         newer if newer > FORMAT => Err(Cause::newer_format("database file", newer, FORMAT).into()),
+        known if known > 0 => Ok(known),
         _ => Err(Error::from(Cause::corrupt_state("database file", "its format number is impossible")).into()),
     }
 }

@@ -10,10 +10,13 @@ use minibatch_core::{Cause, Clock, Error};
 use tokio::sync::oneshot;
 
 use crate::{
+    backup,
     bell::Ringer,
     clock::Wall,
     config::SqliteOptions,
     connection::Opener,
+    error::Failed,
+    migrate::{self, Migration},
     random,
     readers::Readers,
     tails::Tails,
@@ -88,17 +91,35 @@ impl SqliteStorage {
         Self::start(path.as_ref(), options, Wall::new(Some(clock))).await
     }
 
-    async fn start(path: &Path, options: SqliteOptions, wall: Wall) -> Result<Self, Error> {
-        let (reply, opened) = oneshot::channel();
-        let path = path.to_owned();
-        let (others, writing) = (Threads::default(), Threads::default());
-        others.spawn("sqlite-open", move || {
-            // whoever asked may have gone
-            let _ = reply.send(Opener::create(&path, options));
-        })?;
-        let opened = opened.await.map_err(|_| Cause::bug("opening a file ended without an answer"))?;
-        let (opener, conn) = opened.map_err(|error| error.during("open"))?;
+    /// Says what [`SqliteStorage::migrate`] would do to the file, and does nothing.
+    ///
+    /// # Errors
+    /// As [`SqliteStorage::open`]; a file that is not there is not created.
+    pub async fn plan_migration(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Migration, Error> {
+        let path = path.as_ref().to_owned();
+        on_a_thread("plan_migration", move || migrate::plan(&Opener::existing(&path, options)?)).await
+    }
 
+    /// Brings the file to the format of this version, all or nothing. Make a [`backup`](SqliteStorage::backup) first, with
+    /// the version that wrote it.
+    ///
+    /// Programs of an older version that have the file open go on working with it, and cannot open it again: upgrade them
+    /// one by one after this.
+    ///
+    /// # Errors
+    /// As [`SqliteStorage::open`]; a file that is not there is not created.
+    ///
+    /// # Cancel safety
+    /// A dropped call may still migrate the file.
+    pub async fn migrate(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Migration, Error> {
+        let path = path.as_ref().to_owned();
+        on_a_thread("migrate", move || migrate::migrate(&mut Opener::existing(&path, options)?)).await
+    }
+
+    async fn start(path: &Path, options: SqliteOptions, wall: Wall) -> Result<Self, Error> {
+        let path = path.to_owned();
+        let (opener, conn) = on_a_thread("open", move || Opener::create(&path, options)).await?;
+        let (others, writing) = (Threads::default(), Threads::default());
         let path = opener.path().clone();
         let instance = random::instance();
         let (wall, tails) = (Arc::new(wall), Arc::new(Tails::default()));
@@ -108,6 +129,24 @@ impl SqliteStorage {
         let desk = Desk { wall: Arc::clone(&wall), tails, ringer, others };
         let writer = Writer::start(opener, conn, desk, &writing)?;
         Ok(Self { shared: Arc::new(Shared { path, writer, readers, watcher, wall, writing }) })
+    }
+
+    /// Copies everything to a new file, while this and other processes go on using this one. The copy is what one
+    /// transaction saw, compact, and on the disk when this returns; it has its name only then.
+    ///
+    /// A storage that is opened on the copy goes on from there. What was appended and done afterwards is not in it, and
+    /// its windows come again: with the same ids for the same members as far as the copy reaches, and beyond with ids that
+    /// meanwhile stood for others. Where a sink goes by window ids, let the groups begin anew.
+    ///
+    /// # Errors
+    /// [`Misconfigured`](minibatch_core::ErrorKind::Misconfigured) when there is a file at `to` or none can be created
+    /// there, [`Retry`](minibatch_core::ErrorKind::Retry) when the disk fails or is full, [`Cause::Closed`].
+    ///
+    /// # Cancel safety
+    /// A dropped call goes on, and may leave a whole copy.
+    pub async fn backup(&self, to: impl AsRef<Path>) -> Result<(), Error> {
+        let to = to.as_ref().to_owned();
+        self.shared.readers.run_alone("backup", move |conn| backup::backup(conn, &to)).await
     }
 
     /// Finishes what was begun, closes the file, and waits for that. All clones are closed: what they are asked later, and
@@ -139,6 +178,19 @@ impl SqliteStorage {
     pub(crate) fn wall(&self) -> &Arc<Wall> {
         &self.shared.wall
     }
+}
+
+/// Runs what blocks on a thread of its own.
+async fn on_a_thread<T: Send + 'static, E: Into<Failed>>(
+    operation: &'static str,
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, Error> {
+    let (reply, answer) = oneshot::channel();
+    Threads::default().spawn(&format!("sqlite-{operation}"), move || {
+        // whoever asked may have gone
+        let _ = reply.send(work().map_err(|failed| failed.into().during(operation)));
+    })?;
+    answer.await.map_err(|_| Cause::bug("a thread ended without an answer"))?
 }
 
 impl Drop for Shared {

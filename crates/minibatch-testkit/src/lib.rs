@@ -40,12 +40,24 @@
 //!
 //! [`clock::ManualClock`] stands still until a test moves it.
 //!
+//! # Runs with faults
+//!
+//! [`history`] judges from outside what processes went through: what they wrote down, against what is stored in the end.
+//!
 //! # Logs
 //!
 //! [`log::chunks`] makes chunks of a line of text, as `a@0 b | c@2`, for tests of strategies that need no storage.
+//!
+//! # What goes wrong
+//!
+//! [`cancel`] drops futures half way, [`hostile`] makes BSON that no decoder survives which trusts it, and
+//! [`storage::Tapped`] steps in between a storage and whoever calls it.
 
+pub mod cancel;
 pub mod clock;
 pub mod emitter;
+pub mod history;
+pub mod hostile;
 pub mod log;
 mod pause;
 mod random;

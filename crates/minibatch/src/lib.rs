@@ -39,6 +39,10 @@
 //! | pull windows instead | [`Streaming::open`], [`Consumer::next`], [`Window::ack`] |
 //! | choose when a window is ready | [`WindowSettings`]; [`CountWindow`], [`FixedTimeWindow`], [`RelaxedTimeWindow`], [`BatchWindow`] |
 //! | form windows by a rule of your own | [`WindowEmitter`], on the crate `minibatch-core` alone |
+//! | say how long messages are kept | [`Stream::retain`] with a [`Retention`] |
+//! | hold producers back | [`Stream::limit_backlog`] with a [`Backlog`] |
+//! | know where every message is | [`Stream::audit`]; [`Stream::status`] for what its consumers do |
+//! | run a window again | [`Streaming::keep`], then [`Stream::kept_windows`] |
 //! | look at what was given up on | [`Client::dead_letters`] |
 //! | keep streams elsewhere | [`storage`], on `minibatch-core` with `minibatch-testkit` for the tests; then [`Minibatch::new`] |
 //!
@@ -130,8 +134,11 @@ pub use minibatch_emitters::{
     RelaxedTimeWindow,
 };
 pub use minibatch_runtime::{
-    Ack, Appended, Backoff, Client, ClientOptions, Consumer, ConsumerOptions, Failure, MessageMeta, NoWindow,
-    OnBufferFull, OnExhausted, Outcome, RetryAfter, Stream, Streaming, Summary, SystemClock, Window, retry_after,
+    Ack, Appended, AppendedShare, Audit, Backlog, Backoff, Client, ClientOptions, Consumer, ConsumerOptions,
+    ConsumerState, Difference, Failure, Group, GroupStatus, KeptMembers, KeptWindow, KeptWindows, MessageId,
+    MessageMeta, NoWindow, OnBufferFull, OnExhausted, OnExpired, OnStrategyChange, Outcome, PartitionAudit,
+    PartitionSeek, Retention, RetryAfter, Seek, StartAt, Stream, StreamOptions, Streaming, Summary, SystemClock, Term,
+    Terms, WhenFull, Window, retry_after,
 };
 pub use settings::WindowSettings;
 

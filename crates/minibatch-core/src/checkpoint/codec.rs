@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Base, Checkpoint, Crashes, Decision, DecisionKind, DoneRange, DoneRanges, open, runs};
 use crate::{
     Cause, EmitterState, Error, Offset, Timestamp,
+    chunk::decode_document,
     storage::{PieceId, Position},
     window::WindowChain,
 };
@@ -232,8 +233,8 @@ impl Checkpoint {
             (inline, _) => open::decode(&whole(inline, open))?,
         };
         let crashes = stored.crashes.as_ref().map_or(Ok(Crashes::default()), load_crashes)?;
-        let snapshot: Snapshot = bson::deserialize_from_slice(&whole(&stored.snapshot, base))
-            .map_err(|_| damaged("its snapshot is missing"))?;
+        let snapshot: Snapshot =
+            decode_document(&whole(&stored.snapshot, base)).ok_or_else(|| damaged("its snapshot is missing"))?;
         Ok(Self {
             base: Base {
                 position: Position {
@@ -274,11 +275,11 @@ fn read_stored(inline: &[u8]) -> Result<Stored, Error> {
     struct Format {
         format: i64,
     }
-    let format: Format = bson::deserialize_from_slice(inline).map_err(|_| damaged("it has no format number"))?;
+    let format: Format = decode_document(inline).ok_or_else(|| damaged("it has no format number"))?;
     if format.format > FORMAT {
         return Err(Cause::newer_format("checkpoint", format.format, FORMAT).into());
     }
-    bson::deserialize_from_slice(inline).map_err(|_| damaged("a field is missing"))
+    decode_document(inline).ok_or_else(|| damaged("a field is missing"))
 }
 
 fn store_decision(decision: &Decision) -> Result<StoredDecision, Error> {
@@ -358,6 +359,7 @@ mod tests {
     use crate::{
         BufferedSlot, Slot,
         checkpoint::{MemberRun, MemberRuns, OpenPiece, OpenWindow},
+        chunk::nested,
         window::{Bounds, Places, Reason},
     };
 
@@ -458,5 +460,16 @@ mod tests {
         assert!(matches!(Checkpoint::decode(b"", &[]).unwrap_err().cause(), Cause::CorruptState { .. }));
         let newer = bson::serialize_to_vec(&bson::doc! { "format": FORMAT + 1 }).unwrap();
         assert!(matches!(Checkpoint::decode(&newer, &[]).unwrap_err().cause(), Cause::NewerFormat { .. }));
+    }
+
+    #[test]
+    fn what_is_too_deep_to_decode_is_damaged() {
+        let deep = nested(2_000_000);
+        let damaged = |error: Error| matches!(error.cause(), Cause::CorruptState { .. });
+        assert!(damaged(Checkpoint::decode(&deep, &[]).unwrap_err()));
+        assert!(damaged(Checkpoint::pieces_of(&deep).unwrap_err()));
+        let mut big = PieceWriter::new(1);
+        let inline = checkpoint(2_500_000).encode(&mut big).unwrap().inline;
+        assert!(damaged(Checkpoint::decode(&inline, &[deep.into()]).unwrap_err()));
     }
 }

@@ -3,7 +3,8 @@
 //! A checkpoint counts windows, not messages. [`Base`] is a point of the log with the strategy's state and buffer exactly
 //! there; the [`Decision`]s after it are what ended windows and is not in the log; [`DoneRange`]s name the windows from
 //! the base on that need not be formed again, each with a digest, so that a replay that forms other windows is noticed;
-//! those of them that are not done yet are [`OpenWindow`]s, kept by themselves with what is left of them. To storages all this is opaque bytes: see [`Checkpoint::encode`].
+//! those of them that are not done yet are [`OpenWindow`]s, kept by themselves with what is left of them. To storages all
+//! this is opaque bytes: see [`Checkpoint::encode`].
 
 mod codec;
 mod done;
@@ -140,6 +141,18 @@ impl Checkpoint {
         }
     }
 
+    /// The smallest offset that is needed to go on from here.
+    #[must_use]
+    pub fn keep_from(&self) -> Offset {
+        keep_from(&self.base, &self.open)
+    }
+
+    /// How many messages left the buffer with the windows that are open: these have not ended.
+    #[must_use]
+    pub fn open_leaving(&self) -> u64 {
+        self.open.values().map(|window| window.leaving).sum()
+    }
+
     /// The first window with messages that are not settled: it is open, or has yet to be formed again.
     #[must_use]
     pub fn first_unsettled(&self) -> u64 {
@@ -167,4 +180,9 @@ impl Checkpoint {
         let base = Base { ordinal, decision, dropped, left, ..Base::start(position) };
         Self { base, ..Self::start(position) }
     }
+}
+
+/// The smallest offset that a base and open windows need.
+fn keep_from(base: &Base, open: &BTreeMap<u64, OpenWindow>) -> Offset {
+    open.values().filter_map(OpenWindow::keep_from).fold(base.keep_from(), Offset::min)
 }

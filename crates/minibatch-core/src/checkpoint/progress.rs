@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Base, Checkpoint, Crashes, Decision, DoneRanges, OpenWindow};
+use super::{Base, Checkpoint, Crashes, Decision, DoneRanges, OpenWindow, keep_from};
 use crate::{Offset, window::FormedWindow};
 
 /// The live side of a [`Checkpoint`].
@@ -93,8 +93,7 @@ impl Progress {
     /// The smallest offset that is still needed.
     #[must_use]
     pub fn keep_from(&self) -> Offset {
-        let open = self.open.values().filter_map(OpenWindow::keep_from);
-        open.fold(self.base.keep_from(), Offset::min)
+        keep_from(&self.base, &self.open)
     }
 
     /// How many separate ranges of windows are done.

@@ -2,6 +2,7 @@
 //!
 //! Lengths by kind are those of the BSON specification 1.1, <https://bsonspec.org/spec.html>.
 
+use serde::de::DeserializeOwned;
 use smallvec::SmallVec;
 
 /// The deepest nesting of documents and arrays that a message may have.
@@ -9,6 +10,9 @@ pub(crate) const MAX_DEPTH: usize = 64;
 
 pub(crate) const DOCUMENT: u8 = 0x03;
 pub(crate) const ARRAY: u8 = 0x04;
+const STRING: u8 = 0x02;
+/// JavaScript code with a document of variables.
+const SCOPED_CODE: u8 = 0x0F;
 
 /// What is wrong with a value's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,11 +58,8 @@ pub(crate) fn value_len(kind: u8, bytes: &[u8]) -> Option<usize> {
 ///
 /// A decoder that recurses is safe on what passes: the stack is bounded.
 pub(crate) fn check_depth(kind: u8, value: &[u8]) -> Result<(), Malformed> {
-    if kind != DOCUMENT && kind != ARRAY {
-        return Ok(());
-    }
     let mut ends = SmallVec::<[usize; 8]>::new();
-    let mut at = enter(value, 0, value.len(), &mut ends)?;
+    let mut at = pass(kind, value, 0, value.len(), &mut ends)?;
     while let Some(&end) = ends.last() {
         if at + 1 == end {
             ends.pop();
@@ -68,14 +69,32 @@ pub(crate) fn check_depth(kind: u8, value: &[u8]) -> Result<(), Malformed> {
         let kind = *value.get(at).ok_or(Malformed::NotBson)?;
         let body = value.get(at + 1..end).ok_or(Malformed::NotBson)?;
         at += 1 + cstring(body).ok_or(Malformed::NotBson)?;
-        if kind == DOCUMENT || kind == ARRAY {
-            at = enter(value, at, end - 1, &mut ends)?;
-        } else {
-            let rest = value.get(at..end - 1).ok_or(Malformed::NotBson)?;
-            at += value_len(kind, rest).ok_or(Malformed::NotBson)?;
-        }
+        at = pass(kind, value, at, end - 1, &mut ends)?;
     }
     Ok(())
+}
+
+/// Decodes a stored document whose depth nobody has checked; `None` when it is too deep or no `T`.
+pub(crate) fn decode_document<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    check_depth(DOCUMENT, bytes).ok()?;
+    bson::deserialize_from_slice(bytes).ok()
+}
+
+/// Passes the value of `kind` at `at`, which must end by `limit`, or goes into the document that it is or holds; returns
+/// where to go on.
+fn pass(kind: u8, value: &[u8], at: usize, limit: usize, ends: &mut SmallVec<[usize; 8]>) -> Result<usize, Malformed> {
+    if kind == DOCUMENT || kind == ARRAY {
+        return enter(value, at, limit, ends);
+    }
+    let rest = value.get(at..limit).ok_or(Malformed::NotBson)?;
+    let len = value_len(kind, rest).ok_or(Malformed::NotBson)?;
+    if kind != SCOPED_CODE {
+        return Ok(at + len);
+    }
+    let code = rest.get(4..len).and_then(|code| value_len(STRING, code)).ok_or(Malformed::NotBson)?;
+    let inside = enter(value, at + 4 + code, at + len, ends)?;
+    // the document is the last part of the value, or the two disagree on where it ends
+    if ends.last() == Some(&(at + len)) { Ok(inside) } else { Err(Malformed::NotBson) }
 }
 
 /// Goes into the document at `at`, which must end by `limit`; returns where its first element is.
@@ -93,23 +112,32 @@ fn enter(value: &[u8], at: usize, limit: usize, ends: &mut SmallVec<[usize; 8]>)
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use bson::{Bson, doc, rawdoc};
     use proptest::prelude::*;
 
     use super::*;
 
-    fn nested(levels: usize) -> Vec<u8> {
-        // from the inside out, so that not even the test recurses
-        let mut bytes = vec![5, 0, 0, 0, 0];
-        for _ in 1..levels {
-            let len = i32::try_from(bytes.len() + 8).unwrap();
-            let mut outer = len.to_le_bytes().to_vec();
-            outer.extend([DOCUMENT, b'a', 0]);
-            outer.extend(bytes);
-            outer.push(0);
-            bytes = outer;
+    /// Documents in documents, written from the outside in: not even the test recurses.
+    pub(crate) fn nested(levels: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for inside in (0..levels).rev() {
+            bytes.extend(u32::try_from(5 + 8 * inside).unwrap().to_le_bytes());
+            bytes.extend((inside > 0).then_some([DOCUMENT, b'a', 0]).into_iter().flatten());
         }
+        bytes.extend(vec![0; levels]);
+        bytes
+    }
+
+    /// A document of code whose variables are `scope`.
+    fn scoped(scope: &[u8]) -> Vec<u8> {
+        let value = 4 + 4 + 1 + scope.len();
+        let mut bytes = u32::try_from(4 + 3 + value + 1).unwrap().to_le_bytes().to_vec();
+        bytes.extend([SCOPED_CODE, b'a', 0]);
+        bytes.extend(u32::try_from(value).unwrap().to_le_bytes());
+        bytes.extend([1, 0, 0, 0, 0]);
+        bytes.extend(scope);
+        bytes.push(0);
         bytes
     }
 
@@ -117,7 +145,18 @@ mod tests {
     fn depth_has_a_limit() {
         assert_eq!(check_depth(DOCUMENT, &nested(MAX_DEPTH)), Ok(()));
         assert_eq!(check_depth(DOCUMENT, &nested(MAX_DEPTH + 1)), Err(Malformed::TooDeep));
-        assert_eq!(check_depth(DOCUMENT, &nested(5_000)), Err(Malformed::TooDeep));
+        assert_eq!(check_depth(DOCUMENT, &nested(2_000_000)), Err(Malformed::TooDeep));
+    }
+
+    #[test]
+    fn variables_of_code_count_too() {
+        assert_eq!(check_depth(DOCUMENT, &scoped(&nested(MAX_DEPTH - 1))), Ok(()));
+        assert_eq!(check_depth(DOCUMENT, &scoped(&nested(MAX_DEPTH))), Err(Malformed::TooDeep));
+        let bare = scoped(&nested(MAX_DEPTH))[7..].to_vec();
+        assert_eq!(check_depth(SCOPED_CODE, &bare[..bare.len() - 1]), Ok(()));
+        let mut longer = scoped(&nested(1));
+        longer[7] += 1;
+        assert_eq!(check_depth(DOCUMENT, &longer), Err(Malformed::NotBson));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::{
-    element::{self, Malformed},
+    element::{Malformed, check_depth},
     payload::{Codec, Payload},
 };
 use crate::{Cause, Error, Message};
@@ -59,6 +59,9 @@ pub struct Encoded {
     envelopes: bool,
 }
 
+/// What a value's kind and bytes must pass.
+type Check = fn(u8, &[u8]) -> Result<(), Malformed>;
+
 #[derive(Clone, Copy)]
 struct Entry {
     kind: u8,
@@ -95,9 +98,22 @@ impl Encoded {
             encoded.push(value)?;
             return Ok(encoded);
         }
-        let h = extras.headers.iter().map(|(k, v)| HeaderDocument { k, v }).collect();
         let mut encoded = Self { envelopes: true, ..Self::default() };
-        encoded.push_raw(&Envelope { v: value, k: extras.key.as_deref(), h })?;
+        encoded.push_enveloped(value, extras)?;
+        Ok(encoded)
+    }
+
+    /// Encodes values, each with a key or headers.
+    ///
+    /// # Errors
+    /// As [`Encoded::push`], for the first value that fails.
+    pub fn values_with_extras<'a, T: Serialize + 'a>(
+        values: impl IntoIterator<Item = (&'a T, &'a Extras)>,
+    ) -> Result<Self, Error> {
+        let mut encoded = Self { envelopes: true, ..Self::default() };
+        for (value, extras) in values {
+            encoded.push_enveloped(value, extras)?;
+        }
         Ok(encoded)
     }
 
@@ -108,33 +124,40 @@ impl Encoded {
     /// [`Cause::OutOfRange`] when it is nested deeper than 64 levels.
     pub fn push<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
         if self.envelopes {
-            return self.push_raw(&Envelope { v: value, k: None, h: Vec::new() });
+            return self.push_raw(&Envelope { v: value, k: None, h: Vec::new() }, check_depth);
         }
-        self.push_raw(value)
+        self.push_raw(value, check_depth)
     }
 
     /// Copies messages that lie in a log, values and keys as they are, each with these headers in place of its own.
     ///
     /// # Errors
-    /// [`Cause::MessageTooLarge`] when headers take one above [`MESSAGE_MAX_BYTES`], [`Cause::Encode`] when one is
-    /// damaged.
+    /// [`Cause::MessageTooLarge`] when headers take one above [`MESSAGE_MAX_BYTES`], [`Cause::CorruptRecord`] when one
+    /// is damaged.
     pub fn copies<'a>(
         messages: impl IntoIterator<Item = (Message<'a>, Vec<(&'a str, Cow<'a, str>)>)>,
     ) -> Result<Self, Error> {
         let mut encoded = Self { envelopes: true, ..Self::default() };
         for (message, headers) in messages {
-            let wrapped = message.wrapped_value().ok_or(Cause::Encode)?;
-            let document = RawDocument::from_bytes(&wrapped).map_err(|_| Cause::Encode)?;
-            let value = document.get("v").ok().flatten().ok_or(Cause::Encode)?;
+            let damaged = || Cause::corrupt_record(message.offset().slot(), "a message in it has no value");
+            let wrapped = message.wrapped_value().ok_or_else(damaged)?;
+            let document = RawDocument::from_bytes(&wrapped).map_err(|_| damaged())?;
+            let value = document.get("v").ok().flatten().ok_or_else(damaged)?;
             let h = headers.iter().map(|(k, v)| HeaderDocument { k, v }).collect();
-            encoded.push_raw(&Envelope { v: value, k: message.key(), h })?;
+            // as deep as it lies there: it is copied, not decoded
+            encoded.push_raw(&Envelope { v: value, k: message.key(), h }, |_, _| Ok(()))?;
         }
         Ok(encoded)
     }
 
-    fn push_raw<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+    fn push_enveloped<T: Serialize + ?Sized>(&mut self, value: &T, extras: &Extras) -> Result<(), Error> {
+        let h = extras.headers.iter().map(|(k, v)| HeaderDocument { k, v }).collect();
+        self.push_raw(&Envelope { v: value, k: extras.key.as_deref(), h }, check_depth)
+    }
+
+    fn push_raw<T: Serialize + ?Sized>(&mut self, value: &T, check: Check) -> Result<(), Error> {
         let before = self.bytes.len();
-        let entry = self.encode(value, before);
+        let entry = self.encode(value, check, before);
         match entry {
             Ok(entry) => self.entries.push(entry),
             Err(_) => self.bytes.truncate(before),
@@ -142,7 +165,7 @@ impl Encoded {
         entry.map(drop)
     }
 
-    fn encode<T: Serialize + ?Sized>(&mut self, value: &T, before: usize) -> Result<Entry, Error> {
+    fn encode<T: Serialize + ?Sized>(&mut self, value: &T, check: Check, before: usize) -> Result<Entry, Error> {
         bson::serialize_to_buffer(&Wrapper { v: value }, &mut self.bytes).map_err(|_| Cause::Encode)?;
         let (start, end) = (before + WRAPPER_HEAD, self.bytes.len() - 1);
         let size = end - start;
@@ -150,7 +173,7 @@ impl Encoded {
             return Err(Cause::message_too_large(size, MESSAGE_MAX_BYTES).into());
         }
         let kind = *self.bytes.get(before + 4).ok_or(Cause::Encode)?;
-        match element::check_depth(kind, self.bytes.get(start..end).ok_or(Cause::Encode)?) {
+        match check(kind, self.bytes.get(start..end).ok_or(Cause::Encode)?) {
             Ok(()) => Ok(Entry { kind, start, end }),
             Err(Malformed::TooDeep) => Err(Cause::out_of_range("a message is nested 64 levels deep at most").into()),
             Err(Malformed::NotBson) => Err(Cause::Encode.into()),

@@ -89,7 +89,8 @@ pub struct Trimmed {
 ///    [`Fenced`](crate::Cause::Fenced), from its heir's first append on at the latest. The heir's `next_sequence` follows
 ///    the last one appended. An epoch that was never given gives [`OutOfRange`](crate::Cause::OutOfRange).
 /// 7. `read` returns records from `from` on, contiguous, in slot order, whole, and at least one when there is one; an
-///    empty answer means that `from` is past the tail. `from` [`Slot::ZERO`] reads from the first slot.
+///    empty answer means that `from` is past the tail, or that the record there is still on its way while later ones
+///    came: then it can be read, or is given up, within seconds. `from` [`Slot::ZERO`] reads from the first slot.
 /// 8. `read` stops after the record that reaches a limit.
 /// 9. Reading from below the floor gives [`OffsetTrimmed`](crate::Cause::OffsetTrimmed), or the records from there on
 ///    while they are not deleted: never a silent skip.

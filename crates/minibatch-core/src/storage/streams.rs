@@ -3,6 +3,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use twox_hash::XxHash3_64;
 
 use crate::{Error, StreamName, Timestamp};
 
@@ -51,6 +52,14 @@ impl StreamInfo {
     #[must_use]
     pub fn partition(&self, index: u32) -> Partition {
         Partition { stream: self.name.clone(), incarnation: self.incarnation, index }
+    }
+
+    /// The partition of the messages with this key: XXH3 (64 bits, seed 0) of the key's UTF-8, modulo the number of
+    /// partitions. Fixed for the stream's life, and the same for every version and producer.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "a remainder of a u32")]
+    pub fn partition_of(&self, key: &str) -> u32 {
+        (XxHash3_64::oneshot(key.as_bytes()) % u64::from(self.partitions.max(1))) as u32
     }
 }
 
@@ -101,4 +110,21 @@ pub trait StreamStore: fmt::Debug + Send + Sync + 'static {
 
     /// The storage's clock.
     async fn now(&self) -> Result<Timestamp, Error>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_stays_where_it_is() {
+        let of = |partitions, key: &str| {
+            let name = StreamName::new("quakes").unwrap();
+            StreamInfo { name, incarnation: Incarnation::new(1), partitions }.partition_of(key)
+        };
+        // the hashes of the reference implementation, modulo: these never change
+        for (partitions, expected) in [(1, [0, 0, 0]), (4, [2, 3, 0]), (1000, [138, 719, 104])] {
+            assert_eq!(["", "a", "abc"].map(|key| of(partitions, key)), expected);
+        }
+    }
 }

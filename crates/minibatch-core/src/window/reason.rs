@@ -57,8 +57,9 @@ impl Reason {
         Self::Rerun,
     ];
 
-    /// The reason of that name.
-    pub(crate) fn named(name: &str) -> Option<Self> {
+    /// The reason of that [name](Reason::name).
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.name() == name)
     }
 

@@ -7,8 +7,11 @@
 
 mod classify;
 mod connect;
+mod diagnosis;
 mod prepare;
 mod reply;
+mod right;
+mod server;
 mod watch;
 
 use std::{
@@ -29,6 +32,7 @@ use mongodb::{
 };
 use tokio::time::timeout;
 
+use self::right::Right;
 use super::{Collection, Database, Failure, Filter, Find, Found, Hint, Order, Update};
 
 /// How long the server may work on a request.
@@ -41,13 +45,15 @@ const REQUEST_TIME: Duration = Duration::from_secs(10);
 pub(crate) struct Driver {
     database: MongoDatabase,
     prefix: Arc<str>,
+    /// True when the URL names a user.
+    as_user: bool,
     /// The server's time of the latest thing that this client was told: what later reads must not be before.
     seen: Arc<Mutex<Option<Stamp>>>,
 }
 
 impl Driver {
-    fn new(database: MongoDatabase, prefix: &str) -> Self {
-        Self { database, prefix: prefix.into(), seen: Arc::default() }
+    fn new(database: MongoDatabase, prefix: &str, as_user: bool) -> Self {
+        Self { database, prefix: prefix.into(), as_user, seen: Arc::default() }
     }
 
     fn name(&self, collection: Collection) -> String {
@@ -68,7 +74,7 @@ impl Driver {
     }
 
     /// Runs a command that writes; its reply says `ok`.
-    async fn write(&self, mut command: RawDocumentBuf) -> Result<Document, Failure> {
+    async fn write(&self, right: Right, mut command: RawDocumentBuf) -> Result<Document, Failure> {
         // `j` for a standalone's sake: a replica set's majority is journaled anyway
         command.append(bson::raw::cstr!("writeConcern"), rawdoc! { "w": "majority", "j": true });
         command.append(bson::raw::cstr!("maxTimeMS"), millis(SERVER_TIME));
@@ -79,19 +85,15 @@ impl Driver {
                     this.saw(reply.get_timestamp("operationTime").ok());
                     reply::outcome(reply)
                 }
-                Err(error) => Err(this.failed(&error)),
+                Err(error) => Err(this.failed(right, &error)),
             }
         })
         .await
     }
 
-    fn failed(&self, error: &mongodb::error::Error) -> Failure {
-        self.saw(error.server_response().and_then(|reply| reply.get_timestamp("operationTime").ok()));
-        classify::failure(error)
-    }
-
     async fn find_now(&self, find: Find) -> Result<Found, Failure> {
-        let failed = |error: mongodb::error::Error| self.failed(&error);
+        let right = Right::new("find", find.collection);
+        let failed = |error: mongodb::error::Error| self.failed(right, &error);
         let mut session = self.database.client().start_session().causal_consistency(true).await.map_err(failed)?;
         let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(seen) = seen {
@@ -155,7 +157,8 @@ impl Database for Driver {
     async fn insert(&self, collection: Collection, document: RawDocumentBuf) -> Result<(), Failure> {
         let mut documents = bson::RawArrayBuf::new();
         documents.push(document);
-        self.write(rawdoc! { "insert": self.name(collection), "documents": documents }).await.map(drop)
+        let command = rawdoc! { "insert": self.name(collection), "documents": documents };
+        self.write(Right::new("insert", collection), command).await.map(drop)
     }
 
     async fn find_and_update(
@@ -172,34 +175,34 @@ impl Database for Driver {
             "upsert": upsert,
             "new": true,
         };
-        let reply = self.write(reply::raw(&command)?).await?;
+        let actions = if upsert { "find, insert, update" } else { "find, update" };
+        let reply = self.write(Right::new(actions, collection), reply::raw(&command)?).await?;
         reply.get_document("value").ok().map(reply::raw).transpose()
     }
 
     async fn update(&self, collection: Collection, filter: Filter, update: Update) -> Result<u64, Failure> {
         let update = bson::doc! { "q": filter.to_document(), "u": update.to_pipeline(), "multi": true };
         let command = bson::doc! { "update": self.name(collection), "updates": [update] };
-        reply::count(&self.write(reply::raw(&command)?).await?)
+        reply::count(&self.write(Right::new("update", collection), reply::raw(&command)?).await?)
     }
 
     async fn delete(&self, collection: Collection, filter: Filter) -> Result<u64, Failure> {
         let delete = bson::doc! { "q": filter.to_document(), "limit": 0 };
         let command = bson::doc! { "delete": self.name(collection), "deletes": [delete] };
-        reply::count(&self.write(reply::raw(&command)?).await?)
+        reply::count(&self.write(Right::new("remove", collection), reply::raw(&command)?).await?)
     }
 
     async fn now(&self) -> Result<Timestamp, Failure> {
         let this = self.clone();
         in_time(async move {
             let hello = this.database.run_command(bson::doc! { "hello": 1 }).await;
-            reply::time(&hello.map_err(|error| this.failed(&error))?)
+            reply::time(&hello.map_err(|error| classify::failure(&error))?)
         })
         .await
     }
 
     async fn watch(&self, streams: Vec<String>) -> Result<BoxStream<'static, Result<Hint, Failure>>, Failure> {
-        let collection = self.collection::<Document>(Collection::Chunks);
-        in_time(watch::open(collection, streams)).await
+        in_time(watch::open(self.clone(), streams)).await
     }
 }
 

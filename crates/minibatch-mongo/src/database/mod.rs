@@ -6,6 +6,7 @@
 pub(crate) mod driver;
 #[cfg(test)]
 pub(crate) mod model;
+mod probe;
 mod query;
 mod schema;
 

@@ -74,6 +74,14 @@ impl Filter {
     }
 }
 
+#[cfg(test)]
+impl Filter {
+    /// Drops the conditions on a field.
+    pub(crate) fn forget(&mut self, field: &str) {
+        self.0.retain(|(name, _)| *name != field);
+    }
+}
+
 /// Changes to a document, all at once.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Update(pub(super) Vec<(&'static str, Change)>);
@@ -88,6 +96,12 @@ pub(crate) enum Change {
     Add(i64),
     /// Raises it to the value.
     Max(Bson),
+    /// Raises it to one more than the value, the other field and itself, unless that field has that value.
+    Beyond {
+        other: &'static str,
+        value: i64,
+        unless: (&'static str, i64),
+    },
     /// The server's clock, and so much more.
     NowPlus(Duration),
 }
@@ -116,6 +130,11 @@ impl Update {
                 Change::Default(value) => doc! { "$ifNull": [old, { "$literal": value }] }.into(),
                 Change::Add(number) => doc! { "$add": [{ "$ifNull": [old, 0_i64] }, *number] }.into(),
                 Change::Max(value) => doc! { "$max": [old, { "$literal": value }] }.into(),
+                Change::Beyond { other, value, unless: (field, done) } => {
+                    let is_done = doc! { "$eq": [format!("${field}"), *done] };
+                    let beyond = doc! { "$add": [{ "$max": [&old, format!("${other}"), *value] }, 1_i64] };
+                    doc! { "$cond": [is_done, old, beyond] }.into()
+                }
                 Change::NowPlus(duration) => {
                     let millis = i64::try_from(duration.as_millis()).unwrap_or(MAX_MILLIS).min(MAX_MILLIS);
                     doc! { "$add": ["$$NOW", millis] }.into()
@@ -124,6 +143,16 @@ impl Update {
             fields.insert(*field, expression);
         }
         vec![doc! { "$set": fields }]
+    }
+}
+
+#[cfg(test)]
+impl Update {
+    /// Changes a field that is changed in another way.
+    pub(crate) fn replace(&mut self, field: &str, change: Change) {
+        if let Some((_, old)) = self.0.iter_mut().find(|(name, _)| *name == field) {
+            *old = change;
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 pub(crate) enum Collection {
     /// `{_id: name, inc, partitions, config, created, format}`
     Streams,
-    /// `{s, p, inc, head, floor_slot, floor_time, floor_counts, format}`
+    /// `{s, p, inc, head, reserver, registrations, groups, floor_slot, floor_time, floor_counts, format}`
     Partitions,
     /// `{s, p, inc, pid, epoch, last_pe, last_ps}`
     Producers,

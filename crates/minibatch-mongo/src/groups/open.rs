@@ -144,7 +144,7 @@ impl Client {
     }
 
     /// Trimming may have raised the floor over the start before it saw the new group: then the group starts at the
-    /// floor. From the moment that it is there it holds the rest.
+    /// floor. It is counted, which keeps back those who listed the groups before it was there.
     async fn keep_from_floor(
         &self,
         partition: &Partition,
@@ -152,7 +152,8 @@ impl Client {
         generation: Generation,
         start: Position,
     ) -> Result<(), Error> {
-        let floor = self.read_partition(partition).await?;
+        let counted = Update::default().and("groups", Change::Add(1));
+        let (_, floor) = self.change_partition(partition, counted).await?;
         if start.offset.slot() >= floor.floor {
             return Ok(());
         }

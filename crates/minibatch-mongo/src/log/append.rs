@@ -1,8 +1,15 @@
-//! Appending: insert at the known tail + 1, and find out what became of it whenever that is not plain.
+//! Appending: put a chunk into the next slot, and find out what became of it whenever that is not plain.
 
 use minibatch_core::{Cause, Error, Slot, chunk::NewChunk, storage::Partition};
 
-use super::{chunk, numbers::Producers, producers::Verdict, resolve::Resolved, tail::Tail};
+use super::{
+    chunk,
+    holes::TOMBSTONE,
+    numbers::Producers,
+    producers::Verdict,
+    resolve::Resolved,
+    slots::{Place, Slots, Teacher},
+};
 use crate::{
     client::Client,
     database::{Collection, Failure, PRODUCER_KEY, SLOT_KEY},
@@ -12,13 +19,12 @@ use crate::{
 /// What this client's appends to a partition know, one after the other.
 #[derive(Default)]
 pub(crate) struct Appending {
-    /// Taken out while it is used: an append that is dropped half way leaves nothing that may be wrong.
-    tail: Option<Tail>,
+    pub(super) slots: Slots,
     pub(super) producers: Producers,
 }
 
 /// Ids that control records are written under, with their slot for a number.
-const CONTROL_IDS: [&str; 2] = ["~tomb", "~punct"];
+const CONTROL_IDS: [&str; 2] = [TOMBSTONE, "~punct"];
 
 /// What one insert came to.
 enum Attempt {
@@ -32,14 +38,6 @@ enum Attempt {
     Unclear(Failure),
 }
 
-/// What is known of the tail for the next attempt.
-enum Known {
-    Still(Tail),
-    /// Others have filled the slot after this one.
-    After(Tail),
-    Nothing,
-}
-
 impl Client {
     pub(super) async fn append(&self, partition: &Partition, chunk: NewChunk) -> Result<Slot, Error> {
         if CONTROL_IDS.contains(&chunk.producer.id.as_str()) {
@@ -47,7 +45,6 @@ impl Client {
         }
         let state = self.partitions().find_or_insert(partition);
         let mut turn = state.appending.lock().await;
-        self.check(partition).await?;
         let slot = self.append_in_turn(partition, &state, &mut turn, &chunk).await?;
         drop(turn);
         state.saw_tail(slot);
@@ -63,72 +60,96 @@ impl Client {
         chunk: &NewChunk,
     ) -> Result<Slot, Error> {
         let mut attempts = self.attempts();
-        let mut tail = self.tail(partition, state, turn.tail.take()).await?;
+        let (_, mut document) = self.check(partition).await?;
+        if !turn.producers.expects(&chunk.producer) {
+            // above all that it appended elsewhere, and that its earlier registrations have reserved and may yet fill
+            document = self.read_partition(partition).await?;
+            turn.slots.forget();
+        }
+        turn.slots.saw_head(document.head, self.clock().elapsed());
+        let mut lost = false;
         loop {
-            let stored = match self.judge(partition, &mut turn.producers, chunk, tail.read).await? {
+            turn.slots.saw_floor(state.floor());
+            let free = match lost {
+                true => None,
+                false => self.free_place(partition, state, &turn.slots, document.head).await?,
+            };
+            let stored = match self.judge(partition, document.registrations, &mut turn.producers, chunk).await? {
                 Verdict::Known(slot) => return Ok(slot),
                 Verdict::New(stored) => stored,
             };
+            if lost {
+                // to another, and not to an earlier attempt of its own
+                turn.slots.saw_rivals(self.clock().elapsed());
+            }
+            let place = match free {
+                Some(place) => place,
+                None => self.reserve(partition, state, &mut turn.slots).await?,
+            };
+            lost = false;
+            self.confirm(partition, &mut turn.producers, chunk, place).await?;
             let sent = self.clock().elapsed();
             // also for when this is dropped half way
             let doubted = turn.producers.doubt(&chunk.producer, true);
-            let (known, failure) = match self.attempt(partition, chunk, stored, tail).await? {
+            let failure = match self.attempt(partition, chunk, stored, place).await? {
                 Attempt::Appended(slot) => {
-                    turn.tail = Some(Tail { slot, read: sent, taught: sent, proven: true });
+                    turn.slots.appended(slot, sent);
                     turn.producers.appended(&chunk.producer, sent);
                     return Ok(slot);
                 }
                 Attempt::Lost => {
-                    turn.producers.doubt(&chunk.producer, doubted);
-                    let failure = Failure::NotApplied("other writers were quicker every time".to_owned());
-                    (Known::After(tail), failure)
+                    // the winner may be this producer's heir, or hold this very chunk: looked up before a slot is reserved
+                    turn.slots.forget();
+                    lost = true;
+                    if !matches!(place.by, Teacher::Reservation { .. }) {
+                        continue;
+                    }
+                    Failure::NotApplied("other writers were quicker every time".to_owned())
                 }
                 Attempt::Failed(failure) => {
                     turn.producers.doubt(&chunk.producer, doubted);
-                    (Known::Still(tail), failure)
+                    failure
                 }
                 Attempt::Unclear(failure) => {
                     match self.resolve(partition, chunk, stored).await? {
                         Resolved::Appended(slot) => {
+                            turn.slots.found(slot);
                             turn.producers.appended(&chunk.producer, sent);
                             return Ok(slot);
                         }
                         Resolved::Absent => {}
                         Resolved::Renumbered(number) => turn.producers.renumber(&chunk.producer, number),
                     }
-                    (Known::Nothing, failure)
+                    failure
                 }
             };
             if !attempts.again().await {
                 return Err(failure.into());
             }
-            tail = match known {
-                Known::After(lost) => self.tail_after_race(partition, state, lost).await?,
-                Known::Still(tail) => self.tail(partition, state, Some(tail)).await?,
-                Known::Nothing => self.tail(partition, state, None).await?,
-            };
         }
     }
 
-    /// One insert at the tail + 1.
+    /// One insert.
     async fn attempt(
         &self,
         partition: &Partition,
         chunk: &NewChunk,
         stored: u64,
-        tail: Tail,
+        place: Place,
     ) -> Result<Attempt, Error> {
-        let slot = Slot::new(tail.slot.get() + 1)?;
         let mut producer = chunk.producer.clone();
         producer.sequence = stored;
-        let document = chunk::encode(partition, slot, &producer, chunk.time, &chunk.payload)?;
+        let document = chunk::encode(partition, place.slot, &producer, chunk.time, &chunk.payload)?;
         match self.database().insert(Collection::Chunks, document).await {
             Ok(()) => {
-                let in_time = tail.is_good(self.clock().elapsed());
-                // a slot that was merely read may have been trimmed long ago, where the key guards nothing
-                let stands = in_time && (tail.proven || self.read_partition(partition).await?.floor <= slot);
+                let in_time = place.is_good(self.clock().elapsed());
+                // else what was there may have been trimmed and deleted, where the key guards nothing
+                let stands = match place.by {
+                    Teacher::Tail => in_time && self.read_partition(partition).await?.floor <= place.slot,
+                    Teacher::Append | Teacher::Reservation { .. } => in_time,
+                };
                 match stands {
-                    true => Ok(Attempt::Appended(slot)),
+                    true => Ok(Attempt::Appended(place.slot)),
                     false => Ok(Attempt::Unclear(Failure::Indeterminate("the append took too long".to_owned()))),
                 }
             }

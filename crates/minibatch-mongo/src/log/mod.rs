@@ -2,13 +2,14 @@
 
 mod append;
 mod chunk;
+mod holes;
 mod numbers;
 mod producers;
 mod read;
 mod resolve;
+mod slots;
 mod stored;
 mod survey;
-mod tail;
 mod times;
 mod trim;
 mod wait;
@@ -23,6 +24,7 @@ use minibatch_core::{
 pub(crate) use self::{
     append::Appending,
     chunk::{comparable, signed},
+    holes::Holes,
     read::ChunkSize,
     trim::Trimming,
 };

@@ -8,6 +8,8 @@ use std::{collections::HashMap, time::Duration};
 
 use minibatch_core::{ProducerId, chunk::ProducerStamp, storage::ProducerGrant};
 
+use super::slots::{Place, Teacher};
+
 /// The producers of this client in one partition.
 #[derive(Default)]
 pub(super) struct Producers(HashMap<ProducerId, Producer>);
@@ -18,8 +20,12 @@ pub(super) struct Producer {
     pub(super) epoch: u64,
     /// The sequence that the registration began with.
     pub(super) first: u64,
-    /// The sequence of the next append, and when that was so; `None` until it was looked up.
-    pub(super) next: Option<(u64, Duration)>,
+    /// The sequence of the next append; `None` until it was looked up.
+    pub(super) next: Option<u64>,
+    /// Whoever registers the producer anew and appends under a number of this one's does so after this.
+    alone_at: Duration,
+    /// How many registrations there had been in the partition when this one was last seen to be the newest of its id.
+    pub(super) registrations: i64,
     /// True while an attempt of the next append may be under way that nobody waits for any more.
     in_doubt: bool,
     /// From which sequence on the stored number is how much higher, in order.
@@ -28,7 +34,23 @@ pub(super) struct Producer {
 
 impl Producer {
     pub(super) fn new(epoch: u64, first: u64) -> Self {
-        Self { epoch, first, next: None, in_doubt: false, shifts: Vec::new() }
+        let (alone_at, registrations) = (Duration::ZERO, -1);
+        Self { epoch, first, next: None, alone_at, registrations, in_doubt: false, shifts: Vec::new() }
+    }
+
+    /// Nobody had registered the producer anew then, when there had been so many registrations.
+    pub(super) fn is_newest(&mut self, then: Duration, registrations: i64) {
+        self.alone_at = then;
+        self.registrations = registrations;
+    }
+
+    /// Whether an heir that uses this one's numbers can only have slots after that place.
+    ///
+    /// An heir's slots are above all that were reserved before it registered, and registrations are counted where slots
+    /// are reserved: as long as no more are counted, no heir has a slot before the reserved one.
+    pub(super) fn is_alone(&self, place: Place) -> bool {
+        let counted = Teacher::Reservation { registrations: self.registrations };
+        place.by == counted || self.alone_at >= place.taught
     }
 
     /// The number that a sequence is stored under.
@@ -45,6 +67,10 @@ impl Producer {
 }
 
 impl Producers {
+    pub(super) fn get_mut(&mut self, id: &ProducerId) -> Option<&mut Producer> {
+        self.0.get_mut(id)
+    }
+
     pub(super) fn get_or_insert_with(&mut self, id: &ProducerId, new: impl FnOnce() -> Producer) -> &mut Producer {
         self.0.entry(id.clone()).or_insert_with(new)
     }
@@ -56,7 +82,8 @@ impl Producers {
     /// The append of this sequence has a slot, by a request sent then.
     pub(super) fn appended(&mut self, stamp: &ProducerStamp, sent: Duration) {
         if let Some(producer) = self.0.get_mut(&stamp.id) {
-            producer.next = Some((stamp.sequence + 1, sent));
+            producer.next = Some(stamp.sequence + 1);
+            producer.alone_at = sent;
             producer.in_doubt = false;
         }
     }
@@ -66,13 +93,6 @@ impl Producers {
         self.0.get_mut(&stamp.id).is_some_and(|producer| std::mem::replace(&mut producer.in_doubt, in_doubt))
     }
 
-    /// The sequence is still the next.
-    pub(super) fn is_next(&mut self, stamp: &ProducerStamp, since: Duration) {
-        if let Some(producer) = self.0.get_mut(&stamp.id) {
-            producer.next = Some((stamp.sequence, since));
-        }
-    }
-
     /// From this sequence on the stored number is another.
     pub(super) fn renumber(&mut self, stamp: &ProducerStamp, stored: u64) {
         if let Some(producer) = self.0.get_mut(&stamp.id) {
@@ -80,12 +100,17 @@ impl Producers {
         }
     }
 
-    /// The number of the producer's next append when it is known, and when that was so.
-    pub(super) fn known_next(&self, stamp: &ProducerStamp) -> Option<(u64, Duration)> {
+    /// Whether this is the next append of a registration that appends through this client.
+    pub(super) fn expects(&self, stamp: &ProducerStamp) -> bool {
+        let expected = |producer: &Producer| producer.epoch == stamp.epoch && producer.next == Some(stamp.sequence);
+        self.0.get(&stamp.id).is_some_and(expected)
+    }
+
+    /// The number of the producer's next append, when it is known.
+    pub(super) fn known_next(&self, stamp: &ProducerStamp) -> Option<u64> {
         let known = |producer: &&Producer| producer.epoch == stamp.epoch && !producer.in_doubt;
         let producer = self.0.get(&stamp.id).filter(known)?;
-        let (next, since) = producer.next?;
-        (next == stamp.sequence).then(|| (producer.stored(next), since))
+        producer.next.filter(|next| *next == stamp.sequence).map(|next| producer.stored(next))
     }
 }
 

@@ -1,17 +1,16 @@
 //! Producers: who may append what next.
 
-use std::time::Duration;
-
 use bson::rawdoc;
 use minibatch_core::{
     Cause, Error, ProducerId, Slot,
-    chunk::NewChunk,
+    chunk::{NewChunk, ProducerStamp},
     storage::{Partition, ProducerGrant},
 };
 
 use super::{
     chunk::signed,
     numbers::{Producer, Producers},
+    slots::{Place, Teacher},
     stored::ProducerRow,
 };
 use crate::{
@@ -52,6 +51,8 @@ impl Client {
                 Err(failure) => return Err(failure.into()),
             }
         };
+        // after the row and before the first append: whoever reserves a slot sees that there is somebody new
+        self.change_partition(partition, Update::default().and("registrations", Change::Add(1))).await?;
         // in this order: what is gone from the log is in the row
         let last = self.last_written(partition, producer).await?.map_or(0, |last| last.sequence);
         let trimmed = self.producer_row(partition, producer).await?.map_or(0, |row| row.last_sequence);
@@ -60,37 +61,23 @@ impl Client {
         Ok(grant)
     }
 
-    /// Judges an append by what is known, and by what is stored where that does not do.
-    ///
-    /// What is known must not be older than the knowledge of the slot to write to. Otherwise an heir may have used the
-    /// number in a lower slot, which was trimmed since, and nothing would keep this append out.
+    /// Judges an append by what is known, and by what is stored where that does not do. `registrations` were counted
+    /// before.
     pub(super) async fn judge(
         &self,
         partition: &Partition,
+        registrations: i64,
         producers: &mut Producers,
         chunk: &NewChunk,
-        slot_known: Duration,
     ) -> Result<Verdict, Error> {
         let stamp = &chunk.producer;
-        let known = producers.known_next(stamp);
-        if let Some((stored, _)) = known.filter(|(_, since)| *since >= slot_known) {
+        if let Some(stored) = producers.known_next(stamp) {
             return Ok(Verdict::New(stored));
         }
         let now = self.clock().elapsed();
-        let last = if known.is_none() { self.last_written(partition, &stamp.id).await? } else { None };
+        let last = self.last_written(partition, &stamp.id).await?;
         // after the log: what is gone from there is here
-        let row = self.producer_row(partition, &stamp.id).await?.filter(|row| stamp.epoch <= row.epoch);
-        let Some(row) = row else {
-            return Err(Cause::out_of_range("a producer's epoch is the one that register_producer gave").into());
-        };
-        if stamp.epoch < row.epoch {
-            return Err(Cause::fenced(stamp.epoch).into());
-        }
-        if let Some((stored, _)) = known {
-            // no heir, so nobody else uses the number
-            producers.is_next(stamp, now);
-            return Ok(Verdict::New(stored));
-        }
+        let row = self.newest_row(partition, stamp).await?;
         let (last_epoch, last_sequence) = match last {
             Some(last) if last.sequence >= row.last_sequence => (last.epoch, last.sequence),
             _ => (row.last_epoch, row.last_sequence),
@@ -107,7 +94,8 @@ impl Client {
             producer.shifts = vec![(producer.first, (last_sequence + 1).saturating_sub(producer.first))];
             producer.first
         };
-        producer.next = Some((next, now));
+        producer.next = Some(next);
+        producer.is_newest(now, registrations);
         match stamp.sequence {
             new if new == next => Ok(Verdict::New(producer.stored(new))),
             before if (1..next).contains(&before) => {
@@ -115,6 +103,39 @@ impl Client {
                 self.appended_before(partition, chunk, stored).await
             }
             other => Err(Cause::out_of_order_sequence(next, other).into()),
+        }
+    }
+
+    /// Makes sure that no heir has used the append's number in a slot before that place, which may be trimmed by now so
+    /// that nothing would keep this append out.
+    pub(super) async fn confirm(
+        &self,
+        partition: &Partition,
+        producers: &mut Producers,
+        chunk: &NewChunk,
+        place: Place,
+    ) -> Result<(), Error> {
+        let Some(producer) = producers.get_mut(&chunk.producer.id).filter(|producer| !producer.is_alone(place)) else {
+            return Ok(());
+        };
+        let now = self.clock().elapsed();
+        self.newest_row(partition, &chunk.producer).await?;
+        producer.is_newest(
+            now,
+            match place.by {
+                Teacher::Reservation { registrations } => registrations,
+                Teacher::Append | Teacher::Tail => producer.registrations,
+            },
+        );
+        Ok(())
+    }
+
+    /// The row of a producer whose newest registration this is.
+    async fn newest_row(&self, partition: &Partition, stamp: &ProducerStamp) -> Result<ProducerRow, Error> {
+        match self.producer_row(partition, &stamp.id).await? {
+            Some(row) if stamp.epoch < row.epoch => Err(Cause::fenced(stamp.epoch).into()),
+            Some(row) if stamp.epoch == row.epoch => Ok(row),
+            _ => Err(Cause::out_of_range("a producer's epoch is the one that register_producer gave").into()),
         }
     }
 

@@ -9,7 +9,7 @@ use minibatch_core::{
     storage::{Partition, ReadLimit},
 };
 
-use super::{chunk, tail::SLOT_AGE};
+use super::{chunk, slots::SLOT_AGE};
 use crate::{
     client::Client,
     database::{Collection, Filter, Find, Order, Test},
@@ -134,8 +134,17 @@ impl Client {
             self.note_read(&state, &gathered, before);
             match more {
                 More::Wanted if !last => {}
-                More::Hole => return self.hole(partition, &state, gathered).await,
-                _ => return Ok(gathered.records),
+                More::Hole => {
+                    // the floor first: what is trimmed is no hole
+                    document = self.read_partition(partition).await?;
+                    if gathered.next < document.floor {
+                        return gathered.or_trimmed(document.floor);
+                    }
+                    if !self.mend(partition, &state, gathered.next).await? {
+                        return Ok(gathered.records);
+                    }
+                }
+                More::Wanted | More::Enough => return Ok(gathered.records),
             }
         }
     }
@@ -146,29 +155,6 @@ impl Client {
         size.saw(gathered.records.len() - documents, gathered.bytes - bytes, gathered.messages - messages);
         drop(size);
         state.saw_tail(gathered.next.previous());
-    }
-
-    /// A missing slot: trimmed, or not yet filled by whoever has that slot, which readers wait for.
-    async fn hole(
-        &self,
-        partition: &Partition,
-        state: &PartitionState,
-        gathered: Gathered,
-    ) -> Result<Vec<Record>, Error> {
-        let floor = self.read_partition(partition).await?.floor;
-        if gathered.next < floor {
-            return gathered.or_trimmed(floor);
-        }
-        let mut warned = state.hole.lock().unwrap_or_else(PoisonError::into_inner);
-        if *warned != Some(gathered.next) {
-            *warned = Some(gathered.next);
-            tracing::warn!(
-                %partition,
-                slot = %gathered.next,
-                "a slot is empty while later ones are filled: readers wait for the producer that has it"
-            );
-        }
-        drop(warned);
-        Ok(gathered.records)
+        state.holes.filled_before(gathered.next);
     }
 }

@@ -131,8 +131,8 @@ impl Client {
         for (producer, (epoch, sequence)) in &fold.producers {
             self.fold(partition, producer, *epoch, *sequence).await?;
         }
-        // exactly from that floor on was folded
-        let unchanged = Filter::of(partition).eq("floor_slot", old.floor.to_i64());
+        // exactly from that floor on was folded, and no group has come since the groups were listed
+        let unchanged = Filter::of(partition).eq("floor_slot", old.floor.to_i64()).eq("groups", old.groups);
         let update = Update::set("floor_slot", target.to_i64())
             .and_set("floor_time", DateTime::from_millis(fold.time.as_millis()))
             .and("floor_counts.records", Change::Add(fold.records))

@@ -13,22 +13,41 @@ use minibatch_core::{
 };
 use tokio::task::JoinSet;
 
-use super::world::{client, for_seeds, pass, stream, verdict};
+use super::{
+    invariants::{
+        Broken,
+        Invariant::{I9, I10},
+        ended,
+    },
+    mutants::Mutant,
+    world::{World, for_seeds, pass, stream, verdict},
+};
 use crate::{
     MongoStorage,
-    database::model::{Faults, Random, Server},
+    database::model::{Faults, Random},
 };
 
 const TTL: Duration = Duration::from_secs(10);
 
 /// What each version was seen to hold, by its committer or by who took over.
 #[derive(Default)]
-struct History(BTreeMap<u64, Bytes>);
+struct History {
+    versions: BTreeMap<u64, Bytes>,
+    /// The newest owner's.
+    epoch: u64,
+}
 
 impl History {
-    fn saw(&mut self, fence: Fence, checkpoint: &Bytes) {
-        let known = self.0.entry(fence.version).or_insert_with(|| checkpoint.clone());
-        assert_eq!(known, checkpoint, "version {} holds two things", fence.version);
+    /// A checkpoint begins with the version that it is committed as.
+    fn saw(&mut self, fence: Fence, checkpoint: &Bytes) -> Result<(), Broken> {
+        let of_version = checkpoint.starts_with(format!("{}/", fence.version).as_bytes());
+        I9.holds(of_version, || format!("version {} holds {checkpoint:?}", fence.version))?;
+        let known = self.versions.entry(fence.version).or_insert_with(|| checkpoint.clone());
+        I9.holds(known == checkpoint, || format!("version {} holds two things", fence.version))
+    }
+
+    fn newest(&self) -> u64 {
+        self.versions.last_key_value().map_or(0, |(version, _)| *version)
     }
 }
 
@@ -39,77 +58,82 @@ async fn live(
     group: GroupName,
     history: Arc<Mutex<History>>,
     mut random: Random,
-) {
-    for life in 0..4 {
-        let member = verdict(|| storage.join(TTL)).await.unwrap();
+) -> Result<(), Broken> {
+    for _ in 0..3 {
+        let member = verdict(|| storage.join(TTL)).await?;
         let (newest, state) = loop {
-            let newest = history.lock().unwrap().0.last_key_value().map_or(0, |(version, _)| *version);
+            let newest = history.lock().unwrap().newest();
             match verdict(|| storage.acquire(&partition, &group, &member)).await {
                 Ok(Acquired::Owner(state)) => break (newest, Some(state)),
                 Ok(Acquired::Held(_)) => {}
-                Err(error) => {
-                    assert!(matches!(error.cause(), Cause::MemberDead), "{error}");
-                    break (newest, None);
-                }
+                Err(error) if matches!(error.cause(), Cause::MemberDead) => break (newest, None),
+                Err(error) => return Err(error.into()),
             }
             pass(Duration::from_millis(500)).await;
             let _ = storage.heartbeat(&member, TTL).await;
         };
         let Some(state) = state else { continue };
-        assert!(state.fence.version >= newest, "version {} was committed, {} found", newest, state.fence.version);
-        if let Some(checkpoint) = &state.checkpoint {
-            history.lock().unwrap().saw(state.fence, checkpoint);
+        I9.holds(state.fence.version >= newest, || format!("version {newest} was committed, {:?} found", state.fence))?;
+        {
+            let mut history = history.lock().unwrap();
+            history.epoch = history.epoch.max(state.fence.epoch);
+            if let Some(checkpoint) = &state.checkpoint {
+                history.saw(state.fence, checkpoint)?;
+            }
         }
         let mut fence = state.fence;
-        for number in 0..random.below(12) {
-            let checkpoint = Bytes::from(format!("{member}/{life}/{number}"));
+        for _ in 0..random.below(8) {
+            let checkpoint = Bytes::from(format!("{}/{member}", fence.version + 1));
             let counters = Counters { finished: fence.version + 1, ..Counters::default() };
             let commit = Commit { checkpoint: checkpoint.clone(), keep_from: Offset::FIRST, counters };
+            let newest = history.lock().unwrap().epoch;
             match verdict(|| storage.commit(&partition, &group, fence, commit.clone())).await {
                 Ok(next) => {
-                    assert_eq!(next, Fence { epoch: fence.epoch, version: fence.version + 1 });
-                    history.lock().unwrap().saw(next, &checkpoint);
-                    fence = next;
+                    I10.holds(fence.epoch >= newest, || format!("{fence:?} committed after epoch {newest}"))?;
+                    fence = Fence { epoch: fence.epoch, version: fence.version + 1 };
+                    I9.holds(next == fence, || format!("{next:?} instead of {fence:?}"))?;
+                    history.lock().unwrap().saw(next, &checkpoint)?;
                 }
-                Err(error) => {
-                    assert_eq!(error.kind(), ErrorKind::Fenced, "{error}");
-                    break;
-                }
+                Err(error) if error.kind() == ErrorKind::Fenced => break,
+                Err(error) => return Err(error.into()),
             }
             if random.chance(100) {
                 pass(Duration::from_millis(random.below(30_000))).await;
             }
         }
         match random.below(3) {
-            0 => verdict(|| storage.release(&partition, &group, fence.epoch)).await.unwrap(),
-            1 => verdict(|| storage.leave(&member)).await.unwrap(),
+            0 => verdict(|| storage.release(&partition, &group, fence.epoch)).await?,
+            1 => verdict(|| storage.leave(&member)).await?,
             _ => {}
         }
     }
+    Ok(())
 }
 
-async fn world(seed: u64) {
-    let server = Server::start();
-    let (calm, _) = client(&server, Faults::NONE, seed);
+pub(super) async fn world(seed: u64, mutant: Option<Mutant>) -> Result<(), Broken> {
+    let world = World::new(mutant);
+    let (calm, _) = world.client(Faults::NONE, seed);
     let (stream, group) = stream(&calm).await;
     let partition = stream.partition(0);
+    let trouble = world.server.trouble(seed);
     let history = Arc::<Mutex<History>>::default();
     let mut members = JoinSet::new();
-    for number in 0..5 {
-        let (storage, _) = client(&server, Faults::MANY, seed * 100 + number);
+    for number in 0..4 {
+        let (storage, _) = world.client(Faults::MANY, seed * 100 + number);
         let random = Random::new(seed * 101 + number);
         members.spawn(live(storage, partition.clone(), group.clone(), Arc::clone(&history), random));
     }
-    while let Some(ended) = members.join_next().await {
-        ended.unwrap();
+    while let Some(member) = members.join_next().await {
+        ended(member)?;
     }
-    let state = calm.groups(&partition).await.unwrap().remove(0).1;
-    let history = history.lock().unwrap();
-    let newest = history.0.last_key_value().map_or(0, |(version, _)| *version);
-    assert!(state.fence.version >= newest && newest > 10, "{newest} of {}", state.fence.version);
+    drop(trouble);
+    pass(Duration::from_secs(200)).await;
+    let state = verdict(|| calm.groups(&partition)).await?.remove(0).1;
+    let newest = history.lock().unwrap().newest();
+    I9.holds(state.fence.version >= newest, || format!("{newest} was committed, {:?} found", state.fence))
 }
 
 #[test]
 fn versions_have_one_history() {
-    for_seeds(world);
+    for_seeds(|seed| world(seed, None));
 }

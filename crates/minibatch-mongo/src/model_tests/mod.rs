@@ -1,7 +1,11 @@
-//! The protocol on the model of MongoDB: first the contract without faults, then what faults must not break.
+//! The protocol on the model of MongoDB: first the contract without faults, then what faults must not break, then that
+//! a protocol with a rule broken is found out.
 
 mod commits;
 mod conformance;
+mod gaps;
+mod invariants;
+mod mutants;
 mod producers;
 mod stale_slots;
 mod world;

@@ -1,75 +1,72 @@
-//! Many producers on one partition while everything goes wrong: nothing lost, nothing twice, each one's order kept,
-//! no slot empty, whatever is trimmed meanwhile.
+//! Many producers on one partition, readers and trimmers while everything goes wrong: nothing lost, nothing twice, each
+//! one's order kept, and all readers agree.
 
 use std::{
-    collections::{HashMap, HashSet},
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use minibatch_core::{
-    Cause, ErrorKind, ProducerId, Slot,
-    storage::{ChunkLog, Partition},
+    Cause, ErrorKind, GroupName, ProducerId, Slot,
+    storage::{ChunkLog, GroupStore, Partition, Start, StreamInfo},
 };
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout},
+};
 
-use super::world::{Reader, chunk, client, for_seeds, pass, stream, text, verdict};
+use super::{
+    invariants::{Appended, Broken, Invariant, check_agreement, check_log, ended},
+    mutants::Mutant,
+    world::{Reader, STRATEGY, World, chunk, for_seeds, pass, verdict},
+};
 use crate::{
     MongoStorage,
-    database::model::{Faults, Random, Server},
+    database::model::{Faults, Random},
 };
 
-/// What the producers were told.
-#[derive(Default)]
-struct Told {
-    /// Texts with the slot that they were told.
-    acknowledged: Vec<(String, Slot)>,
-    /// Texts that nobody was told of.
-    unclear: HashSet<String>,
-    /// For each registration its texts in order.
-    orders: HashMap<(String, u64), Vec<String>>,
-}
+const CHUNKS: u64 = 6;
+const LIVES: u64 = 2;
 
 struct Producing {
     partition: Partition,
     id: ProducerId,
-    told: Arc<Mutex<Told>>,
+    told: Arc<Mutex<Vec<Appended>>>,
     random: Random,
 }
 
 impl Producing {
     /// Registers and appends. Now and then it is killed: what it was appending is unclear.
-    async fn live(&mut self, storage: &MongoStorage, life: u64, chunks: u64) {
-        let grant = verdict(|| storage.register_producer(&self.partition, &self.id)).await.unwrap();
-        for number in 0..chunks {
+    async fn live(&mut self, storage: &MongoStorage, life: u64) -> Result<(), Broken> {
+        let grant = verdict(|| storage.register_producer(&self.partition, &self.id)).await?;
+        for number in 0..CHUNKS {
             self.idle().await;
-            let (sequence, text) = (grant.next_sequence + number, format!("{}/{life}/{number}", self.id));
-            let chunk = chunk(&self.id, grant.epoch, sequence, &text);
+            let text = format!("{}/{life}/{number}", self.id);
+            let chunk = chunk(&self.id, grant.epoch, grant.next_sequence + number, &text);
+            let mut append = Appended { id: self.id.clone(), text, called: Instant::now(), acknowledged: None };
+            let at = self.told.lock().unwrap().len();
+            self.told.lock().unwrap().push(append.clone());
             loop {
-                let append = storage.append(&self.partition, chunk.clone());
+                let call = storage.append(&self.partition, chunk.clone());
                 // dropped half way now and then, and called again
                 let patience = Duration::from_millis(if self.random.chance(100) { 5 } else { 1_000_000 });
-                match timeout(patience, append).await {
+                match timeout(patience, call).await {
                     Err(_) => {}
                     Ok(Ok(slot)) => {
-                        let mut told = self.told.lock().unwrap();
-                        told.acknowledged.push((text.clone(), slot));
-                        told.orders.entry((self.id.to_string(), grant.epoch)).or_default().push(text);
+                        append.acknowledged = Some((slot, Instant::now()));
+                        self.told.lock().unwrap()[at] = append;
                         break;
                     }
                     Ok(Err(error)) if error.kind() == ErrorKind::Retry => {}
-                    Ok(Err(error)) => {
-                        assert!(matches!(error.cause(), Cause::Fenced { .. }), "{text}: {error}");
-                        self.told.lock().unwrap().unclear.insert(text);
-                        return;
-                    }
+                    Ok(Err(error)) if matches!(error.cause(), Cause::Fenced { .. }) => return Ok(()),
+                    Ok(Err(error)) => return Err(error.into()),
                 }
                 if self.random.chance(50) {
-                    self.told.lock().unwrap().unclear.insert(text);
-                    return;
+                    return Ok(());
                 }
             }
         }
+        Ok(())
     }
 
     async fn idle(&mut self) {
@@ -82,81 +79,88 @@ impl Producing {
     }
 }
 
-async fn world(seed: u64) {
-    let server = Server::start();
-    let (calm, _) = client(&server, Faults::NONE, seed);
-    let (stream, group) = stream(&calm).await;
+/// Reads what there is, from time to time, and finishes with it.
+async fn follow(reader: Arc<tokio::sync::Mutex<Reader>>, mut random: Random) -> Result<(), Broken> {
+    loop {
+        while reader.lock().await.step().await? {}
+        pass(Duration::from_millis(random.below(2_000))).await;
+    }
+}
+
+/// A group that begins while others are trimming, and reads from where it is told.
+async fn join_late(storage: MongoStorage, stream: StreamInfo, after: Duration) -> Result<Reader, Broken> {
+    pass(after).await;
+    let group = GroupName::new("late").unwrap();
+    verdict(|| storage.open_group(&stream, &group, STRATEGY, Start::Earliest)).await?;
+    Ok(Reader::new(&storage, &stream.partition(0), &group).await?)
+}
+
+pub(super) async fn world(seed: u64, mutant: Option<Mutant>) -> Result<(), Broken> {
+    let world = World::new(mutant);
+    let (calm, _) = world.client(Faults::NONE, seed);
+    let (stream, group) = super::world::stream(&calm).await;
     let partition = stream.partition(0);
-    let told = Arc::new(Mutex::new(Told::default()));
+    let trouble = world.server.trouble(seed);
+    let mut random = Random::new(seed);
+    let told = Arc::new(Mutex::new(Vec::new()));
     let mut producers = JoinSet::new();
     for number in 0..6_u64 {
         let id = ProducerId::new(&format!("p{}", number % 4)).unwrap();
         let random = Random::new(seed * 31 + number);
         let mut producing = Producing { partition: partition.clone(), id, told: Arc::clone(&told), random };
-        let server = Arc::clone(&server);
+        let clients: Vec<_> =
+            (0..LIVES).map(|life| world.client(Faults::MANY, seed * 1_000 + number * 10 + life).0).collect();
         producers.spawn(async move {
             // numbers 4 and 5 are heirs of 0 and 1, which may go on as zombies
             pass(Duration::from_secs(if number >= 4 { 20 } else { 0 })).await;
-            for life in 0..3 {
-                let (storage, _) = client(&server, Faults::MANY, seed * 1_000 + number * 10 + life);
-                producing.live(&storage, number * 10 + life, 12).await;
+            for (life, storage) in (number * 10..).zip(&clients) {
+                producing.live(storage, life).await?;
             }
+            Ok(())
         });
     }
     let mut others = JoinSet::new();
+    let (storage, connection) = world.client(Faults::MANY, seed * 99);
+    let reader = Arc::new(tokio::sync::Mutex::new(Reader::new(&storage, &partition, &group).await?));
+    others.spawn(follow(Arc::clone(&reader), Random::new(seed * 98)));
     for number in 0..2 {
-        let (storage, _) = client(&server, Faults::MANY, seed * 77 + number);
+        let (storage, _) = world.client(Faults::MANY, seed * 77 + number);
         let (partition, mut random) = (partition.clone(), Random::new(seed * 78 + number));
         others.spawn(async move {
             loop {
                 pass(Duration::from_millis(random.below(8_000))).await;
-                verdict(|| storage.trim(&partition, Slot::ZERO)).await.unwrap();
+                verdict(|| storage.trim(&partition, Slot::ZERO)).await?;
             }
         });
     }
-    let (storage, connection) = client(&server, Faults::MANY, seed * 99);
-    let mut reader = Reader::new(&storage, &partition, &group).await;
-    while !producers.is_empty() {
-        if !reader.step().await {
-            pass(Duration::from_millis(300)).await;
-        }
-        while let Some(ended) = producers.try_join_next() {
-            ended.unwrap();
-        }
-    }
-    connection.heal();
-    // what was under way for long arrives, and may be anything but lost or twice
-    pass(Duration::from_secs(300)).await;
-    others.shutdown().await;
-    while reader.step().await {}
-    let trimmed = calm.bounds(&partition).await.unwrap().floor;
-    check(&reader, &told.lock().unwrap(), trimmed);
-}
+    let (storage, late_connection) = world.client(Faults::MANY, seed * 97);
+    let late = tokio::spawn(join_late(storage, stream, Duration::from_millis(random.below(90_000))));
 
-fn check(reader: &Reader, told: &Told, trimmed: Slot) {
-    let mut slots = HashMap::new();
-    let mut keys = HashSet::new();
-    for (expected, record) in (1..).zip(&reader.records) {
-        assert_eq!(record.slot.get(), expected, "slots are dense");
-        let text = text(record);
-        assert!(keys.insert((record.producer.id.clone(), record.producer.sequence)), "{text}: number used twice");
-        assert!(slots.insert(text.clone(), record.slot).is_none(), "{text} is there twice");
+    while !producers.is_empty() {
+        tokio::select! {
+            Some(produced) = producers.join_next() => ended(produced)?,
+            Some(other) = others.join_next() => ended(other)?,
+        }
     }
-    for (text, acknowledged) in &told.acknowledged {
-        let slot = slots.get(text).unwrap_or_else(|| panic!("{text} was acknowledged and is lost"));
-        assert!(slot <= acknowledged, "{text} is in {slot}, and {acknowledged} was said");
+    let Ok(late) = late.await else { return Invariant::Verdict.broken("a client panicked") };
+    let mut late = late?;
+    drop(trouble);
+    connection.heal();
+    late_connection.heal();
+    // what was under way for long arrives, and may be anything but lost or twice
+    pass(Duration::from_secs(200)).await;
+    if let Some(other) = others.try_join_next() {
+        ended(other)?;
     }
-    let known: HashSet<_> = told.acknowledged.iter().map(|(text, _)| text).chain(&told.unclear).collect();
-    for text in slots.keys() {
-        assert!(known.contains(text), "{text} is there and its producer was told otherwise");
-    }
-    for texts in told.orders.values() {
-        assert!(texts.is_sorted_by_key(|text| slots[text]), "order of {texts:?}");
-    }
-    assert!(trimmed > Slot::FIRST, "nothing was trimmed in this run");
+    others.shutdown().await;
+    late.catch_up().await?;
+    let mut reader = reader.lock().await;
+    reader.catch_up().await?;
+    check_agreement(&reader.records, &late.records)?;
+    check_log(&reader.records, &told.lock().unwrap())
 }
 
 #[test]
 fn nothing_is_lost_and_nothing_twice() {
-    for_seeds(world);
+    for_seeds(|seed| world(seed, None));
 }

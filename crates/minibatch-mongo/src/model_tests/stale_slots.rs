@@ -8,11 +8,15 @@ use minibatch_core::{
 };
 use tokio::task::JoinHandle;
 
-use super::world::{Reader, chunk, client, pass, stream, text, verdict};
+use super::{
+    invariants::{Broken, Invariant},
+    mutants::Mutant,
+    world::{Reader, World, chunk, client, is_text, pass, stream, verdict},
+};
 use crate::{
     MongoStorage,
     database::{
-        Collection, Database, Filter, Find,
+        Change, Collection, Database, Filter, Find, Update,
         model::{Connection, Faults, Server},
     },
 };
@@ -20,7 +24,8 @@ use crate::{
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A client that will stand still, and another that goes on meanwhile.
-struct World {
+struct Slow {
+    server: Arc<Server>,
     storage: MongoStorage,
     slow: Arc<Connection>,
     quick: MongoStorage,
@@ -30,12 +35,13 @@ struct World {
     epoch: u64,
 }
 
-impl World {
+impl Slow {
     /// One in which the slow client has written so many chunks.
-    async fn after(before: u64) -> Self {
-        let server = Server::start();
-        let (storage, slow) = client(&server, Faults::NONE, 1);
-        let (quick, _) = client(&server, Faults::NONE, 2);
+    async fn after(before: u64, mutant: Option<Mutant>) -> Self {
+        let world = World::new(mutant);
+        let (storage, slow) = world.client(Faults::NONE, 1);
+        // this one breaks no rule of clients
+        let (quick, _) = client(&world.server, Faults::NONE, 2);
         let (stream, group) = stream(&quick).await;
         let partition = stream.partition(0);
         let id = ProducerId::new("slow").unwrap();
@@ -43,7 +49,17 @@ impl World {
         for sequence in 1..=before {
             storage.append(&partition, chunk(&id, epoch, sequence, &sequence.to_string())).await.unwrap();
         }
-        Self { storage, slow, quick, partition, group, id, epoch }
+        Self { server: world.server, storage, slow, quick, partition, group, id, epoch }
+    }
+
+    /// The slow client sees that others write: from its next append on it reserves its slots for a while.
+    async fn others_write(&self) {
+        let beyond =
+            Update::default().and("head", Change::Beyond { other: "floor_slot", value: 0, unless: ("reserver", 0) });
+        let partition = Filter::of(&self.partition);
+        // lower than what is filled, which is nobody's
+        self.slow.find_and_update(Collection::Partitions, partition, beyond, false).await.unwrap();
+        pass(Duration::from_secs(1)).await;
     }
 
     /// Appends in the background, as often as it takes.
@@ -61,8 +77,8 @@ impl World {
         for sequence in 1..=chunks {
             quick.append(partition, chunk(&other, grant.epoch, sequence, "quick")).await.unwrap();
         }
-        let mut reader = Reader::new(quick, partition, &self.group).await;
-        while reader.step().await {}
+        let mut reader = Reader::new(quick, partition, &self.group).await.unwrap();
+        reader.catch_up().await.unwrap();
         quick.trim(partition, Slot::ZERO).await.unwrap();
         pass(MINUTE).await;
         (reader, quick.trim(partition, Slot::ZERO).await.unwrap().deleted)
@@ -70,75 +86,95 @@ impl World {
 }
 
 /// A client writes `before` chunks and stands still on the way to the next; another writes 10 meanwhile, all is trimmed,
-/// and only then the first one's insert arrives in a slot that is free again.
-async fn insert_after_trim(before: u64) {
-    let world = World::after(before).await;
-    world.slow.hold_next_write(5 * MINUTE);
+/// and only then the first one's insert arrives in a slot that is free again. With `gaps` it had reserved that slot, which
+/// a tombstone has filled meanwhile.
+pub(super) async fn insert_after_trim(before: u64, gaps: u64, mutant: Option<Mutant>) -> Result<(), Broken> {
+    let world = Slow::after(before, mutant).await;
+    if gaps > 0 {
+        world.others_write().await;
+    }
+    // a reservation is the first write, and the insert the second
+    world.slow.hold_write(usize::try_from(gaps).unwrap(), 5 * MINUTE);
     let held = world.append(before + 1, "late");
     pass(Duration::from_secs(1)).await;
     let (mut reader, deleted) = world.go_on(10).await;
-    assert_eq!(deleted, before + 9);
+    assert_eq!(deleted, before + gaps + 9);
 
-    let World { slow, quick, partition, .. } = world;
+    let Slow { slow, quick, partition, .. } = world;
     let slot = held.await.unwrap();
-    while reader.step().await {}
-    let last = reader.records.last().unwrap();
-    assert_eq!((last.slot, text(last).as_str()), (slot, "late"));
-    assert_eq!(reader.records.len() as u64, before + 11, "neither lost nor twice");
+    reader.catch_up().await?;
+    let late: Vec<Slot> =
+        reader.records.iter().filter(|record| is_text(record, "late")).map(|record| record.slot).collect();
+    Invariant::I1.holds(late == [slot], || format!("it is in {late:?}, and {slot} was said"))?;
+    assert_eq!(reader.records.len() as u64, before + gaps + 11, "neither lost nor twice");
+    assert_eq!(quick.gap_repairs(), gaps);
     // what arrived too late lies where nobody reads it, and is deleted with the next trim
     let limit = ReadLimit { messages: 1, bytes: 1 };
     assert!(quick.read(&partition, Slot::FIRST, limit).await.is_err());
-    quick.trim(&partition, Slot::ZERO).await.unwrap();
+    quick.trim(&partition, Slot::ZERO).await?;
     pass(MINUTE).await;
-    quick.trim(&partition, Slot::ZERO).await.unwrap();
+    quick.trim(&partition, Slot::ZERO).await?;
     let left = slow.find(Find::one(Collection::Chunks, Filter::all()).at_most(100)).await.unwrap();
     assert_eq!(left.documents.len(), 1);
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn slot_taught_by_an_own_append() {
-    insert_after_trim(3).await;
+async fn slot_after_an_own_append() {
+    insert_after_trim(3, 0, None).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn slot_merely_read() {
-    insert_after_trim(0).await;
+    insert_after_trim(0, 0, None).await.unwrap();
 }
 
-/// The same while the client's known tail is old: it is not used.
+#[tokio::test(start_paused = true)]
+async fn slot_reserved() {
+    insert_after_trim(3, 1, None).await.unwrap();
+}
+
+/// A client alone has filled slots that nobody reserved, and all are trimmed: a reservation begins above them.
+#[tokio::test(start_paused = true)]
+async fn reservations_begin_above_the_floor() {
+    let world = Slow::after(100, None).await;
+    let (mut reader, deleted) = world.go_on(0).await;
+    assert_eq!(deleted, 99);
+    let (storage, _) = client(&world.server, Faults::NONE, 3);
+    let id = ProducerId::new("new").unwrap();
+    let grant = storage.register_producer(&world.partition, &id).await.unwrap();
+    let chunk = chunk(&id, grant.epoch, 1, "new");
+    assert_eq!(storage.append(&world.partition, chunk).await.unwrap().get(), 101);
+    reader.catch_up().await.unwrap();
+    assert_eq!(reader.records.len(), 101);
+}
+
+/// A client that was idle knows a slot of its own that is long trimmed: it does not follow it.
 #[tokio::test(start_paused = true)]
 async fn tail_of_long_ago_is_forgotten() {
-    let server = Server::start();
-    let (storage, _) = client(&server, Faults::NONE, 1);
-    let (stream, _) = stream(&storage).await;
-    let partition = stream.partition(0);
-    let id = ProducerId::new("p").unwrap();
-    let grant = storage.register_producer(&partition, &id).await.unwrap();
-    let (other, _) = client(&server, Faults::NONE, 2);
-    let other_id = ProducerId::new("o").unwrap();
-    let other_grant = other.register_producer(&partition, &other_id).await.unwrap();
-    for round in 1..=5 {
-        let slot = storage.append(&partition, chunk(&id, grant.epoch, round, "a")).await.unwrap();
-        assert_eq!(slot.get(), 2 * round - 1);
-        pass(MINUTE).await;
-        let slot = other.append(&partition, chunk(&other_id, other_grant.epoch, round, "b")).await.unwrap();
-        assert_eq!(slot.get(), 2 * round);
+    let world = Slow::after(3, None).await;
+    let (mut reader, _) = world.go_on(10).await;
+    for sequence in 4..7 {
+        let slot = world.append(sequence, "again").await.unwrap();
+        assert_eq!(slot.get(), 10 + sequence);
         pass(MINUTE).await;
     }
+    reader.catch_up().await.unwrap();
+    assert_eq!(reader.records.len(), 16);
 }
 
 /// An append is given up and arrives later, and its client stands still while it looks for it: one of its reads comes
 /// after all was trimmed, those before it before the append arrived.
 async fn looked_for_around_trim(before: usize) {
-    let world = World::after(2).await;
+    let world = Slow::after(2, None).await;
     world.slow.delay_next_write(Duration::from_secs(1));
     world.slow.hold_find(Collection::Producers, before, 5 * MINUTE);
     let held = world.append(3, "3");
     pass(Duration::from_secs(2)).await;
     let (mut reader, _) = world.go_on(2).await;
     let slot = held.await.unwrap();
-    while reader.step().await {}
-    let third: Vec<_> = reader.records.iter().filter(|record| text(record) == "3").map(|record| record.slot).collect();
+    reader.catch_up().await.unwrap();
+    let third: Vec<_> = reader.records.iter().filter(|record| is_text(record, "3")).map(|record| record.slot).collect();
     assert!(third.len() == 1 && third[0] <= slot, "it is in {third:?}, and {slot} was said");
 }
 

@@ -6,19 +6,26 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use minibatch_core::{
     Clock, Error, ErrorKind, GroupName, Offset, ProducerId, Slot, StreamName, Timestamp,
-    chunk::{Chunk, ChunkBuilder, Encoded, NewChunk, ProducerStamp, Record},
+    chunk::{Chunk, ChunkBuilder, Encoded, NewChunk, ProducerStamp, Record, RecordKind},
     storage::{
         Acquired, ChunkLog, Commit, Counters, Fence, GroupStore, Partition, ReadLimit, Start, StreamInfo, StreamStore,
     },
 };
 use tokio::{
     runtime::Builder,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
+use super::{
+    invariants::{Broken, Invariant},
+    mutants::Mutant,
+};
 use crate::{
     MongoOptions, MongoStorage,
-    database::model::{Connection, Faults, Server},
+    database::{
+        Database,
+        model::{Connection, Faults, Rules, Server},
+    },
 };
 
 /// Tokio's clock, which stands still while anybody works and jumps when all wait.
@@ -43,33 +50,55 @@ impl Clock for VirtualClock {
 
 /// One client of a server, and its connection.
 pub(super) fn client(server: &Arc<Server>, faults: Faults, seed: u64) -> (MongoStorage, Arc<Connection>) {
-    let connection = server.connect(faults, seed);
-    let database: Arc<Connection> = Arc::clone(&connection);
-    let clock = Arc::new(VirtualClock(Instant::now()));
-    (MongoStorage::over(database, clock, MongoOptions::default(), seed), connection)
+    World { server: Arc::clone(server), mutant: None }.client(faults, seed)
 }
 
-/// Runs a world for each of some seeds: 40 from 0 on, or the one that `MINIBATCH_SEED` names, or as many from there on as
-/// `MINIBATCH_SEEDS` says.
-pub(super) fn for_seeds<F: Future<Output = ()>>(world: impl Fn(u64) -> F) {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    let first = number("MINIBATCH_SEED");
-    let count = number("MINIBATCH_SEEDS").unwrap_or(if first.is_some() { 1 } else { 40 });
-    for seed in (first.unwrap_or(0)..).take(usize::try_from(count).unwrap()) {
-        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        let named = SeedOnPanic(seed);
-        runtime.block_on(world(seed));
-        drop(named);
+/// A server and what is wrong with it or with its clients, if anything is.
+pub(super) struct World {
+    pub(super) server: Arc<Server>,
+    mutant: Option<Mutant>,
+}
+
+impl World {
+    pub(super) fn new(mutant: Option<Mutant>) -> Self {
+        Self { server: Server::with_rules(mutant.map_or_else(Rules::default, Mutant::rules)), mutant }
+    }
+
+    /// One client, and its connection.
+    pub(super) fn client(&self, faults: Faults, seed: u64) -> (MongoStorage, Arc<Connection>) {
+        let connection = self.server.connect(faults, seed);
+        let mut options = MongoOptions::default();
+        let mut clock: Arc<dyn Clock> = Arc::new(VirtualClock(Instant::now()));
+        let connected: Arc<Connection> = Arc::clone(&connection);
+        let mut database: Arc<dyn Database> = connected;
+        if let Some(mutant) = self.mutant {
+            (options, clock, database) = mutant.client(options, clock, database);
+        }
+        (MongoStorage::over(database, clock, options, seed), connection)
     }
 }
 
-/// Says which seed it was.
-struct SeedOnPanic(u64);
+/// How long a world may take in its own time.
+const LONGEST: Duration = Duration::from_secs(6 * 3_600);
 
-impl Drop for SeedOnPanic {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            println!("MINIBATCH_SEED={} gives this run again", self.0);
+/// Runs a world once.
+pub(super) fn run<F: Future<Output = Result<(), Broken>>>(world: impl FnOnce() -> F) -> Result<(), Broken> {
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let ended = timeout(LONGEST, world()).await;
+        ended.unwrap_or_else(|_| Invariant::Verdict.broken("there is no end of it"))
+    })
+}
+
+/// Runs a world for each of some seeds: 100 from 0 on, or the one that `MINIBATCH_SEED` names, or as many from there on as
+/// `MINIBATCH_SEEDS` says.
+pub(super) fn for_seeds<F: Future<Output = Result<(), Broken>>>(world: impl Fn(u64) -> F) {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
+    let first = number("MINIBATCH_SEED");
+    let count = number("MINIBATCH_SEEDS").unwrap_or(if first.is_some() { 1 } else { 100 });
+    for seed in (first.unwrap_or(0)..).take(usize::try_from(count).unwrap()) {
+        if let Err(broken) = run(|| world(seed)) {
+            panic!("{broken:?}, and MINIBATCH_SEED={seed} gives this run again");
         }
     }
 }
@@ -116,6 +145,11 @@ pub(super) fn text(record: &Record) -> String {
     chunk.message(0).unwrap().decode().unwrap()
 }
 
+/// Whether it is a chunk of that text.
+pub(super) fn is_text(record: &Record, wanted: &str) -> bool {
+    record.kind == RecordKind::Data && text(record) == wanted
+}
+
 /// Owns the group's partition and has finished with everything it read.
 pub(super) struct Reader {
     storage: MongoStorage,
@@ -127,32 +161,43 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) async fn new(storage: &MongoStorage, partition: &Partition, group: &GroupName) -> Self {
-        let member = verdict(|| storage.join(Duration::from_secs(1_000_000))).await.unwrap();
-        let acquired = verdict(|| storage.acquire(partition, group, &member)).await.unwrap();
+    pub(super) async fn new(storage: &MongoStorage, partition: &Partition, group: &GroupName) -> Result<Self, Error> {
+        let member = verdict(|| storage.join(Duration::from_secs(1_000_000))).await?;
+        let acquired = verdict(|| storage.acquire(partition, group, &member)).await?;
         let Acquired::Owner(state) = acquired else { panic!("held") };
-        Self {
+        Ok(Self {
             storage: storage.clone(),
             partition: partition.clone(),
             group: group.clone(),
             fence: state.fence,
             next: state.keep_from.slot(),
             records: Vec::new(),
+        })
+    }
+
+    /// Reads all there is, waiting where a slot is empty.
+    pub(super) async fn catch_up(&mut self) -> Result<(), Error> {
+        loop {
+            while self.step().await? {}
+            if verdict(|| self.storage.bounds(&self.partition)).await?.tail < self.next {
+                return Ok(());
+            }
+            pass(Duration::from_millis(100)).await;
         }
     }
 
     /// Reads what there is, and commits that it needs none of it any more. `false` when there was nothing.
-    pub(super) async fn step(&mut self) -> bool {
+    pub(super) async fn step(&mut self) -> Result<bool, Error> {
         let limit = ReadLimit { messages: 10, bytes: 1 << 20 };
-        let records = verdict(|| self.storage.read(&self.partition, self.next, limit)).await.unwrap();
-        let Some(last) = records.last() else { return false };
+        let records = verdict(|| self.storage.read(&self.partition, self.next, limit)).await?;
+        let Some(last) = records.last() else { return Ok(false) };
         self.next = last.slot.next();
         self.records.extend(records);
         let counters = Counters { finished: self.records.len() as u64, ..Counters::default() };
         let keep_from = Offset::first_of(self.next);
         let commit = Commit { checkpoint: Bytes::from_static(b"none"), keep_from, counters };
         let commit = || self.storage.commit(&self.partition, &self.group, self.fence, commit.clone());
-        self.fence = verdict(commit).await.unwrap();
-        true
+        self.fence = verdict(commit).await?;
+        Ok(true)
     }
 }

@@ -17,8 +17,10 @@ async fn chunks_are_readable() {
         let producing = Producing::new(server.connect().await.unwrap()).await;
         producing.append(1, "text").await.unwrap();
         let chunk = server.documents("minibatch_chunks").await.remove(0);
-        let expected =
-            ["_id", "s", "p", "inc", "slot", "kind", "n", "pid", "pe", "ps", "ts", "sts", "codec", "crc", "data"];
+        let expected = [
+            "_id", "s", "p", "inc", "slot", "kind", "n", "pid", "pe", "ps", "ts", "sts", "codec", "crc", "bytes",
+            "data",
+        ];
         assert_eq!(chunk.keys().collect::<Vec<_>>(), expected);
         assert_eq!(chunk.get_array("data").unwrap(), &[Bson::from("text")]);
         assert_eq!((chunk.get_str("kind").unwrap(), chunk.get_i64("slot").unwrap()), ("data", 1));

@@ -115,6 +115,7 @@ impl FailPoint {
 }
 
 /// A stream's only partition, and a producer of it.
+#[derive(Clone)]
 pub(crate) struct Producing {
     pub(crate) storage: MongoStorage,
     pub(crate) partition: Partition,
@@ -124,8 +125,12 @@ pub(crate) struct Producing {
 
 impl Producing {
     pub(crate) async fn new(storage: MongoStorage) -> Self {
+        Self::named(storage, "p").await
+    }
+
+    pub(crate) async fn named(storage: MongoStorage, id: &str) -> Self {
+        let id = ProducerId::new(id).unwrap();
         let partition = storage.open_stream(&StreamName::new("q").unwrap(), 1).await.unwrap().partition(0);
-        let id = ProducerId::new("p").unwrap();
         let grant = storage.register_producer(&partition, &id).await.unwrap();
         Self { storage, partition, id, grant }
     }

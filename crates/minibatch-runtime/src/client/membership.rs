@@ -2,20 +2,21 @@
 
 use std::{sync::Arc, time::Duration};
 
-use minibatch_core::{Clock, Error, ErrorKind, MemberId, storage::Storage};
+use minibatch_core::{Cause, Clock, Error, ErrorKind, MemberId, storage::Storage};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
 };
 
 use super::Client;
-use crate::retry::until_verdict;
+use crate::{FAREWELL_TIMEOUT, retry::until_verdict};
 
 /// A membership with its heartbeat; dropped, the heartbeat stops and the others find the member dead.
 #[derive(Debug)]
 pub(crate) struct Membership {
     id: MemberId,
     storage: Arc<dyn Storage>,
+    clock: Arc<dyn Clock>,
     lost: CancellationToken,
     heart: TaskTracker,
     stop: CancellationToken,
@@ -25,12 +26,12 @@ pub(crate) struct Membership {
 impl Membership {
     pub(super) async fn join(client: &Client) -> Result<Self, Error> {
         let (storage, clock) = (Arc::clone(client.storage()), Arc::clone(client.clock()));
-        let ttl = client.options().member_ttl;
+        let ttl = client.options().heartbeat_ttl();
         // the deadline counts from before the request: the storage may have begun to count then
         let alive_until = clock.elapsed() + ttl;
         let id = until_verdict(&*clock, "join", || storage.join(ttl)).await?;
         let (lost, stop, heart) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
-        let beating = beat(Arc::clone(&storage), clock, id.clone(), ttl, alive_until);
+        let beating = beat(Arc::clone(&storage), Arc::clone(&clock), id.clone(), ttl, alive_until);
         let (signal, stopped) = (lost.clone(), stop.clone());
         heart.spawn(async move {
             if stopped.run_until_cancelled(beating).await.is_some() {
@@ -38,7 +39,7 @@ impl Membership {
             }
         });
         heart.close();
-        Ok(Self { id, storage, lost, heart, stop: stop.clone(), _stop_on_drop: stop.drop_guard() })
+        Ok(Self { id, storage, clock, lost, heart, stop: stop.clone(), _stop_on_drop: stop.drop_guard() })
     }
 
     pub(crate) fn id(&self) -> &MemberId {
@@ -62,7 +63,11 @@ impl Membership {
     pub(super) async fn leave(&self) {
         self.stop.cancel();
         self.heart.wait().await;
-        if let Err(error) = self.storage.leave(&self.id).await {
+        let left = tokio::select! {
+            left = self.storage.leave(&self.id) => left,
+            () = self.clock.sleep(FAREWELL_TIMEOUT) => Err(Cause::unavailable("no answer in time").into()),
+        };
+        if let Err(error) = left {
             tracing::debug!(%error, "could not leave; the others will find this member dead");
         }
     }

@@ -2,6 +2,8 @@
 
 mod membership;
 mod options;
+mod seats;
+mod stream_options;
 
 use std::{
     collections::HashMap,
@@ -10,15 +12,18 @@ use std::{
 };
 
 use minibatch_core::{
-    Cause, Clock, Error, StreamName,
-    storage::{Partition, Storage, StreamInfo},
+    Cause, Clock, Error, GroupName, StreamName,
+    storage::{Incarnation, Partition, Storage, StreamInfo},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Stream, SystemClock, consumer, producer::Producer};
+use crate::{Stream, SystemClock, consumer, producer::Router, upkeep::Upkeep};
 
 pub(crate) use membership::Membership;
 pub use options::ClientOptions;
+pub(crate) use seats::Seat;
+use seats::Seats;
+pub use stream_options::StreamOptions;
 
 /// A connection to a storage, shared by all its clones: opens streams, keeps the process alive for the other members.
 ///
@@ -43,7 +48,9 @@ struct Inner {
     storage: Arc<dyn Storage>,
     clock: Arc<dyn Clock>,
     options: ClientOptions,
-    producers: Mutex<HashMap<Partition, Weak<Producer>>>,
+    routers: Mutex<HashMap<(StreamName, Incarnation), Weak<Router>>>,
+    seats: Seats,
+    upkeeps: Mutex<HashMap<Partition, Weak<Upkeep>>>,
     membership: tokio::sync::Mutex<Option<Arc<Membership>>>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -63,20 +70,45 @@ impl Client {
             storage,
             clock,
             options,
-            producers: Mutex::default(),
+            routers: Mutex::default(),
+            seats: Seats::default(),
+            upkeeps: Mutex::default(),
             membership: tokio::sync::Mutex::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         }))
     }
 
-    /// Finds the stream of that name, or creates it, for messages of type `T`.
+    /// Finds the stream of that name with the partitions it has, or creates it with one, for messages of type `T`.
     ///
     /// # Errors
-    /// [`Cause::InvalidName`] without asking the storage, [`Cause::StreamDiffers`] when it exists with several
-    /// partitions, [`Cause::Closed`] after [`Client::shutdown`], and what the storage says.
+    /// [`Cause::InvalidName`] without asking the storage, [`Cause::Closed`] after [`Client::shutdown`], and what the
+    /// storage says.
     pub async fn stream<T>(&self, name: &str) -> Result<Stream<T>, Error> {
         self.open(&StreamName::new(name)?).await
+    }
+
+    /// Finds the stream of that name, or creates it, with these options.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use minibatch_memory::MemoryStorage;
+    /// # use minibatch_runtime::{Client, StreamOptions};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> minibatch_core::Result<()> {
+    /// # let client = Client::new(Arc::new(MemoryStorage::new()));
+    /// let four = StreamOptions::default().with_partitions(4);
+    /// let orders = client.stream_with::<String>("orders", &four).await?;
+    /// assert_eq!(orders.partitions(), 4);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Client::stream`], [`Cause::StreamDiffers`] when it exists with another number of partitions, and
+    /// [`Cause::OutOfRange`] for none.
+    pub async fn stream_with<T>(&self, name: &str, options: &StreamOptions) -> Result<Stream<T>, Error> {
+        Ok(self.handle(self.create(&StreamName::new(name)?, options.partitions).await?))
     }
 
     /// The dead letters of the stream `name`: messages that were given up on, with headers that say why.
@@ -102,12 +134,25 @@ impl Client {
     }
 
     pub(crate) async fn open<T>(&self, name: &StreamName) -> Result<Stream<T>, Error> {
+        match self.create(name, 1).await {
+            Err(error) if matches!(error.cause(), Cause::StreamDiffers { .. }) => {
+                let found = self.storage().find_stream(name).await.map_err(|error| error.during("open stream"))?;
+                Ok(self.handle(found.ok_or_else(|| Error::new(Cause::StreamDropped).during("open stream"))?))
+            }
+            created => created.map(|info| self.handle(info)),
+        }
+    }
+
+    async fn create(&self, name: &StreamName, partitions: u32) -> Result<StreamInfo, Error> {
         if self.0.stop.is_cancelled() {
             return Err(Cause::Closed.into());
         }
-        let info = self.storage().open_stream(name, 1).await.map_err(|error| error.during("open stream"))?;
-        let producer = self.producer(info.partition(0));
-        Ok(Stream::new(self.clone(), info, producer))
+        self.storage().open_stream(name, partitions).await.map_err(|error| error.during("open stream"))
+    }
+
+    fn handle<T>(&self, info: StreamInfo) -> Stream<T> {
+        let router = self.router(&info);
+        Stream::new(self.clone(), info, router)
     }
 
     /// All streams, by name.
@@ -132,12 +177,20 @@ impl Client {
     ///
     /// Appends that were called before are finished; calls afterwards give [`Cause::Closed`]. A second call returns at
     /// once.
+    ///
+    /// Returns within 45 s whatever functions and storage do: 30 s for what is out, 5 s each for a storage that does not
+    /// answer to commit, to release, to leave. What has no verdict then comes again at the next start.
+    ///
+    /// # Cancel safety
+    /// Dropped, everything stops nevertheless; call it again to wait for that and to leave.
     pub async fn shutdown(&self) {
         self.0.stop.cancel();
         self.0.tasks.close();
         self.0.tasks.wait().await;
-        if let Some(membership) = self.0.membership.lock().await.take() {
-            membership.leave().await;
+        let mut membership = self.0.membership.lock().await;
+        if let Some(member) = membership.as_ref() {
+            member.leave().await;
+            *membership = None;
         }
     }
 
@@ -163,16 +216,36 @@ impl Client {
         &self.0.stop
     }
 
-    /// The one producer of a partition: callers share its chunks.
-    fn producer(&self, partition: Partition) -> Arc<Producer> {
-        let mut producers = self.0.producers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(producer) = producers.get(&partition).and_then(Weak::upgrade) {
-            return producer;
+    /// The producers of a stream, one for each partition: callers share their chunks.
+    fn router(&self, info: &StreamInfo) -> Arc<Router> {
+        let mut routers = self.0.routers.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (info.name.clone(), info.incarnation);
+        if let Some(router) = routers.get(&key).and_then(Weak::upgrade) {
+            return router;
         }
-        producers.retain(|_, producer| producer.strong_count() > 0);
-        let producer = Arc::new(Producer::start(self, partition.clone()));
-        producers.insert(partition, Arc::downgrade(&producer));
-        producer
+        routers.retain(|_, router| router.strong_count() > 0);
+        let router = Arc::new(Router::new(info.clone()));
+        routers.insert(key, Arc::downgrade(&router));
+        router
+    }
+
+    /// The right to consume a stream as a group in this process: one consumer has it at a time, the others wait.
+    pub(crate) async fn seat(&self, stream: &StreamInfo, group: &GroupName) -> Seat {
+        self.0.seats.take(stream, group).await
+    }
+
+    /// What looks after a stream, by its first partition.
+    pub(crate) fn upkeep(&self, info: &StreamInfo) -> Arc<Upkeep> {
+        let mut upkeeps = self.0.upkeeps.lock().unwrap_or_else(PoisonError::into_inner);
+        let partition = info.partition(0);
+        if let Some(upkeep) = upkeeps.get(&partition).and_then(Weak::upgrade) {
+            return upkeep;
+        }
+        upkeeps.retain(|_, upkeep| upkeep.strong_count() > 0);
+        let upkeep = Arc::new(Upkeep::new(self.clone(), info.clone()));
+        upkeeps.insert(partition, Arc::downgrade(&upkeep));
+        upkeep.touch();
+        upkeep
     }
 
     /// The membership of this process, joined when first needed and again when it was lost.

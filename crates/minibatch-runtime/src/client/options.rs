@@ -6,7 +6,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientOptions {
-    /// How long after its last heartbeat this process is taken for dead, and its work taken over. 10 s.
+    /// How long after its last heartbeat the work of this process is taken over by others at the latest. 10 s.
     pub member_ttl: Duration,
     /// How long an append waits for a verdict before it gives [`Unavailable`](minibatch_core::Cause::Unavailable); it may
     /// still happen. 60 s.
@@ -23,6 +23,16 @@ impl Default for ClientOptions {
 }
 
 impl ClientOptions {
+    /// How often a member looks at the others, and at who holds what it waits for: an owner that dies wakes nobody.
+    pub(crate) fn look_interval(&self) -> Duration {
+        (self.member_ttl / 10).min(Duration::from_secs(1))
+    }
+
+    /// How long a heartbeat is good for: whoever looks then finds the work free in time.
+    pub(crate) fn heartbeat_ttl(&self) -> Duration {
+        self.member_ttl.saturating_sub(self.look_interval())
+    }
+
     /// With another [`ClientOptions::member_ttl`].
     #[must_use]
     pub fn with_member_ttl(mut self, ttl: Duration) -> Self {

@@ -2,14 +2,13 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use minibatch_core::{
-    Error, GroupName, Strategy,
-    storage::{Position, Start},
-};
+use minibatch_core::{Error, GroupName, Strategy, storage::Position};
 use serde::de::DeserializeOwned;
 
-use super::{Consumer, ConsumerOptions, OnBufferFull, OnExhausted, Outcome, Summary, serve, supervisor};
-use crate::{Backoff, Stream, Window};
+use super::{
+    Consumer, ConsumerOptions, OnBufferFull, OnExhausted, OnExpired, Outcome, Summary, crew, serve, supervisor,
+};
+use crate::{Backoff, Group, OnStrategyChange, StartAt, Stream, Window};
 
 /// No window chosen yet.
 #[derive(Clone, Copy, Debug)]
@@ -60,9 +59,21 @@ impl<T, W> Streaming<T, W> {
         self
     }
 
+    /// Begins a new group there instead of at the first message that is kept. A group that is there goes on from where it
+    /// is: [`Group::seek`](crate::Group::seek) moves it.
+    pub fn start(mut self, at: StartAt) -> Self {
+        self.options.start = at;
+        self
+    }
+
     /// Begins a new group after the last message instead of at the first.
-    pub fn latest(mut self) -> Self {
-        self.options.start = Start::Latest;
+    pub fn latest(self) -> Self {
+        self.start(StartAt::Latest)
+    }
+
+    /// What to do when the group's windows were formed by another strategy.
+    pub fn on_strategy_change(mut self, policy: OnStrategyChange) -> Self {
+        self.options.on_strategy_change = policy;
         self
     }
 
@@ -78,8 +89,9 @@ impl<T, W> Streaming<T, W> {
         self
     }
 
-    /// Runs the function on so many windows at once (at least one). With more than one they are begun in order, and done in
-    /// any; one that fails holds up none but itself, until [`max_ahead`](ConsumerOptions::max_ahead).
+    /// Runs the function on so many windows at once (at least one), over all partitions. With more than one they are begun in
+    /// order, and done in any; one that fails holds up none but itself, until [`max_ahead`](ConsumerOptions::max_ahead). With
+    /// one, a window that fails holds up those of its own partition.
     ///
     /// An async function is called in this task, so its futures take turns on one thread and wait side by side: spawn what
     /// computes. A blocking one has a thread for each call.
@@ -104,6 +116,19 @@ impl<T, W> Streaming<T, W> {
     /// What to do when the strategy keeps more messages waiting than the buffer may hold.
     pub fn on_buffer_full(mut self, policy: OnBufferFull) -> Self {
         self.options.on_buffer_full = policy;
+        self
+    }
+
+    /// Keeps what becomes of every window, to be listed and run again: see [`Stream::kept_windows`]. The stream then
+    /// [keeps](crate::Retention::keep) its messages, where no cap is set.
+    pub fn keep(mut self, keep: bool) -> Self {
+        self.options.keep = keep;
+        self
+    }
+
+    /// What to do when retention took messages that the group had not finished.
+    pub fn on_expired(mut self, policy: OnExpired) -> Self {
+        self.options.on_expired = policy;
         self
     }
 
@@ -139,33 +164,40 @@ impl<T: DeserializeOwned + Send + 'static, W> Streaming<T, W> {
     where
         W: Strategy,
     {
-        self.start(false).await
+        self.begin(false).await
     }
 
-    pub(super) async fn start(self, drain: bool) -> Result<Consumer<T>, Error>
+    pub(super) async fn begin(self, drain: bool) -> Result<Consumer<T>, Error>
     where
         W: Strategy,
     {
         let group = self.group?;
         let client = self.stream.client().clone();
         let fingerprint = self.window.driver(Position::START)?.fingerprint();
-        let opened =
-            client.storage().open_group(self.stream.info(), &group, fingerprint.as_str(), self.options.start.clone());
-        opened.await.map_err(|error| error.during("open group"))?;
+        let ConsumerOptions { start, on_strategy_change, .. } = &self.options;
+        let opened = Group::new(client.clone(), self.stream.info().clone(), group.clone());
+        let opened = opened.open(fingerprint.as_str(), start, on_strategy_change).await;
+        opened.map_err(|error| error.during("open group"))?;
+        if self.options.keep {
+            self.stream.upkeep().keep_messages().await.map_err(|error| error.during("keep"))?;
+        }
         let dead = match self.stream.name().is_derived() {
             true => None,
             false => Some(self.stream.name().dead()),
         };
         let setup = supervisor::Setup {
             client,
+            stream: self.stream.info().clone(),
             partition: self.stream.info().partition(0),
             group,
+            upkeep: Arc::clone(self.stream.upkeep()),
             strategy: Arc::new(self.window),
+            fingerprint: fingerprint.as_str().to_owned(),
             options: self.options,
             dead,
             drain,
         };
-        Ok(supervisor::start(setup))
+        Ok(crew::start(setup))
     }
 
     /// Runs an async function on every window, one after the other, until Ctrl-C (or the signal of
@@ -194,7 +226,7 @@ impl<T: DeserializeOwned + Send + 'static, W> Streaming<T, W> {
         R: Outcome,
     {
         let stop = self.stop.take().unwrap_or_else(serve::ctrl_c);
-        serve::run(self.start(false).await?, serve::Async::new(function), Some(stop)).await
+        serve::run(self.begin(false).await?, serve::Async::new(function), Some(stop)).await
     }
 
     /// Runs a blocking function on every window, on the threads for blocking work. Otherwise as [`Streaming::run`].
@@ -211,11 +243,12 @@ impl<T: DeserializeOwned + Send + 'static, W> Streaming<T, W> {
         R: Outcome + 'static,
     {
         let stop = self.stop.take().unwrap_or_else(serve::ctrl_c);
-        serve::run(self.start(false).await?, serve::Blocking::new(function), Some(stop)).await
+        serve::run(self.begin(false).await?, serve::Blocking::new(function), Some(stop)).await
     }
 
-    /// Runs an async function on every window up to the end of the stream as it is now, the last one being what is
-    /// left, and returns. For jobs and tests.
+    /// Runs an async function on every window up to the end of the stream as it is now, the last one of each partition
+    /// being what is left, and returns. For jobs and tests. It takes all partitions, and waits for those that another
+    /// member works on until it lets go of them.
     ///
     /// # Errors
     /// As [`Streaming::run`].
@@ -229,7 +262,7 @@ impl<T: DeserializeOwned + Send + 'static, W> Streaming<T, W> {
         Fut: Future<Output = R> + Send,
         R: Outcome,
     {
-        serve::run(self.start(true).await?, serve::Async::new(function), None).await
+        serve::run(self.begin(true).await?, serve::Async::new(function), None).await
     }
 
     /// Runs a blocking function on every window up to the end of the stream as it is now, on the threads for blocking
@@ -246,7 +279,7 @@ impl<T: DeserializeOwned + Send + 'static, W> Streaming<T, W> {
         F: Fn(Window<T>) -> R + Send + Sync + 'static,
         R: Outcome + 'static,
     {
-        serve::run(self.start(true).await?, serve::Blocking::new(function), None).await
+        serve::run(self.begin(true).await?, serve::Blocking::new(function), None).await
     }
 }
 

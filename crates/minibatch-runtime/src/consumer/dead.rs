@@ -11,16 +11,18 @@ use crate::Client;
 const ERROR: &str = "minibatch-error";
 const ATTEMPTS: &str = "minibatch-attempts";
 const WINDOW: &str = "minibatch-window";
+const PARTITION: &str = "minibatch-partition";
 const OFFSET: &str = "minibatch-offset";
 
 /// The headers of a message without those of a dead letter.
 pub(super) fn own_headers<'a>(message: &Message<'a>) -> Vec<(&'a str, Cow<'a, str>)> {
-    let own = message.headers().filter(|(name, _)| ![ERROR, ATTEMPTS, WINDOW, OFFSET].contains(name));
+    let own = message.headers().filter(|(name, _)| ![ERROR, ATTEMPTS, WINDOW, PARTITION, OFFSET].contains(name));
     own.map(|(name, value)| (name, Cow::Borrowed(value))).collect()
 }
 
 /// Messages of a window on their way to the dead letters.
 pub(super) struct Burial {
+    pub(super) partition: u32,
     pub(super) ordinal: u64,
     pub(super) window: WindowId,
     pub(super) condemned: Condemned,
@@ -37,6 +39,7 @@ impl Burial {
                 (ERROR, Cow::Borrowed(reason.as_str())),
                 (ATTEMPTS, attempt.to_string().into()),
                 (WINDOW, self.window.to_string().into()),
+                (PARTITION, self.partition.to_string().into()),
                 (OFFSET, message.offset().to_string().into()),
             ]);
             (message, headers)

@@ -11,13 +11,14 @@ use std::{
 
 use minibatch_core::{Cause, Error};
 use serde::de::DeserializeOwned;
-use tokio::{
-    sync::{mpsc, watch},
-    task::JoinHandle,
-};
+use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{ConsumerOptions, Delivery, PartitionStatus, Settlement, Summary, handoff::Handoff, stats::Stats};
+use super::{
+    ConsumerOptions, Delivery, PartitionStatus, Settlement, Summary,
+    handoff::{Handoff, Lane},
+    stats::Stats,
+};
 use crate::{Client, Window, window::WindowSource};
 
 /// A running consumer, to pull windows from. Also a [`futures::Stream`].
@@ -45,15 +46,32 @@ use crate::{Client, Window, window::WindowSource};
 /// # }
 /// ```
 ///
-/// Dropped, it stops at once and gives the partition back: what is not committed comes again at the next start.
+/// Dropped, it stops at once and gives its partitions back: what is not committed comes again at the next start.
 /// [`Consumer::shutdown`] finishes first.
+///
+/// # Several partitions, several members
+/// Where the stream has several [partitions](crate::StreamOptions::partitions), the consumers of a group share them: each
+/// client (a *member* of the group) works on its fair share, no two on the same partition. Those who come and go are
+/// noticed within about a second. Who has more than its share then finishes the windows at hand of what it gives up (at
+/// most 30 s), commits, and lets go; the other goes on from there. What a member had that died is taken over within
+/// [`member_ttl`](crate::ClientOptions::member_ttl). Of several consumers of one group in one client one works, and the
+/// next when it ends.
+///
+/// What can be relied on:
+/// - A window's messages are of one partition: [`Window::partition`].
+/// - The windows of a partition are handed out in order, by one consumer of the group at a time; what a former one has at
+///   hand it cannot acknowledge any more.
+/// - Between partitions there is no order. They are handed out in turn, and one whose windows fail holds up none but its
+///   own.
+/// - Each has a strategy of its own with its buffer ([`max_buffer_bytes`](ConsumerOptions::max_buffer_bytes) is for each);
+///   the [bytes read ahead](ConsumerOptions::prefetch_bytes) are shared by all.
+/// - An error that ends the work on one partition ends the consumer, after it has committed what is done of the others.
 #[must_use = "a consumer that is dropped stops"]
 pub struct Consumer<T> {
     pub(super) client: Client,
     pub(super) source: WindowSource,
     pub(super) options: ConsumerOptions,
     handoff: Arc<Handoff>,
-    settlements: mpsc::UnboundedSender<Settlement>,
     pub(super) stats: Arc<Stats>,
     pub(super) stop: CancellationToken,
     pause: watch::Sender<bool>,
@@ -67,7 +85,6 @@ pub(super) struct Parts {
     pub(super) source: WindowSource,
     pub(super) options: ConsumerOptions,
     pub(super) handoff: Arc<Handoff>,
-    pub(super) settlements: mpsc::UnboundedSender<Settlement>,
     pub(super) stats: Arc<Stats>,
     pub(super) stop: CancellationToken,
     pub(super) pause: watch::Sender<bool>,
@@ -82,7 +99,6 @@ impl<T> Consumer<T> {
             source: parts.source,
             options: parts.options,
             handoff: parts.handoff,
-            settlements: parts.settlements,
             stats: parts.stats,
             stop: parts.stop,
             pause: parts.pause,
@@ -97,8 +113,8 @@ impl<T> Consumer<T> {
     pub fn stop(&self) {
         self.stop.cancel();
         // what waits here was not taken yet: the session need not wait for it
-        for delivery in self.handoff.take_back() {
-            self.settle(Settlement::Returned { delivery });
+        for delivery in self.handoff.take_all_back() {
+            Settlement::Returned { delivery }.send();
         }
     }
 
@@ -109,13 +125,13 @@ impl<T> Consumer<T> {
     pub async fn shutdown(mut self) -> Result<Summary, Error> {
         self.stop();
         while let Some(delivery) = self.next_delivery().await? {
-            self.settle(Settlement::Returned { delivery });
+            Settlement::Returned { delivery }.send();
         }
         Ok(self.summary())
     }
 
-    /// Hands out nothing more until [`Consumer::resume`], but what is on its way. What is out is finished, and the partition is kept. For the whole
-    /// group, in all processes, there is [`Stream::pause_group`](crate::Stream::pause_group).
+    /// Hands out nothing more until [`Consumer::resume`], but what is on its way. What is out is finished, and partitions
+    /// are kept. For the whole group, in all processes, there is [`Group::pause`](crate::Group::pause).
     pub fn pause(&self) {
         self.pause.send_replace(true);
     }
@@ -125,7 +141,7 @@ impl<T> Consumer<T> {
         self.pause.send_replace(false);
     }
 
-    /// What it does with each partition.
+    /// What it does with each partition that it has had so far.
     #[must_use]
     pub fn status(&self) -> Vec<PartitionStatus> {
         self.stats.status()
@@ -137,14 +153,9 @@ impl<T> Consumer<T> {
         self.stats.summary()
     }
 
-    /// Gets no more windows before what was settled is heard.
-    pub(super) fn hold(&self) {
-        self.handoff.hold();
-    }
-
-    pub(super) fn settle(&self, settlement: Settlement) {
-        // a session that has ended knows nothing of the window: it comes again
-        let _ = self.settlements.send(settlement);
+    /// Gets no more windows of a partition before what is settled of it next is heard.
+    pub(super) fn hold(&self, lane: &Lane) {
+        self.handoff.hold(lane);
     }
 
     /// The next window, not decoded yet; `None` at the end.
@@ -185,7 +196,8 @@ impl<T: DeserializeOwned> Consumer<T> {
 
     fn poll_window(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Window<T>>, Error>> {
         while let Some(delivery) = ready!(self.poll_take(context))? {
-            let window = Window::open(&self.source, delivery, Some(self.settlements.clone()));
+            let settlements = delivery.lane.settlements.clone();
+            let window = Window::open(&self.source, delivery, Some(settlements));
             if !window.is_rejected() {
                 return Poll::Ready(Ok(Some(window)));
             }

@@ -1,29 +1,59 @@
-//! Where windows wait for whoever takes them: a queue from which the session can take back what nobody took.
+//! Where windows wait for whoever takes them: a queue for each partition, from which its session can take back what nobody
+//! took.
 
 use std::{
-    collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    collections::{BTreeMap, VecDeque},
+    ops::Bound,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
 
 use futures::task::AtomicWaker;
 use minibatch_core::window::{FormedWindow, WindowId};
+use tokio::sync::mpsc;
+
+use super::Settlement;
 
 /// A window on its way to a function.
 #[derive(Clone, Debug)]
 pub(crate) struct Delivery {
-    /// Which session formed it: a later one knows nothing of it.
-    pub(crate) session: u64,
+    /// Where it comes from, and is settled.
+    pub(crate) lane: Arc<Lane>,
     pub(crate) id: WindowId,
     pub(crate) formed: FormedWindow,
     pub(crate) attempt: u32,
 }
 
-/// The queue between a session and the consumer's handle. One taker at a time.
+/// The way of windows from one session, and back.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(crate) partition: u32,
+    /// Which session of the partition: a later one knows nothing of its windows.
+    pub(crate) session: u64,
+    pub(crate) settlements: mpsc::UnboundedSender<Settlement>,
+}
+
+impl Lane {
+    /// For windows that no session formed: nothing is to be told of them.
+    pub(super) fn of_none(partition: u32) -> Self {
+        let (settlements, _) = mpsc::unbounded_channel();
+        Self { partition, session: 0, settlements }
+    }
+}
+
+/// The queues between the sessions and the consumer's handle. One taker at a time, who takes from each in turn.
 #[derive(Debug, Default)]
 pub(super) struct Handoff {
-    queue: Mutex<Queue>,
+    queues: Mutex<Queues>,
     taker: AtomicWaker,
+}
+
+#[derive(Debug, Default)]
+struct Queues {
+    by_partition: BTreeMap<u32, Queue>,
+    /// The partition that was taken from last.
+    last: u32,
+    closed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -31,73 +61,102 @@ struct Queue {
     /// Pieces of windows that were begun before the others.
     again: VecDeque<Delivery>,
     deliveries: VecDeque<Delivery>,
+    /// Nothing is given before the taker's last word is heard.
     held: bool,
-    closed: bool,
 }
 
 impl Handoff {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queues(&self) -> MutexGuard<'_, Queues> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn offer(&self, delivery: Delivery) {
-        self.queue().deliveries.push_back(delivery);
+        self.queues().of(delivery.lane.partition).deliveries.push_back(delivery);
         self.taker.wake();
     }
 
-    /// Offers a piece of a window that was begun already: before all others.
+    /// Offers a piece of a window that was begun already: before all others of its partition.
     pub(super) fn offer_again(&self, delivery: Delivery) {
-        self.queue().again.push_back(delivery);
+        self.queues().of(delivery.lane.partition).again.push_back(delivery);
         self.taker.wake();
+    }
+
+    /// Takes back what nobody took of a partition.
+    pub(super) fn take_back(&self, partition: u32) -> VecDeque<Delivery> {
+        self.queues().by_partition.remove(&partition).unwrap_or_default().all()
     }
 
     /// Takes back what nobody took.
-    pub(super) fn take_back(&self) -> VecDeque<Delivery> {
-        let mut queue = self.queue();
-        let mut all = std::mem::take(&mut queue.again);
-        all.append(&mut queue.deliveries);
-        all
+    pub(super) fn take_all_back(&self) -> impl Iterator<Item = Delivery> {
+        std::mem::take(&mut self.queues().by_partition).into_values().flat_map(Queue::all)
     }
 
-    /// Gives nothing more until [`Handoff::resume`]: for a taker that must not go on before its last word was heard.
-    pub(super) fn hold(&self) {
-        self.queue().held = true;
+    /// Gives nothing more of a partition until [`Handoff::resume`]: for a taker that must not go on before its next word is
+    /// heard. A lane that nobody listens to holds nothing.
+    pub(super) fn hold(&self, lane: &Lane) {
+        let mut queues = self.queues();
+        if !lane.settlements.is_closed() {
+            queues.of(lane.partition).held = true;
+        }
     }
 
-    /// What the taker said was heard.
-    pub(super) fn resume(&self) {
-        let held = std::mem::take(&mut self.queue().held);
-        if held {
+    /// What the taker said of a partition was heard.
+    pub(super) fn resume(&self, partition: u32) {
+        let held = self.queues().by_partition.get_mut(&partition).map(|queue| std::mem::take(&mut queue.held));
+        if held == Some(true) {
             self.taker.wake();
         }
     }
 
     /// No more windows will come.
     pub(super) fn close(&self) {
-        self.queue().closed = true;
+        self.queues().closed = true;
         self.taker.wake();
     }
 
-    /// The next window; `None` when no more will come.
+    /// The next window; `None` when no more will come of any partition.
     pub(super) fn poll_take(&self, context: &mut Context<'_>) -> Poll<Option<Delivery>> {
-        if let ready @ Poll::Ready(_) = self.try_take() {
+        if let ready @ Poll::Ready(_) = self.queues().take() {
             return ready;
         }
         self.taker.register(context.waker());
         // a window may have come between the look and the registration
-        self.try_take()
+        self.queues().take()
+    }
+}
+
+impl Queues {
+    fn of(&mut self, partition: u32) -> &mut Queue {
+        self.by_partition.entry(partition).or_default()
     }
 
-    fn try_take(&self) -> Poll<Option<Delivery>> {
-        let mut queue = self.queue();
-        if queue.held && !queue.closed {
-            return Poll::Pending;
+    fn take(&mut self) -> Poll<Option<Delivery>> {
+        let last = self.last;
+        let after = self.by_partition.range_mut((Bound::Excluded(last), Bound::Unbounded));
+        let next = after.filter_map(Queue::next_of).next();
+        let next = next.or_else(|| self.by_partition.range_mut(..=last).filter_map(Queue::next_of).next());
+        if let Some(delivery) = next {
+            self.last = delivery.lane.partition;
+            return Poll::Ready(Some(delivery));
         }
-        let queue = &mut *queue;
-        match queue.again.pop_front().or_else(|| queue.deliveries.pop_front()) {
-            Some(delivery) => Poll::Ready(Some(delivery)),
-            None if queue.closed => Poll::Ready(None),
-            None => Poll::Pending,
+        match self.closed {
+            true => Poll::Ready(None),
+            false => Poll::Pending,
         }
+    }
+}
+
+impl Queue {
+    fn next_of((_, queue): (&u32, &mut Self)) -> Option<Delivery> {
+        if queue.held {
+            return None;
+        }
+        queue.again.pop_front().or_else(|| queue.deliveries.pop_front())
+    }
+
+    fn all(self) -> VecDeque<Delivery> {
+        let mut all = self.again;
+        all.extend(self.deliveries);
+        all
     }
 }

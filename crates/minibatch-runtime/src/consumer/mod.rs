@@ -1,15 +1,21 @@
 //! Consuming: from a stream to windows, from windows to functions, and back to what is done.
 //!
-//! [`Streaming`] is the builder; it starts a [`supervisor`] task that owns the partition for as long as it can, each time
-//! in a [`session`]; the [`Consumer`] is the user's end: it takes windows, and acknowledges or returns them.
+//! [`Streaming`] is the builder; it starts a [`crew`], which has a [`supervisor`] task for each partition that is its to
+//! work on: it owns the partition for as long as it can, each time in a [`session`]. Which partitions these are is an
+//! [`assignment`] among the group's [`members`]. The [`Consumer`] is the user's end: it takes windows, and acknowledges or
+//! returns them.
 
+mod assignment;
 mod attempt;
 mod builder;
+mod crew;
 mod dead;
 mod function;
 mod handle;
 mod handoff;
+mod kept;
 mod ladder;
+mod members;
 mod options;
 mod redrive;
 mod serve;
@@ -23,8 +29,9 @@ pub use builder::{NoWindow, Streaming};
 pub use function::{Failure, Outcome, RetryAfter, retry_after};
 pub use handle::Consumer;
 pub(crate) use handoff::Delivery;
-pub use options::{ConsumerOptions, OnBufferFull, OnExhausted};
+pub use kept::{KeptMembers, KeptWindow, KeptWindows};
+pub use options::{ConsumerOptions, OnBufferFull, OnExhausted, OnExpired};
 pub(crate) use redrive::redrive;
 pub use serve::Summary;
 pub(crate) use settlement::{GivenBack, Passed, Rejected, Settlement};
-pub use status::{PartitionStatus, WorkState};
+pub use status::{Failing, PartitionStatus};

@@ -2,22 +2,23 @@
 
 use std::time::Duration;
 
-use minibatch_core::storage::Start;
-
-use crate::Backoff;
+use crate::{Backoff, OnStrategyChange, StartAt};
 
 /// What can be set of a consumer, beside its windows and its function.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ConsumerOptions {
     /// Where a new group begins. At the earliest message.
-    pub start: Start,
+    pub start: StartAt,
+    /// What to do when the group's windows were formed by another strategy. End with an error.
+    pub on_strategy_change: OnStrategyChange,
     /// How often a window is tried before it is split, or given up on where it has one message; and how often the function
     /// may [give back](crate::Window::retry) a message. 5.
     pub max_attempts: u32,
-    /// How many windows a function is run on at once. 1: in order.
+    /// How many windows a function is run on at once, over all partitions. 1: in order in each.
     pub workers: usize,
-    /// How far windows may be handed out ahead of the first that is not done, those that failed aside. 10,000.
+    /// How far windows of a partition may be handed out ahead of the first that is not done, those that failed aside.
+    /// 10,000.
     pub max_ahead: u64,
     /// How long a function may take for a window; `None`, the default, for as long as it likes.
     pub timeout: Option<Duration>,
@@ -27,10 +28,14 @@ pub struct ConsumerOptions {
     pub backoff: Backoff,
     /// How many bytes are read ahead of the strategy, and how many are out with the function. 8 MiB each.
     pub prefetch_bytes: usize,
-    /// How many bytes of messages the strategy may keep waiting. 256 MiB.
+    /// How many bytes of messages the strategy may keep waiting, in each partition. 256 MiB.
     pub max_buffer_bytes: usize,
     /// What to do when it keeps more.
     pub on_buffer_full: OnBufferFull,
+    /// What to do when retention took messages that the group had not finished.
+    pub on_expired: OnExpired,
+    /// Whether to keep what becomes of every window. Not kept.
+    pub keep: bool,
     /// Whether the open window is emitted when the consumer is stopped, or left for its next start. Left.
     pub flush_on_stop: bool,
 }
@@ -59,10 +64,24 @@ pub enum OnBufferFull {
     Emit,
 }
 
+/// What to do when retention took messages that the group had not finished with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnExpired {
+    /// Go on at the first message that is left, with a warning. What was lost is counted in
+    /// [`Counters::expired`](minibatch_core::storage::Counters::expired). Messages that are left and were in windows
+    /// already may come again.
+    #[default]
+    GoOn,
+    /// Stop with [`OffsetTrimmed`](minibatch_core::Cause::OffsetTrimmed), at every start until another policy is chosen.
+    Stop,
+}
+
 impl Default for ConsumerOptions {
     fn default() -> Self {
         Self {
-            start: Start::Earliest,
+            start: StartAt::Earliest,
+            on_strategy_change: OnStrategyChange::Refuse,
             max_attempts: 5,
             workers: 1,
             max_ahead: 10_000,
@@ -72,6 +91,8 @@ impl Default for ConsumerOptions {
             prefetch_bytes: 8 << 20,
             max_buffer_bytes: 256 << 20,
             on_buffer_full: OnBufferFull::Stop,
+            on_expired: OnExpired::GoOn,
+            keep: false,
             flush_on_stop: false,
         }
     }

@@ -2,7 +2,6 @@
 
 use minibatch_core::{
     Buffer, Error, Readiness, StreamName, Timestamp, WindowEmitter,
-    chunk::Encoded,
     window::{Reason, Selection},
 };
 
@@ -35,15 +34,15 @@ pub(crate) async fn redrive(client: &Client, name: &StreamName) -> Result<u64, E
         return Ok(0);
     }
     let (stream, dead) = (client.open::<()>(name).await?, client.open::<()>(&dead).await?);
-    let mut consumer = dead.streaming().window(|| Batches).group(GROUP).start(true).await?;
+    let mut consumer = dead.streaming().window(|| Batches).group(GROUP).begin(true).await?;
     while let Some(delivery) = consumer.next_delivery().await? {
         let append = || async {
             let members = delivery.formed.members.iter();
             let letters = members.map(|message| (message, own_headers(&message)));
-            stream.append_encoded(Encoded::copies(letters)?).await
+            stream.append_routed(stream.router().route_copies(letters)?).await
         };
         until_verdict(&**client.clock(), "redrive", append).await?;
-        consumer.settle(Settlement::Done { delivery, passed: Passed::whole(), durable: None });
+        Settlement::Done { delivery, passed: Passed::whole(), durable: None }.send();
     }
     Ok(consumer.summary().messages)
 }

@@ -107,6 +107,8 @@ where
 {
     let mut stop = stop.unwrap_or_else(|| Box::pin(std::future::pending()));
     let mut stopped = false;
+    // the client may stop it, too
+    let stopping = consumer.stop.clone();
     let attempts = Attempts::of(&consumer, function);
     let workers = consumer.options.workers.max(1);
     let mut under_way = FuturesUnordered::new();
@@ -117,18 +119,19 @@ where
                 stopped = true;
                 consumer.stop();
             }
+            () = stopping.cancelled(), if !stopped => stopped = true,
             Some(settlement) = under_way.next() => {
                 let settlement: Settlement = settlement;
                 let again = settlement.delivery().attempt > 1 || matches!(settlement, Settlement::Failed { .. });
                 if again && workers == 1 {
                     // what follows may have to wait for the rest of this window
-                    consumer.hold();
+                    consumer.hold(&settlement.delivery().lane);
                 }
-                consumer.settle(settlement);
+                settlement.send();
             }
             // a stopped consumer ends when the windows at hand are settled, or it no longer waits for them
             delivery = consumer.next_delivery(), if stopped || under_way.len() < workers => match delivery? {
-                Some(delivery) if stopped => consumer.settle(Settlement::Returned { delivery }),
+                Some(delivery) if stopped => Settlement::Returned { delivery }.send(),
                 Some(delivery) => under_way.push(attempts.at(delivery)),
                 None => return Ok(consumer.summary()),
             },

@@ -1,5 +1,6 @@
 //! What became of a window that was handed out.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -68,5 +69,11 @@ impl Settlement {
         match self {
             Self::Done { delivery, .. } | Self::Failed { delivery, .. } | Self::Returned { delivery } => delivery,
         }
+    }
+
+    /// Tells the session that formed the window. One that has ended does not need to know: the window comes again.
+    pub(super) fn send(self) {
+        let lane = Arc::clone(&self.delivery().lane);
+        let _ = lane.settlements.send(self);
     }
 }

@@ -8,7 +8,16 @@ use std::{
     },
 };
 
-use super::{PartitionStatus, Summary, WorkState, ladder::Ended};
+use super::{Failing, PartitionStatus, Summary};
+use crate::ConsumerState;
+
+/// How the messages of a window ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tally {
+    pub(super) messages: u64,
+    pub(super) dead: u64,
+    pub(super) skipped: u64,
+}
 
 /// Counts shared between a consumer's task and its handle.
 #[derive(Debug, Default)]
@@ -19,11 +28,11 @@ pub(super) struct Stats {
     dead: AtomicU64,
     skipped: AtomicU64,
     /// By partition.
-    states: Mutex<BTreeMap<u32, WorkState>>,
+    states: Mutex<BTreeMap<u32, PartitionStatus>>,
 }
 
 impl Stats {
-    pub(super) fn done(&self, ended: Ended) {
+    pub(super) fn done(&self, ended: Tally) {
         self.windows.fetch_add(1, Relaxed);
         self.messages.fetch_add(ended.messages, Relaxed);
         self.dead.fetch_add(ended.dead, Relaxed);
@@ -34,16 +43,15 @@ impl Stats {
         self.failures.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn tell(&self, partition: u32, state: WorkState) {
-        self.states().insert(partition, state);
+    pub(super) fn tell(&self, partition: u32, state: ConsumerState, failing: Option<Failing>) {
+        self.states().insert(partition, PartitionStatus { partition, state, failing });
     }
 
     pub(super) fn status(&self) -> Vec<PartitionStatus> {
-        let states = self.states();
-        states.iter().map(|(&partition, state)| PartitionStatus { partition, state: state.clone() }).collect()
+        self.states().values().cloned().collect()
     }
 
-    fn states(&self) -> MutexGuard<'_, BTreeMap<u32, WorkState>> {
+    fn states(&self) -> MutexGuard<'_, BTreeMap<u32, PartitionStatus>> {
         // a map is whole whatever panicked
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,8 +1,10 @@
-//! What a consumer is doing, for those who look.
+//! What a consumer is doing, for those who look in its own process.
 
 use std::fmt;
 
 use minibatch_core::Timestamp;
+
+use crate::ConsumerState;
 
 /// What a consumer does with a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,41 +13,24 @@ pub struct PartitionStatus {
     /// Which partition.
     pub partition: u32,
     /// What it does with it.
-    pub state: WorkState,
+    pub state: ConsumerState,
+    /// Where nothing succeeds: since when, and why.
+    pub failing: Option<Failing>,
 }
 
-/// What a consumer does with a partition.
+/// Why nothing succeeds.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum WorkState {
-    /// It waits until the partition is given to it.
-    Waiting,
-    /// It works, or there is nothing to do.
-    Running,
-    /// Nothing succeeds, so the function is at fault, or what it depends on. Nothing is given up on; something is tried
-    /// now and then until it succeeds.
-    #[non_exhaustive]
-    Failing {
-        /// Since when, by this process's clock.
-        since: Timestamp,
-        /// The function's own words, when it failed last.
-        error: String,
-    },
-    /// It, or the whole group, was told to pause: nothing is handed out.
-    Paused,
-    /// It has ended.
-    Stopped,
+pub struct Failing {
+    /// Since when, by this process's clock.
+    pub since: Timestamp,
+    /// The function's own words, when it failed last.
+    pub error: String,
 }
 
-impl fmt::Debug for WorkState {
+impl fmt::Debug for Failing {
     /// Never the function's words: they are the user's.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Waiting => f.write_str("Waiting"),
-            Self::Running => f.write_str("Running"),
-            Self::Failing { since, .. } => f.debug_struct("Failing").field("since", since).finish_non_exhaustive(),
-            Self::Paused => f.write_str("Paused"),
-            Self::Stopped => f.write_str("Stopped"),
-        }
+        f.debug_struct("Failing").field("since", &self.since).finish_non_exhaustive()
     }
 }

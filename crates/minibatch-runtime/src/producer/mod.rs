@@ -1,42 +1,35 @@
 //! Appending: callers that append while an append is in flight share the next chunk.
 
+mod appended;
 mod call;
+mod router;
 mod task;
 
 use std::sync::Arc;
 
-use minibatch_core::{Cause, Clock, Error, Offset, chunk::Encoded, storage::Partition};
+use minibatch_core::{Cause, Clock, Error, chunk::Encoded, storage::Partition};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Client;
-use call::Call;
+pub use appended::{Appended, AppendedShare, MessageId};
+use call::{Call, Done};
+pub(crate) use router::{Routed, Router};
 
 /// How many calls wait in line before further ones wait for a place.
 const LINE: usize = 1_024;
-
-/// What an append of several messages did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Appended {
-    /// How many messages were appended.
-    pub count: usize,
-    /// Where the first is, if there was one.
-    pub first: Option<Offset>,
-    /// Where the last is.
-    pub last: Option<Offset>,
-}
 
 /// The producer of one partition: a task that owns the order of its chunks.
 ///
 /// It ends when the last handle is dropped, after what was called is appended.
 #[derive(Debug)]
-pub(crate) struct Producer {
+struct Producer {
     calls: mpsc::Sender<Call>,
     clock: Arc<dyn Clock>,
     timeout: std::time::Duration,
 }
 
 impl Producer {
-    pub(crate) fn start(client: &Client, partition: Partition) -> Self {
+    fn start(client: &Client, partition: Partition) -> Self {
         let (calls, line) = mpsc::channel(LINE);
         let task = task::ProducerTask::new(client, partition, line);
         client.tasks().spawn(task.run());
@@ -46,20 +39,17 @@ impl Producer {
     /// Appends; returns once everything is durable.
     ///
     /// Dropped before, the messages may still be appended.
-    pub(crate) async fn append(&self, encoded: Encoded) -> Result<Appended, Error> {
-        if encoded.is_empty() {
-            return Ok(Appended::default());
-        }
+    async fn append(&self, encoded: Encoded) -> Result<Done, Error> {
         self.call(encoded).await
     }
 
     /// Returns once every call before this one has its answer.
-    pub(crate) async fn flush(&self) -> Result<(), Error> {
+    async fn flush(&self) -> Result<(), Error> {
         // a call without messages is answered in its turn
         self.call(Encoded::new()).await.map(drop)
     }
 
-    async fn call(&self, encoded: Encoded) -> Result<Appended, Error> {
+    async fn call(&self, encoded: Encoded) -> Result<Done, Error> {
         let (reply, verdict) = oneshot::channel();
         let append = async {
             let sent = self.calls.send(Call::new(encoded, reply)).await;

@@ -54,7 +54,7 @@ async fn after_its_last_attempt_the_message_at_fault_goes_to_the_dead_letters_an
     assert_eq!(header(meta, "minibatch-offset"), "1:2");
 
     let groups = stream.groups().await.unwrap();
-    let counters = groups[0].1.counters;
+    let counters = groups[0].1[0].counters;
     assert_eq!((counters.finished, counters.dead), (5, 1));
 }
 

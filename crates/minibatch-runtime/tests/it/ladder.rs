@@ -213,7 +213,7 @@ async fn a_consumer_may_stop_instead_of_giving_up() {
     };
     let error = works(true).await.unwrap_err();
     assert!(matches!(error.cause(), Cause::Function { .. }), "{error:?}");
-    assert_eq!(stream.groups().await.unwrap()[0].1.counters.finished, 2, "what was done before is committed");
+    assert_eq!(stream.groups().await.unwrap()[0].1[0].counters.finished, 2, "what was done before is committed");
     let summary = works(false).await.unwrap();
     assert_eq!((summary.messages, summary.dead), (4, 0), "the window comes again");
     assert!(letters::<u32>(&client).await.is_empty());
@@ -253,7 +253,7 @@ async fn so_does_whoever_pulls_windows() {
     window.reject(2, "three").unwrap();
     window.ack().await.unwrap();
     check_rejected(&client).await;
-    assert_eq!(stream.groups().await.unwrap()[0].1.counters.finished, 3);
+    assert_eq!(stream.groups().await.unwrap()[0].1[0].counters.finished, 3);
 }
 
 /// The dead letters are what is no number, and the three.

@@ -2,17 +2,31 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod audit;
+mod backlog;
+mod cancel;
+mod counting;
 mod dead_letters;
+mod expiry;
 mod faults;
+mod kept;
 mod ladder;
+mod liar;
 mod outcomes;
 mod ownership;
+mod partitions;
 mod pausing;
 mod producing;
 mod pulling;
 mod restarts;
+mod retention;
 mod running;
+mod seeking;
+mod sharing;
+mod status;
+mod stopping;
 mod stored;
+mod strategies;
 mod tail;
 mod tools;
 mod workers;

@@ -11,7 +11,7 @@ use std::{
 
 use minibatch_core::{Cause, window::Reason};
 use minibatch_emitters::CountWindow;
-use minibatch_runtime::{OnExhausted, Window, WorkState};
+use minibatch_runtime::{ConsumerState, Failing, OnExhausted, Window};
 use tokio::sync::Notify;
 
 use crate::{
@@ -103,7 +103,7 @@ async fn a_pulled_window_that_fails_comes_in_pieces() {
     let mut letters = letters::<u32>(&client).await;
     letters.sort_by_key(|(number, _)| *number);
     assert_eq!(letters.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [4, 7]);
-    let counters = stream.groups().await.unwrap()[0].1.counters;
+    let counters = stream.groups().await.unwrap()[0].1[0].counters;
     assert_eq!((counters.finished, counters.dead), (6, 2));
 }
 
@@ -125,7 +125,7 @@ async fn skipped_messages_are_counted_and_kept_nowhere() {
         .await
         .unwrap();
     assert_eq!((summary.messages, summary.dead, summary.skipped), (6, 0, 1));
-    let counters = stream.groups().await.unwrap()[0].1.counters;
+    let counters = stream.groups().await.unwrap()[0].1[0].counters;
     assert_eq!((counters.finished, counters.dead, counters.skipped), (5, 0, 1));
     assert!(letters::<u32>(&client).await.is_empty());
 }
@@ -143,7 +143,7 @@ async fn a_split_goes_on_where_it_was_stopped() {
             assert!(rounds < 60, "after {calls} calls: {done:?}");
             let left = Arc::new(AtomicU32::new(calls));
             let (calling, record, group) = (Arc::clone(&left), Arc::clone(&done), stream.clone());
-            let counters = async move || group.groups().await.unwrap()[0].1.counters;
+            let counters = async move || group.groups().await.unwrap()[0].1[0].counters;
             let count = counters.clone();
             let windows = stream.streaming().window(CountWindow::new(16)).max_attempts(2).backoff(soon());
             windows
@@ -265,7 +265,7 @@ async fn a_failing_consumer_says_so() {
         stream.streaming().window(CountWindow::new(1)).max_attempts(1).backoff(soon()).open().await.unwrap();
     loop {
         consumer.next().await.unwrap().unwrap().fail("canary");
-        if let WorkState::Failing { error, .. } = &consumer.status()[0].state {
+        if let Some(Failing { error, .. }) = &consumer.status()[0].failing {
             assert_eq!(error, "canary");
             break;
         }
@@ -273,10 +273,9 @@ async fn a_failing_consumer_says_so() {
     }
     assert!(!format!("{:?}", consumer.status()).contains("canary"));
     consumer.next().await.unwrap().unwrap().ack().await.unwrap();
-    assert_eq!(consumer.status()[0].state, WorkState::Running);
-    let (mut consumer, status) =
-        (consumer, |consumer: &minibatch_runtime::Consumer<u32>| consumer.status()[0].state.clone());
+    assert_eq!(consumer.status()[0].state, ConsumerState::Working);
+    let (mut consumer, status) = (consumer, |consumer: &minibatch_runtime::Consumer<u32>| consumer.status()[0].state);
     consumer.stop();
     assert!(consumer.next().await.unwrap().is_none());
-    assert_eq!(status(&consumer), WorkState::Stopped);
+    assert_eq!(status(&consumer), ConsumerState::Stopped);
 }

@@ -2,7 +2,7 @@
 
 use minibatch_core::Cause;
 use minibatch_emitters::CountWindow;
-use minibatch_runtime::WorkState;
+use minibatch_runtime::ConsumerState;
 
 use crate::tools::{client, manual_client, numbers};
 
@@ -20,7 +20,7 @@ async fn a_paused_consumer_hands_out_nothing_and_finishes_what_is_out() {
     let window = consumer.next().await.unwrap().unwrap();
     consumer.pause();
     settled().await;
-    assert_eq!(consumer.status()[0].state, WorkState::Paused);
+    assert_eq!(consumer.status()[0].state, ConsumerState::Paused);
     assert!(futures::poll!(Box::pin(consumer.next())).is_pending());
     window.ack().await.unwrap();
     consumer.resume();
@@ -32,23 +32,23 @@ async fn a_paused_consumer_hands_out_nothing_and_finishes_what_is_out() {
 async fn a_paused_group_hands_out_nothing_until_it_is_resumed() {
     let (client, clock) = manual_client();
     let stream = numbers(&client, 2).await;
-    let error = stream.pause_group("default").await.unwrap_err();
+    let error = stream.group("default").unwrap().pause().await.unwrap_err();
     assert!(matches!(error.cause(), Cause::GroupRemoved), "{error:?}");
     let mut consumer = stream.streaming().window(CountWindow::new(2)).open().await.unwrap();
     consumer.next().await.unwrap().unwrap().ack().await.unwrap();
 
-    stream.pause_group("default").await.unwrap();
-    assert!(stream.is_group_paused("default").await.unwrap());
+    stream.group("default").unwrap().pause().await.unwrap();
+    assert!(stream.group("default").unwrap().is_paused().await.unwrap());
     // what was known for less than a second is taken for granted
     clock.advance(std::time::Duration::from_secs(1));
     stream.append_many(&[3, 4]).await.unwrap();
     settled().await;
-    assert_eq!(consumer.status()[0].state, WorkState::Paused);
+    assert_eq!(consumer.status()[0].state, ConsumerState::Paused);
     assert!(futures::poll!(Box::pin(consumer.next())).is_pending());
 
-    stream.resume_group("default").await.unwrap();
+    stream.group("default").unwrap().resume().await.unwrap();
     clock.sleepers(2).await;
     clock.advance(std::time::Duration::from_secs(1));
     assert_eq!(consumer.next().await.unwrap().unwrap().data, [3, 4]);
-    assert!(!stream.is_group_paused("default").await.unwrap());
+    assert!(!stream.group("default").unwrap().is_paused().await.unwrap());
 }

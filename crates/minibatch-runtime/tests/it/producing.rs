@@ -23,7 +23,7 @@ async fn callers_at_once_share_chunks() {
     appended.sort_unstable();
     appended.dedup();
     assert_eq!(appended.len(), 1_000);
-    let chunks = stream.bounds().await.unwrap().tail.get();
+    let chunks = stream.bounds().await.unwrap()[0].tail.get();
     assert!(chunks < 100, "{chunks} chunks for a thousand calls at once");
 }
 
@@ -33,9 +33,9 @@ async fn a_big_batch_becomes_many_chunks_in_order() {
     let numbers: Vec<u32> = (0..10_000).collect();
     let appended = stream.append_many(&numbers).await.unwrap();
     assert_eq!(appended.count, 10_000);
-    assert_eq!(appended.first.unwrap().slot(), Slot::FIRST);
-    assert_eq!(appended.last.unwrap().slot(), stream.bounds().await.unwrap().tail);
-    assert!(appended.last.unwrap().slot() > Slot::FIRST);
+    assert_eq!(appended.shares[0].first.slot(), Slot::FIRST);
+    assert_eq!(appended.shares[0].last.slot(), stream.bounds().await.unwrap()[0].tail);
+    assert!(appended.shares[0].last.slot() > Slot::FIRST);
 
     let mut seen = Vec::new();
     let windows = stream.streaming().window(CountWindow::new(3_000));
@@ -53,7 +53,7 @@ async fn a_big_batch_becomes_many_chunks_in_order() {
 async fn nothing_is_written_for_an_empty_batch() {
     let stream = client().stream::<u32>("numbers").await.unwrap();
     assert_eq!(stream.append_many(&[]).await.unwrap().count, 0);
-    assert_eq!(stream.bounds().await.unwrap().tail, Slot::ZERO);
+    assert_eq!(stream.bounds().await.unwrap()[0].tail, Slot::ZERO);
 }
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn a_bad_message_fails_its_caller_alone() {
     let error = big.unwrap_err();
     assert!(matches!(error.cause(), Cause::MessageTooLarge { max: MESSAGE_MAX_BYTES, .. }), "{error:?}");
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
-    assert_eq!(stream.bounds().await.unwrap().tail, Slot::FIRST);
+    assert_eq!(stream.bounds().await.unwrap()[0].tail, Slot::FIRST);
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn what_bson_cannot_say_is_refused_before_anything_is_written() {
     let stream = client().stream::<u64>("numbers").await.unwrap();
     let error = stream.append_many(&[1, u64::MAX]).await.unwrap_err();
     assert!(matches!(error.cause(), Cause::Encode), "{error:?}");
-    assert_eq!(stream.bounds().await.unwrap().tail, Slot::ZERO);
+    assert_eq!(stream.bounds().await.unwrap()[0].tail, Slot::ZERO);
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn linger_waits_for_company() {
         clock.advance(Duration::from_secs(1));
     };
     let (offsets, ()) = tokio::join!(calls, time);
-    assert_eq!(offsets[0].as_ref().unwrap().slot(), offsets[1].as_ref().unwrap().slot());
+    assert_eq!(offsets[0].as_ref().unwrap().offset.slot(), offsets[1].as_ref().unwrap().offset.slot());
 }
 
 #[tokio::test]
@@ -136,5 +136,5 @@ async fn flush_waits_for_what_was_called_before() {
     assert!(futures::poll!(&mut append).is_pending());
     drop(append);
     stream.flush().await.unwrap();
-    assert_eq!(stream.bounds().await.unwrap().tail, Slot::FIRST);
+    assert_eq!(stream.bounds().await.unwrap()[0].tail, Slot::FIRST);
 }

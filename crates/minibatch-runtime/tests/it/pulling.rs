@@ -11,7 +11,7 @@ async fn an_awaited_acknowledgement_is_durable() {
     let stream = numbers(&client(), 4).await;
     let mut consumer = stream.streaming().window(CountWindow::new(2)).open().await.unwrap();
     consumer.next().await.unwrap().unwrap().ack().await.unwrap();
-    let (_, state) = stream.groups().await.unwrap().remove(0);
+    let state = stream.groups().await.unwrap().remove(0).1.remove(0);
     assert_eq!(state.counters.finished, 2);
     drop(consumer);
 

@@ -4,13 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use minibatch_core::{
-    Cause, EmitterState, Error, GroupName, Offset, Slot,
+    Cause, EmitterState, Error, GroupName, Offset, ProducerId, Slot, Timestamp,
     checkpoint::{Checkpoint, PieceWriter},
-    storage::{Acquired, Commit, Counters, GroupStore, Partition, Position, StreamStore},
+    chunk::{NewChunk, ProducerStamp},
+    storage::{Acquired, ChunkLog, Commit, Counters, GroupStore, Partition, Position, StreamStore},
 };
 use minibatch_emitters::CountWindow;
 use minibatch_memory::MemoryStorage;
 use minibatch_runtime::{Client, Consumer, Stream, Window};
+use minibatch_testkit::hostile;
 
 use crate::tools::numbers;
 
@@ -104,6 +106,54 @@ async fn a_missing_piece_stops() {
     stored.commit(inline).await;
     let error = stored.refused().await;
     assert!(matches!(error.cause(), Cause::CorruptState { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_checkpoint_too_deep_to_decode_stops() {
+    let stored = Stored::new().await;
+    stored.commit(hostile::nested(2_000_000).into()).await;
+    let error = stored.refused().await;
+    assert!(matches!(error.cause(), Cause::CorruptState { .. }), "{error:?}");
+}
+
+impl Stored {
+    /// Appends a message that no type can be decoded from, as if by another program.
+    async fn append_nested(&self, levels: usize) {
+        let id = ProducerId::new("other").unwrap();
+        let grant = self.storage.register_producer(&self.partition, &id).await.unwrap();
+        let producer = ProducerStamp { id, epoch: grant.epoch, sequence: grant.next_sequence };
+        let payload = hostile::nested_payload(levels).unwrap();
+        let chunk = NewChunk { producer, time: Timestamp::EPOCH, payload };
+        self.storage.append(&self.partition, chunk).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_message_too_deep_to_decode_is_a_dead_letter_for_ever() {
+    let stored = Stored::new().await;
+    stored.append_nested(500_000).await;
+    stored.stream.append(&6).await.unwrap();
+    let drain = || async {
+        let windows = stored.stream.streaming().window(CountWindow::new(2));
+        windows.drain(|_: Window<u32>| async {}).await.unwrap()
+    };
+    let summary = drain().await;
+    assert_eq!((summary.messages, summary.dead), (6, 1));
+
+    let client = stored.stream.client();
+    let letters = client.dead_letters::<bson::Bson>("numbers").await.unwrap();
+    let mut consumer = letters.streaming().window(CountWindow::new(1)).group("look").open().await.unwrap();
+    assert!(consumer.next().await.is_err(), "in a dead stream it stops whoever wants it decoded");
+    assert_eq!(client.redrive("numbers").await.unwrap(), 1);
+    assert_eq!(drain().await.dead, 1);
+}
+
+#[tokio::test]
+async fn a_message_too_deep_and_too_big_to_be_a_letter_stops() {
+    let stored = Stored::new().await;
+    stored.append_nested(2_000_000).await;
+    let error = stored.drain().await.unwrap_err();
+    assert!(matches!(error.cause(), Cause::MessageTooLarge { .. }), "{error:?}");
 }
 
 /// What ends a consumer.

@@ -30,7 +30,7 @@ async fn windows_run_side_by_side() {
         .await
         .unwrap();
     assert_eq!((summary.windows, summary.messages, summary.failures), (6, 6, 0));
-    assert_eq!(stream.groups().await.unwrap().remove(0).1.counters.finished, 6);
+    assert_eq!(stream.groups().await.unwrap().remove(0).1.remove(0).counters.finished, 6);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use minibatch_core::{
     Cause, Error, Slot,
     storage::{ChunkLog, StreamStore},
 };
+use minibatch_testkit::cancel::dropped_after;
 use tokio::time::timeout;
 
 use crate::support::{Place, Producer, partition, read_all};
@@ -89,4 +90,23 @@ fn it_outlives_the_runtime_it_was_opened_in() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut producer = runtime().block_on(async { Producer::register(&place.open().await, "p").await });
     assert_eq!(runtime().block_on(producer.append("one")), Slot::FIRST);
+}
+
+#[tokio::test]
+async fn calls_dropped_half_way_keep_no_thread() {
+    let place = Place::new();
+    let storage = place.open().await;
+    let mut producer = Producer::register(&storage, "p").await;
+    let partition = producer.partition.clone();
+    // more than wait in any queue at once
+    for polls in (0..600).map(|n| n % 3) {
+        dropped_after(polls, producer.try_append("x")).await;
+        dropped_after(polls, storage.bounds(&partition)).await;
+        // nothing wakes it
+        dropped_after(polls.min(1), storage.wait(&partition, Slot::MAX)).await;
+    }
+    producer.append("x").await;
+    assert_eq!(read_all(&storage, &partition).await.len(), 1);
+    timeout(LONG, storage.close()).await.unwrap();
+    assert_eq!(place.entries(), ["q.db"]);
 }

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use minibatch_core::{Cause, ErrorKind, Slot, storage::ChunkLog};
+use minibatch_core::{Cause, ErrorKind, Slot, chunk::Chunk, storage::ChunkLog};
+use minibatch_testkit::hostile::nested_payload;
 
 use crate::support::{EVERYTHING, Place, Producer, open, partition, read_all, stream_name, text_of};
 use minibatch_core::storage::StreamStore;
@@ -61,6 +62,24 @@ async fn edited_rows_are_found() {
         let error = storage.read(&partition, Slot::new(2).unwrap(), EVERYTHING).await.unwrap_err();
         assert!(matches!(error.cause(), Cause::CorruptRecord { slot, .. } if slot.get() == 2), "{edit}: {error}");
     }
+}
+
+/// With the right checksum, so that only whoever decodes it can tell.
+#[tokio::test]
+async fn a_payload_too_deep_to_decode_is_passed_on_and_not_decoded() {
+    let place = written(&texts(2, 60)).await;
+    let hostile = nested_payload(2_000_000).unwrap();
+    let changed = rusqlite::Connection::open(place.file())
+        .unwrap()
+        .execute("UPDATE chunks SET data = ?1, crc = ?2 WHERE ps = 1", (&hostile.bytes()[..], hostile.crc()))
+        .unwrap();
+    assert_eq!(changed, 1);
+    let storage = place.open().await;
+    let records = read_all(&storage, &partition(&storage).await).await;
+    let chunk = Chunk::open(&records[0], records[0].time).unwrap();
+    let error = chunk.message(0).unwrap().decode::<bson::Bson>().unwrap_err();
+    assert!(matches!(error.cause(), Cause::Decode { .. }), "{error}");
+    assert_eq!(text_of(&records[1]), texts(2, 60)[1]);
 }
 
 #[tokio::test]

@@ -7,10 +7,12 @@
     reason = "a test stops at whatever goes wrong; children and measurements are heard on stdout"
 )]
 
+mod backup;
 mod clock;
 mod closing;
 mod damage;
 mod failures;
+mod migrating;
 mod opening;
 mod processes;
 mod space;

@@ -18,7 +18,9 @@ mod harness;
 mod patient;
 mod report;
 mod suite;
+mod tapped;
 mod tools;
 
 pub use report::{CaseReport, Outcome, Report};
 pub use suite::Suite;
+pub use tapped::{Tap, Tapped};

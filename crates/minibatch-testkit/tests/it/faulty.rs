@@ -56,7 +56,10 @@ pub(crate) enum Bug {
     TrimIgnoresSlowest,
     TrimWithoutGroups,
     TrimNeverDeletes,
+    CutIgnored,
     EmptyChunkNotWritten,
+    SurveySkipsEmpty,
+    FloorCountsNothing,
     MembersImmortal,
     HeartbeatOfDeadAccepted,
     StartChanges,
@@ -80,6 +83,14 @@ pub(crate) enum Bug {
     PiecesStay,
     PiecesOfHeirsGo,
     PiecesForTheirClientOnly,
+    RestartKeepsCheckpoint,
+    AllLive,
+    NotesAppended,
+    NotesUnsorted,
+    NotesAllDeleted,
+    NoteKindsMixed,
+    NotesOutliveGroups,
+    NotesOfAnySize,
     OpenOnce,
     DroppedAppendBlocks,
     PartitionNotChecked,
@@ -166,6 +177,17 @@ impl Faulty {
     async fn state(&self, partition: &Partition, group: &GroupName) -> Result<Option<GroupState>, Error> {
         let groups = self.inner().groups(partition).await?;
         Ok(groups.into_iter().find(|(name, _)| name == group).map(|(_, state)| state))
+    }
+
+    /// The place that is asked for, or another one where the bug is to mistake them.
+    async fn mixed(&self, place: &NotePlace) -> Result<NotePlace, Error> {
+        let mut place = NotePlace { partition: self.mistaken(&place.partition).await?, ..place.clone() };
+        match self.bug {
+            Bug::NoteKindsMixed => place.kind = "mixed",
+            Bug::NotesOutliveGroups => place.group = None,
+            _ => {}
+        }
+        Ok(place)
     }
 
     fn shown(&self, state: &mut GroupState) {
@@ -379,14 +401,22 @@ impl ChunkLog for Faulty {
         if self.has(Bug::NewStreamHasAFloor) {
             bounds.floor = bounds.floor.max(Slot::FIRST);
         }
+        if self.has(Bug::FloorCountsNothing) {
+            bounds.floor_count = 0;
+        }
         Ok(bounds)
     }
 
     async fn survey(&self, partition: &Partition, from: Slot, limit: usize) -> Result<Vec<RecordSummary>, Error> {
-        self.inner().survey(&self.mistaken(partition).await?, from, limit).await
+        let mut records = self.inner().survey(&self.mistaken(partition).await?, from, limit).await?;
+        if self.has(Bug::SurveySkipsEmpty) {
+            records.retain(|record| record.messages > 0);
+        }
+        Ok(records)
     }
 
     async fn trim(&self, partition: &Partition, cut: Slot) -> Result<Trimmed, Error> {
+        let cut = if self.has(Bug::CutIgnored) { Slot::ZERO } else { cut };
         let partition = &self.mistaken(partition).await?;
         let stream = self.inner().find_stream(&partition.stream).await?;
         let mut groups = self.inner().groups(partition).await?;
@@ -429,6 +459,9 @@ impl GroupStore for Faulty {
     }
 
     async fn living(&self, members: &[MemberId]) -> Result<Vec<MemberId>, Error> {
+        if self.has(Bug::AllLive) {
+            return Ok(members.to_vec());
+        }
         self.inner().living(members).await
     }
 
@@ -439,6 +472,9 @@ impl GroupStore for Faulty {
         fingerprint: &str,
         start: Start,
     ) -> Result<(), Error> {
+        if self.has(Bug::RestartKeepsCheckpoint) && self.state(&stream.partition(0), group).await?.is_some() {
+            return Ok(());
+        }
         self.inner().restart_group(stream, group, fingerprint, start).await
     }
 
@@ -591,15 +627,29 @@ impl GroupStore for Faulty {
 
 #[async_trait]
 impl NoteStore for Faulty {
-    async fn put_notes(&self, place: &NotePlace, notes: Vec<Note>) -> Result<(), Error> {
+    async fn put_notes(&self, place: &NotePlace, mut notes: Vec<Note>) -> Result<(), Error> {
+        let place = &self.mixed(place).await?;
+        match self.bug {
+            Bug::NotesAppended => {
+                let known = self.inner().notes(place, "", usize::MAX).await?;
+                notes.retain(|note| known.iter().all(|known| known.key != note.key));
+            }
+            Bug::NotesOfAnySize => notes.retain(|note| note.check().is_ok()),
+            _ => {}
+        }
         self.inner().put_notes(place, notes).await
     }
 
     async fn notes(&self, place: &NotePlace, from: &str, limit: usize) -> Result<Vec<Note>, Error> {
-        self.inner().notes(place, from, limit).await
+        let mut notes = self.inner().notes(&self.mixed(place).await?, from, limit).await?;
+        if self.has(Bug::NotesUnsorted) {
+            notes.reverse();
+        }
+        Ok(notes)
     }
 
     async fn delete_notes(&self, place: &NotePlace, from: &str, until: Option<&str>) -> Result<(), Error> {
-        self.inner().delete_notes(place, from, until).await
+        let until = until.filter(|_| !self.has(Bug::NotesAllDeleted));
+        self.inner().delete_notes(&self.mixed(place).await?, from, until).await
     }
 }

@@ -20,6 +20,7 @@ fn prefix(clause: &str) -> String {
         "StreamStore" => "stream",
         "ChunkLog" => "log",
         "GroupStore" => "group",
+        "NoteStore" => "note",
         part => part,
     };
     match number.parse::<u32>() {
@@ -78,7 +79,10 @@ bugs! {
     trim_ignores_slowest: TrimIgnoresSlowest breaks "ChunkLog 13";
     trim_without_groups: TrimWithoutGroups breaks "ChunkLog 13";
     trim_never_deletes: TrimNeverDeletes breaks "ChunkLog 13";
+    cut_ignored: CutIgnored breaks "ChunkLog 13";
     empty_chunk_not_written: EmptyChunkNotWritten breaks "ChunkLog 14";
+    survey_skips_empty: SurveySkipsEmpty breaks "ChunkLog 15";
+    floor_counts_nothing: FloorCountsNothing breaks "ChunkLog 16";
     members_immortal: MembersImmortal breaks "GroupStore 1";
     heartbeat_of_dead_accepted: HeartbeatOfDeadAccepted breaks "GroupStore 2";
     start_changes: StartChanges breaks "GroupStore 3";
@@ -101,6 +105,14 @@ bugs! {
     groups_unsorted: GroupsUnsorted breaks "GroupStore 14";
     pieces_stay: PiecesStay breaks "GroupStore 15";
     pieces_of_heirs_go: PiecesOfHeirsGo breaks "GroupStore 15";
+    restart_keeps_checkpoint: RestartKeepsCheckpoint breaks "GroupStore 16";
+    all_live: AllLive breaks "GroupStore 17";
+    notes_appended: NotesAppended breaks "NoteStore 1";
+    notes_unsorted: NotesUnsorted breaks "NoteStore 2";
+    notes_all_deleted: NotesAllDeleted breaks "NoteStore 3";
+    note_kinds_mixed: NoteKindsMixed breaks "NoteStore 4";
+    notes_outlive_groups: NotesOutliveGroups breaks "NoteStore 5";
+    notes_of_any_size: NotesOfAnySize breaks "NoteStore 6";
     open_once: OpenOnce breaks "general A";
     pieces_for_their_client_only: PiecesForTheirClientOnly breaks "general B";
     dropped_append_blocks: DroppedAppendBlocks breaks "general C";

@@ -143,7 +143,7 @@ async fn intervals() {
         now_and_then.drain(&store.mb).await.unwrap();
         by_the_hour.drain(&store.mb).await.unwrap();
         let groups = store.mb.stream::<u32>("numbers").await.unwrap().groups().await.unwrap();
-        let fingerprints: Vec<_> = groups.iter().map(|(_, state)| state.fingerprint.as_str()).collect();
+        let fingerprints: Vec<_> = groups.iter().map(|(_, states)| states[0].fingerprint.as_str()).collect();
         assert_eq!(fingerprints, ["fixed_time/1(3600000ms)", "relaxed_time/1(3600000ms)"]);
     }
 }

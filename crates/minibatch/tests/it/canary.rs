@@ -47,7 +47,10 @@ async fn what_is_appended_is_nowhere_printed() {
     let subscriber = tracing_subscriber::fmt().with_max_level(Level::TRACE).with_writer(move || writer.clone());
     subscriber.try_init().unwrap();
     let mut printed = String::new();
-    for store in stores::all().await {
+    let mut all: Vec<_> = stores::all().await;
+    #[cfg(feature = "mongodb")]
+    all.extend(stores::mongo("words").await);
+    for store in all {
         let words = store.mb.stream::<String>("words").await.unwrap();
         for group in ["numbers", "failing", "panicking", "debug"] {
             // each is to read all

@@ -7,11 +7,22 @@ mod blocking;
 #[cfg(test)]
 mod canary;
 #[cfg(test)]
+mod cancel;
+#[cfg(test)]
 mod compile;
 #[cfg(test)]
 mod connect;
 #[cfg(test)]
+mod groups;
+#[cfg(test)]
+mod keeping;
+#[cfg(test)]
 mod outside;
+#[cfg(test)]
+mod schema_change;
+#[cfg(all(test, feature = "mongodb"))]
+#[path = "../kill/server.rs"]
+mod server;
 #[cfg(test)]
 mod settings;
 #[cfg(test)]

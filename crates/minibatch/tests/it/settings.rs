@@ -22,7 +22,7 @@ async fn check<W: Strategy>(choose: fn(Streaming<u32>) -> Streaming<u32, W>, fin
         drained.await.unwrap();
         assert_eq!(sizes, windows, "{fingerprint}");
         let groups = stream.groups().await.unwrap();
-        let stored: Vec<_> = groups.iter().map(|(_, state)| state.fingerprint.as_str()).collect();
+        let stored: Vec<_> = groups.iter().map(|(_, states)| states[0].fingerprint.as_str()).collect();
         assert_eq!(stored, [fingerprint]);
     }
 }

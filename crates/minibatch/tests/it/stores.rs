@@ -3,10 +3,13 @@
 use minibatch::Minibatch;
 use tempfile::TempDir;
 
+#[cfg(feature = "mongodb")]
+use crate::server::mongo_url;
+
 /// A connection, and the directory that lives as long.
 pub(crate) struct Store {
     pub(crate) mb: Minibatch,
-    _directory: TempDir,
+    _directory: Option<TempDir>,
 }
 
 /// One connection to each storage that needs no server, all empty.
@@ -19,9 +22,16 @@ pub(crate) async fn all() -> Vec<Store> {
             _ => format!("sqlite://{}", directory.path().join("test.db").display()),
         };
         let mb = Minibatch::connect(&url).await.unwrap();
-        stores.push(Store { mb, _directory: directory });
+        stores.push(Store { mb, _directory: Some(directory) });
     }
     stores
+}
+
+/// A connection to a database of a test's own on the test server, where there is one.
+#[cfg(feature = "mongodb")]
+pub(crate) async fn mongo(test: &str) -> Option<Store> {
+    let url = mongo_url(test)?;
+    Some(Store { mb: Minibatch::connect(&url).await.unwrap(), _directory: None })
 }
 
 /// The numbers from 1 on, in the stream `numbers`.

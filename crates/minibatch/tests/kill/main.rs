@@ -2,11 +2,12 @@
 //! once, in the same windows as without the kill. Real processes, a real file, a real server.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-#![cfg_attr(feature = "mongodb", expect(clippy::print_stdout, reason = "a skipped test says so"))]
 
 mod child;
 mod consumer;
 mod poison;
+#[cfg(feature = "mongodb")]
+mod server;
 
 use std::collections::BTreeMap;
 
@@ -30,23 +31,8 @@ async fn on_sqlite() {
 #[cfg(feature = "mongodb")]
 #[tokio::test]
 async fn on_mongodb() {
-    let Some(url) = mongo_url("kill") else { return };
+    let Some(url) = server::mongo_url("kill") else { return };
     killed_and_started_again(&url).await;
-}
-
-/// The test server with a database of this test's own; `None`, said aloud, where there is none and none is required.
-#[cfg(feature = "mongodb")]
-fn mongo_url(test: &str) -> Option<String> {
-    let required =
-        std::env::var("MINIBATCH_REQUIRE").is_ok_and(|required| required.split(',').any(|one| one.trim() == "mongo"));
-    let Ok(url) = std::env::var("MINIBATCH_TEST_MONGO_URL") else {
-        assert!(!required, "MINIBATCH_REQUIRE asks for MongoDB, MINIBATCH_TEST_MONGO_URL is not set");
-        println!("skipped: MINIBATCH_TEST_MONGO_URL is not set");
-        return None;
-    };
-    let (server, query) = url.split_once('?').map_or((url.as_str(), ""), |(server, query)| (server, query));
-    let host = server.strip_prefix("mongodb://").and_then(|rest| rest.split('/').next()).unwrap();
-    Some(format!("mongodb://{host}/minibatch_{test}_{}?{query}", std::process::id()))
 }
 
 async fn killed_and_started_again(url: &str) {

@@ -66,7 +66,7 @@ async fn a_message_that_ends_the_process_is_found() {
 
     let mb = Minibatch::connect_with(&url, options()).await.unwrap();
     let stream = mb.stream::<u32>(STREAM).await.unwrap();
-    let counters = stream.groups().await.unwrap()[0].1.counters;
+    let counters = stream.groups().await.unwrap()[0].1[0].counters;
     let poison = POISON.len() as u64;
     assert_eq!((counters.finished, counters.dead), (u64::from(MESSAGES) - poison, poison), "{processes} processes");
     let mut letters = Vec::new();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::{
     Cause, Error, Members, Offset, Timestamp,
     chunk::Chunk,
-    window::{Bounds, Places, Reason},
+    window::{Bounds, FormedWindow, Places, Reason},
 };
 
 pub(super) use codec::{decode, encode};
@@ -61,6 +61,22 @@ pub struct OpenPiece {
 }
 
 impl OpenWindow {
+    /// A window of which nothing is left, and everything is finished.
+    #[must_use]
+    pub fn finished(window: &FormedWindow) -> Self {
+        Self {
+            ordinal: window.ordinal,
+            bounds: window.bounds,
+            key: window.key.clone(),
+            reason: window.reason,
+            leaving: window.leaving,
+            members: MemberRuns::of(&window.members),
+            dead: Places::default(),
+            skipped: Places::default(),
+            left: Vec::new(),
+        }
+    }
+
     /// The places that are left.
     #[must_use]
     pub fn places_left(&self) -> Places {

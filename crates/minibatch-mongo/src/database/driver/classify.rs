@@ -54,7 +54,7 @@ pub(super) fn server_error(error: &Document) -> Failure {
             let fields = error.get_document("keyPattern").map(|keys| keys.keys().cloned().collect());
             fields.map_or_else(|_| Failure::Indeterminate(describe(error)), Failure::Duplicate)
         }
-        13 => refused("the user may not do this: grant it readWrite on the database"),
+        13 => refused("the url's user may not do this: grant it the right"),
         18 | 8_000 => refused("user, password or authSource of the url is wrong: correct the url"),
         20 => refused("the server cannot do this: a replica set is needed"),
         79 | 100 => refused("the server cannot write with majority: check the replica set"),

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bson::{Document, doc};
 use minibatch_core::{Cause, Error};
 use mongodb::{
     Client,
@@ -11,7 +10,12 @@ use mongodb::{
 };
 use tokio::time::timeout;
 
-use super::{super::Failure, Driver, classify, in_time, prepare};
+use super::{
+    super::Failure,
+    Driver, classify,
+    diagnosis::{Certificate, diagnosis},
+    prepare, server,
+};
 use crate::MongoOptions;
 
 const SCHEMES: [&str; 2] = ["mongodb://", "mongodb+srv://"];
@@ -19,10 +23,6 @@ const DEFAULT_DATABASE: &str = "minibatch";
 /// How long to look for a server that can be written to, unless the URL says.
 const SELECTION_TIME: Duration = Duration::from_secs(5);
 const CONNECT_TIME: Duration = Duration::from_secs(5);
-/// How long to look for the reason why there is none.
-const DIAGNOSIS_TIME: Duration = Duration::from_secs(1);
-/// `maxWireVersion` of MongoDB 6.0.
-const OLDEST_WIRE_VERSION: i32 = 17;
 
 /// Connects, checks the server, and prepares the collections.
 pub(crate) async fn connect(url: &str, options: &MongoOptions) -> Result<Driver, Error> {
@@ -30,26 +30,29 @@ pub(crate) async fn connect(url: &str, options: &MongoOptions) -> Result<Driver,
 }
 
 async fn connected(url: &str, options: &MongoOptions) -> Result<Driver, Cause> {
-    let client_options = parse(url).await?;
+    let mut client_options = parse(url, options.invalid_certificates).await?;
     let from_url = client_options.default_database.clone();
     let database = options.database.clone().or(from_url).unwrap_or_else(|| DEFAULT_DATABASE.to_owned());
     if database.is_empty() || database.len() > 63 || database.contains(['/', '\\', '.', ' ', '"', '$', '\0']) {
         return Err(Cause::invalid_url("its database has a name that mongodb does not take"));
     }
+    let certificate = Certificate::default();
+    client_options.sdam_event_handler = Some(certificate.watch());
     let client =
         Client::with_options(client_options.clone()).map_err(|error| classify::failure(&error).into_cause())?;
-    let driver = Driver::new(client.database(&database), &options.prefix);
-    let hello = match hello(&driver).await {
+    let driver = Driver::new(client.database(&database), &options.prefix, client_options.credential.is_some());
+    let hello = match server::hello(&driver).await {
         Ok(hello) => hello,
-        Err(failure) => return Err(diagnosis(client_options, failure).await),
+        Err(failure) => return Err(diagnosis(client_options, &certificate, failure).await),
     };
-    check(&hello)?;
+    server::check(&hello)?;
+    server::warn(&driver, &client_options.hosts, &hello).await;
     prepare::prepare(&driver).await.map_err(Failure::into_cause)?;
     Ok(driver)
 }
 
 /// The options of a URL, with those that the protocol depends on set whatever the URL says.
-async fn parse(url: &str) -> Result<ClientOptions, Cause> {
+async fn parse(url: &str, invalid_certificates: bool) -> Result<ClientOptions, Cause> {
     if !SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
         return Err(Cause::invalid_url("it begins neither with mongodb:// nor with mongodb+srv://"));
     }
@@ -62,8 +65,16 @@ async fn parse(url: &str) -> Result<ClientOptions, Cause> {
             "it is not understood: check host and options, and percent-encode special characters of user and password",
         ),
     })?;
-    if let Some(Tls::Enabled(TlsOptions { allow_invalid_certificates: Some(true), .. })) = &options.tls {
-        return Err(Cause::invalid_url("it turns off the checking of certificates: name a tlsCAFile instead"));
+    if let Some(Tls::Enabled(TlsOptions { allow_invalid_certificates, .. })) = &mut options.tls {
+        if *allow_invalid_certificates == Some(true) {
+            return Err(Cause::invalid_url("it turns off the checking of certificates: name a tlsCAFile instead"));
+        }
+        if invalid_certificates {
+            tracing::warn!(
+                "the server's tls certificate is not checked: anybody in between can read and change it all"
+            );
+            *allow_invalid_certificates = Some(true);
+        }
     }
     options.server_selection_timeout.get_or_insert(SELECTION_TIME);
     options.connect_timeout.get_or_insert(CONNECT_TIME);
@@ -74,52 +85,4 @@ async fn parse(url: &str) -> Result<ClientOptions, Cause> {
     options.read_concern = None;
     options.selection_criteria = None;
     Ok(options)
-}
-
-async fn hello(driver: &Driver) -> Result<Document, Failure> {
-    let this = driver.clone();
-    // the pool's connection authenticates before it carries anything
-    in_time(
-        async move { this.database.run_command(doc! { "hello": 1 }).await.map_err(|error| classify::failure(&error)) },
-    )
-    .await
-}
-
-fn check(hello: &Document) -> Result<(), Cause> {
-    if hello.get_i32("maxWireVersion").unwrap_or(0) < OLDEST_WIRE_VERSION {
-        return Err(Cause::misconfigured("the server is too old: mongodb 6.0 or newer is needed"));
-    }
-    let sharded = hello.get_str("msg").is_ok_and(|message| message == "isdbgrid");
-    if !sharded && hello.get_str("setName").is_err() {
-        tracing::warn!(
-            "this mongodb is a standalone server: it does not survive the loss of its machine, has no transactions, and \
-             new messages are seen by polling; start it with --replSet to have them"
-        );
-    }
-    Ok(())
-}
-
-/// Why no server was found that can be written to.
-async fn diagnosis(mut options: ClientOptions, failure: Failure) -> Cause {
-    let Failure::NotApplied(_) = &failure else { return failure.into_cause() };
-    let Some(asked) = options.repl_set_name.take() else { return failure.into_cause() };
-    options.hosts.truncate(1);
-    options.direct_connection = Some(true);
-    options.server_selection_timeout = Some(DIAGNOSIS_TIME);
-    let Ok(client) = Client::with_options(options) else { return failure.into_cause() };
-    let database = client.database("admin");
-    let hello =
-        timeout(DIAGNOSIS_TIME * 2, tokio::spawn(async move { database.run_command(doc! { "hello": 1 }).await }));
-    match hello.await {
-        Ok(Ok(Ok(hello))) => match hello.get_str("setName") {
-            Ok(name) if name == asked => failure.into_cause(),
-            Ok(name) => Cause::misconfigured(format!(
-                "replicaSet of the url is wrong, correct it: replicaSet=`{asked}` server=`{name}`"
-            )),
-            Err(_) => Cause::misconfigured(format!(
-                "replicaSet of the url is wrong, the server is in none: replicaSet=`{asked}`"
-            )),
-        },
-        _ => failure.into_cause(),
-    }
 }

@@ -10,21 +10,29 @@ use mongodb::{
     options::{IndexOptions, WriteConcern},
 };
 
-use super::{super::Collection, super::Failure, super::Index, super::schema::IndexKind, Driver, classify, in_time};
+use super::{
+    super::{Collection, Failure, Index, probe, schema::IndexKind},
+    Driver, in_time,
+    right::Right,
+};
 
 const NAMESPACE_NOT_FOUND: i32 = 26;
 const NAMESPACE_EXISTS: i32 = 48;
 
-/// Makes everything ready. A user that may not create indexes can still open what another user prepared.
+/// Makes everything ready. A user that may not create indexes can still open what another user prepared: who does make
+/// some also finds out whether the server is one to rely on.
 pub(super) async fn prepare(driver: &Driver) -> Result<(), Failure> {
+    let mut made = false;
     for collection in Collection::ALL {
         let this = driver.clone();
-        in_time(async move { prepare_one(&this, collection).await }).await?;
+        made |= in_time(async move { prepare_one(&this, collection).await }).await?;
     }
-    Ok(())
+    if made { probe::probe(driver).await } else { Ok(()) }
 }
 
-async fn prepare_one(driver: &Driver, collection: Collection) -> Result<(), Failure> {
+/// True when something was missing, and was made.
+async fn prepare_one(driver: &Driver, collection: Collection) -> Result<bool, Failure> {
+    let failed = |error: Error| driver.failed(Right::new("listIndexes", collection), &error);
     let present = match driver.collection::<Document>(collection).list_indexes().await {
         Ok(mut cursor) => {
             let mut indexes = Vec::new();
@@ -46,20 +54,23 @@ async fn prepare_one(driver: &Driver, collection: Collection) -> Result<(), Fail
             None => missing.push(model(&wanted)),
         }
     }
-    if !missing.is_empty() {
+    let made = !missing.is_empty();
+    if made {
         driver
             .collection::<Document>(collection)
             .create_indexes(missing)
             .await
-            .map_err(|error| refused(driver, collection, error))?;
+            .map_err(|error| refused(driver, collection, &error))?;
     }
-    Ok(())
+    Ok(made)
 }
 
 async fn create(driver: &Driver, collection: Collection) -> Result<(), Failure> {
     let name = driver.name(collection);
     match driver.database.create_collection(name).write_concern(WriteConcern::majority()).await {
-        Err(error) if !is_code(&error, NAMESPACE_EXISTS) => Err(failed(error)),
+        Err(error) if !is_code(&error, NAMESPACE_EXISTS) => {
+            Err(driver.failed(Right::new("createCollection, createIndex", collection), &error))
+        }
         _ => Ok(()),
     }
 }
@@ -111,23 +122,18 @@ fn model(wanted: &Index) -> IndexModel {
     IndexModel::builder().keys(keys).options(options).build()
 }
 
-fn refused(driver: &Driver, collection: Collection, error: Error) -> Failure {
+fn refused(driver: &Driver, collection: Collection, error: &Error) -> Failure {
     const DUPLICATE_KEY: i32 = 11_000;
     const CONFLICTS: [i32; 2] = [85, 86];
     let why = match &*error.kind {
         ErrorKind::Command(command) if command.code == DUPLICATE_KEY => "it holds documents that are no minibatch's",
         ErrorKind::Command(command) if CONFLICTS.contains(&command.code) => "it has another index of the same name",
-        _ => return failed(error),
+        _ => return driver.failed(Right::new("createIndex", collection), error),
     };
     Failure::Refused(Cause::misconfigured(format!(
         "collection `{}` cannot get its indexes, {why}: use another database or collection prefix",
         driver.name(collection)
     )))
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "a function to map errors with")]
-fn failed(error: Error) -> Failure {
-    classify::failure(&error)
 }
 
 fn is_code(error: &Error, code: i32) -> bool {

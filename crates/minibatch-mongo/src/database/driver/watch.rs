@@ -2,19 +2,24 @@
 
 use bson::{Document, doc};
 use futures::{StreamExt, stream::BoxStream};
-use mongodb::Collection;
 
-use super::{super::Failure, super::Hint, classify};
+use super::{
+    super::{Collection, Failure, Hint},
+    Driver, classify,
+    right::Right,
+};
 
 pub(super) async fn open(
-    chunks: Collection<Document>,
+    driver: Driver,
     streams: Vec<String>,
 ) -> Result<BoxStream<'static, Result<Hint, Failure>>, Failure> {
+    let chunks = driver.collection::<Document>(Collection::Chunks);
+    let right = Right::new("changeStream, find", Collection::Chunks);
     let pipeline = [
         doc! { "$match": { "operationType": "insert", "fullDocument.s": { "$in": streams } } },
         doc! { "$project": { "fullDocument.s": 1, "fullDocument.p": 1, "fullDocument.inc": 1 } },
     ];
-    let events = chunks.watch().pipeline(pipeline).await.map_err(|error| classify::failure(&error))?;
+    let events = chunks.watch().pipeline(pipeline).await.map_err(|error| driver.failed(right, &error))?;
     let hints = events.with_type::<Document>().filter_map(|event| async {
         match event {
             Ok(event) => hint(&event).map(Ok),

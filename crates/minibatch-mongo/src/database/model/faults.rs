@@ -13,6 +13,8 @@ pub(crate) struct Faults {
     pub(crate) reply_lost: u32,
     /// With effect long after the client was told that nobody knows.
     pub(crate) delayed: u32,
+    /// With effect once more, long after the first time.
+    pub(crate) repeated: u32,
     /// The client or the network stands still for long, before or after.
     pub(crate) paused: u32,
     /// Reads answered from the past.
@@ -28,6 +30,7 @@ pub(super) struct Fate {
     pub(super) dropped: bool,
     pub(super) reply_lost: bool,
     pub(super) delayed: Option<Duration>,
+    pub(super) repeated: Option<Duration>,
     /// Which of the versions that may be read.
     pub(super) stale: Option<u64>,
 }
@@ -36,19 +39,24 @@ const LONGEST_PAUSE: u64 = 60_000;
 const LONGEST_DELAY: u64 = 120_000;
 
 impl Faults {
-    pub(crate) const NONE: Self = Self { refused: 0, dropped: 0, reply_lost: 0, delayed: 0, paused: 0, stale: 0 };
+    pub(crate) const NONE: Self =
+        Self { refused: 0, dropped: 0, reply_lost: 0, delayed: 0, repeated: 0, paused: 0, stale: 0 };
 
     /// Everything, often.
-    pub(crate) const MANY: Self = Self { refused: 20, dropped: 40, reply_lost: 80, delayed: 30, paused: 15, stale: 50 };
+    pub(crate) const MANY: Self =
+        Self { refused: 20, dropped: 40, reply_lost: 80, delayed: 30, repeated: 10, paused: 15, stale: 50 };
 
     pub(super) fn draw(&self, random: &mut Random) -> Fate {
+        let mut delay = |chance| random.chance(chance).then(|| Duration::from_millis(random.below(LONGEST_DELAY)));
+        let (delayed, repeated) = (delay(self.delayed), delay(self.repeated));
         let mut fate = Fate {
-            before: Duration::from_millis(random.below(3)),
+            before: Duration::from_millis(1 + random.below(3)),
             after: Duration::from_millis(random.below(3)),
             refused: random.chance(self.refused),
             dropped: random.chance(self.dropped),
             reply_lost: random.chance(self.reply_lost),
-            delayed: random.chance(self.delayed).then(|| Duration::from_millis(random.below(LONGEST_DELAY))),
+            delayed,
+            repeated,
             stale: random.chance(self.stale).then(|| random.next()),
         };
         if random.chance(self.paused) {

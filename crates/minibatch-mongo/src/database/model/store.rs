@@ -1,78 +1,158 @@
-//! The documents, every version of them, and the few operators that the protocol uses.
+//! The documents in every version that may still be read, and which versions a majority has.
+//!
+//! Versions are the oplog: each change makes one, on the branch of the primary. What a majority has not got yet may be cut
+//! off by an election; what it has, never is.
 
-use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
-
-use bson::{Bson, DateTime, Document, RawBsonRef, RawDocument, RawDocumentBuf, oid::ObjectId};
-use minibatch_core::Timestamp;
-
-use super::super::{
-    Change, Collection, Failure, Filter, Find, Found, Index, Order, SERVER_STAMP, Test, Update, schema::IndexKind,
+use std::{
+    collections::{BTreeMap, VecDeque},
+    ops::RangeInclusive,
+    sync::Arc,
 };
 
-/// All documents at one time.
-type Snapshot = BTreeMap<Collection, Vec<Arc<RawDocumentBuf>>>;
+use bson::{Document, RawBsonRef, RawDocument, RawDocumentBuf, oid::ObjectId};
+use minibatch_core::Timestamp;
 
-/// How many versions are kept for reads from the past.
-const HISTORY: u64 = 4_000;
+use super::{
+    super::{Collection, Failure, Filter, Find, Found, Index, Order, SERVER_STAMP, Test, Update, schema::IndexKind},
+    operators::{apply, compare, matches, project, value},
+};
+
+/// How many former versions of a majority are kept for reads from the past.
+const PAST: usize = 24;
+
+/// A document from one version on until before another.
+#[derive(Debug)]
+struct Entry {
+    document: Arc<RawDocumentBuf>,
+    /// Its slot, by which chunks are in order.
+    slot: i64,
+    since: u64,
+    until: u64,
+}
+
+impl Entry {
+    fn is_in(&self, version: u64) -> bool {
+        self.since <= version && version < self.until
+    }
+
+    /// True as long as nothing later on the branch has replaced it.
+    fn is_last(&self) -> bool {
+        self.until == u64::MAX
+    }
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Store {
-    current: Snapshot,
-    version: u64,
-    past: BTreeMap<u64, (Timestamp, Arc<Snapshot>)>,
+    collections: BTreeMap<Collection, Vec<Entry>>,
+    /// The last version of the branch.
+    tip: u64,
+    /// The last version that a majority has.
+    majority: u64,
+    /// Versions that elections cut off.
+    lost: Vec<RangeInclusive<u64>>,
+    /// Former last versions of a majority, and until when they were.
+    past: VecDeque<(u64, Timestamp)>,
+    /// The cluster's time in seconds, which never goes back, and the stamps given out.
+    seconds: u32,
     stamps: u32,
 }
 
 impl Store {
-    pub(super) fn version(&self) -> u64 {
-        self.version
+    pub(super) fn tip(&self) -> u64 {
+        self.tip
     }
 
-    /// One of the versions from `seen` on that were the latest after `since`.
+    pub(super) fn majority(&self) -> u64 {
+        self.majority
+    }
+
+    /// The cluster's time.
+    pub(super) fn time(&self) -> Timestamp {
+        Timestamp::from_millis(i64::from(self.seconds) * 1_000)
+    }
+
+    /// A majority gets everything up to that version, unless it was cut off.
+    pub(super) fn replicate(&mut self, version: u64, now: Timestamp) {
+        if version > self.majority && !self.is_lost(version) {
+            self.past.push_back((self.majority, now));
+            if self.past.len() > PAST {
+                // not always the oldest: some from long ago are to be kept as well
+                self.past.remove(usize::try_from(version).unwrap_or(0) % PAST);
+            }
+            self.majority = version;
+        }
+    }
+
+    pub(super) fn is_lost(&self, version: u64) -> bool {
+        self.lost.iter().any(|lost| lost.contains(&version))
+    }
+
+    /// Another primary, which may have more than a majority: what it has not got is rolled back.
+    pub(super) fn elect(&mut self, draw: u64) {
+        let kept = self.majority + draw % (self.tip - self.majority + 1);
+        for entries in self.collections.values_mut() {
+            entries.retain(|entry| entry.since <= kept);
+            for entry in entries.iter_mut().filter(|entry| !entry.is_last() && entry.until > kept) {
+                entry.until = u64::MAX;
+            }
+        }
+        self.lost.push(kept + 1..=self.tip);
+        // the new primary begins with an entry of its own
+        self.tip += 1;
+    }
+
+    /// One of the majority's versions from `seen` on that were the latest after `since`.
     pub(super) fn some_version(&self, seen: u64, since: Timestamp, which: u64) -> u64 {
-        let versions: Vec<u64> = self
-            .past
-            .range(seen..)
-            .filter(|(_, (replaced, _))| *replaced >= since)
-            .map(|(version, _)| *version)
-            .collect();
+        let readable = |(version, until): &&(u64, Timestamp)| *version >= seen && *until >= since;
+        let versions: Vec<u64> = self.past.iter().filter(readable).map(|(version, _)| *version).collect();
         match versions.len() as u64 {
-            0 => self.version,
+            0 => self.majority,
             count => versions[usize::try_from(which % count).unwrap()],
         }
     }
 
-    /// Something is about to change: keeps what was.
-    fn keep(&mut self, now: Timestamp) {
-        self.past.insert(self.version, (now, Arc::new(self.current.clone())));
-        self.version += 1;
-        while self.past.first_key_value().is_some_and(|(version, _)| *version + HISTORY < self.version) {
-            self.past.pop_first();
-        }
+    fn entries(&mut self, collection: Collection) -> &mut Vec<Entry> {
+        self.collections.entry(collection).or_default()
     }
 
-    fn all(&mut self, collection: Collection) -> &mut Vec<Arc<RawDocumentBuf>> {
-        self.current.entry(collection).or_default()
+    /// The next version, in which what nobody can read any more is forgotten.
+    fn next_version(&mut self, collection: Collection) -> u64 {
+        self.tip += 1;
+        let (majority, past) = (self.majority, &self.past);
+        let entries = self.collections.entry(collection).or_default();
+        if entries.len() > 32 && self.tip.is_multiple_of(32) {
+            entries.retain(|entry| entry.until > majority || past.iter().any(|(version, _)| entry.is_in(*version)));
+        }
+        self.tip
     }
 
     pub(super) fn find(&self, version: u64, find: &Find, now: Timestamp) -> Found {
-        let snapshot = self.past.get(&version).map_or(&self.current, |(_, snapshot)| snapshot);
-        let all = snapshot.get(&find.collection).map(Vec::as_slice).unwrap_or_default();
-        let mut found: Vec<_> = all.iter().filter(|document| matches(document, &find.filter, now)).collect();
-        if let Some((field, order)) = find.sort {
-            found.sort_by(|a, b| {
-                let upwards = compare(&value(a, field), &value(b, field)).unwrap_or(Ordering::Equal);
-                if order == Order::Up { upwards } else { upwards.reverse() }
-            });
-        }
-        found.truncate(find.limit as usize);
-        Found { documents: found.into_iter().map(|document| project(document, find.fields)).collect(), cut: false }
+        let all = self.collections.get(&find.collection).map(Vec::as_slice).unwrap_or_default();
+        let within = &all[slots(all, &find.filter)];
+        let found = |entry: &&Entry| entry.is_in(version) && matches(&entry.document, &find.filter, now);
+        let limit = find.limit as usize;
+        let found: Vec<&Entry> = match find.sort {
+            Some(("slot", Order::Up)) => within.iter().filter(found).take(limit).collect(),
+            Some(("slot", Order::Down)) => within.iter().rev().filter(found).take(limit).collect(),
+            Some((field, order)) => {
+                let mut found: Vec<_> =
+                    within.iter().filter(found).map(|entry| (value(&entry.document, field), entry)).collect();
+                found.sort_by(|(a, _), (b, _)| {
+                    let upwards = compare(a, b).unwrap_or(std::cmp::Ordering::Equal);
+                    if order == Order::Up { upwards } else { upwards.reverse() }
+                });
+                found.into_iter().map(|(_, entry)| entry).take(limit).collect()
+            }
+            None => within.iter().filter(found).take(limit).collect(),
+        };
+        Found { documents: found.into_iter().map(|entry| project(&entry.document, find.fields)).collect(), cut: false }
     }
 
     pub(super) fn insert(
         &mut self,
         collection: Collection,
         document: &RawDocument,
+        unique: &[Index],
         now: Timestamp,
     ) -> Result<(), Failure> {
         let mut stamped = RawDocumentBuf::new();
@@ -81,28 +161,35 @@ impl Store {
             match value {
                 RawBsonRef::Timestamp(SERVER_STAMP) => {
                     self.stamps += 1;
-                    let time = u32::try_from(now.as_millis() / 1_000).unwrap();
-                    stamped.append(name, bson::Timestamp { time, increment: self.stamps });
+                    self.seconds = self.seconds.max(u32::try_from(now.as_millis() / 1_000).unwrap());
+                    stamped.append(name, bson::Timestamp { time: self.seconds, increment: self.stamps });
                 }
                 value => stamped.append(name, value),
             }
         }
-        self.add(collection, stamped, now)
+        self.add(collection, stamped, unique)
     }
 
-    fn add(&mut self, collection: Collection, document: RawDocumentBuf, now: Timestamp) -> Result<(), Failure> {
+    fn add(&mut self, collection: Collection, document: RawDocumentBuf, unique: &[Index]) -> Result<(), Failure> {
+        let slot = document.get_i64("slot").unwrap_or(0);
         let id: &[&str] = &["_id"];
-        let unique =
-            Index::ALL.iter().filter(|index| index.collection == collection && index.kind == IndexKind::Unique);
+        let unique = unique.iter().filter(|index| index.collection == collection && index.kind == IndexKind::Unique);
         for fields in unique.map(|index| index.fields).chain([id]) {
-            let same =
-                |other: &Arc<RawDocumentBuf>| fields.iter().all(|field| value(other, field) == value(&document, field));
-            if self.all(collection).iter().any(same) {
+            // the last fields differ most
+            let key: Vec<_> = fields.iter().rev().map(|field| (*field, value(&document, field))).collect();
+            let same = |entry: &Entry| {
+                entry.is_last() && key.iter().all(|(field, wanted)| value(&entry.document, field) == *wanted)
+            };
+            let all = self.entries(collection);
+            let at = if fields.contains(&"slot") { at_slot(all, slot) } else { 0..all.len() };
+            if all[at].iter().any(same) {
                 return Err(Failure::Duplicate(fields.iter().map(|field| (*field).to_owned()).collect()));
             }
         }
-        self.keep(now);
-        self.all(collection).push(Arc::new(document));
+        let since = self.next_version(collection);
+        let all = self.entries(collection);
+        let at = at_slot(all, slot).end;
+        all.insert(at, Entry { document: Arc::new(document), slot, since, until: u64::MAX });
         Ok(())
     }
 
@@ -114,18 +201,18 @@ impl Store {
         update: &Update,
         now: Timestamp,
     ) -> (u64, Option<RawDocumentBuf>) {
-        if !self.all(collection).iter().any(|document| matches(document, filter, now)) {
-            return (0, None);
-        }
-        self.keep(now);
-        let (mut count, mut last) = (0, None);
-        for document in self.all(collection).iter_mut().filter(|document| matches(document, filter, now)) {
+        let (replaced, version) = self.end(collection, filter, now);
+        let mut last = None;
+        for document in &replaced {
             let changed = apply(Document::try_from(&***document).unwrap(), update, now);
-            *document = Arc::new(RawDocumentBuf::try_from(&changed).unwrap());
-            count += 1;
-            last = Some(RawDocumentBuf::clone(document));
+            let changed = RawDocumentBuf::try_from(&changed).unwrap();
+            last = Some(changed.clone());
+            let slot = changed.get_i64("slot").unwrap_or(0);
+            let all = self.entries(collection);
+            let at = at_slot(all, slot).end;
+            all.insert(at, Entry { document: Arc::new(changed), slot, since: version, until: u64::MAX });
         }
-        (count, last)
+        (replaced.len() as u64, last)
     }
 
     pub(super) fn upsert(
@@ -133,6 +220,7 @@ impl Store {
         collection: Collection,
         filter: &Filter,
         update: &Update,
+        unique: &[Index],
         now: Timestamp,
     ) -> Result<RawDocumentBuf, Failure> {
         let mut new = Document::new();
@@ -143,99 +231,55 @@ impl Store {
         }
         new.entry("_id".to_owned()).or_insert(ObjectId::new().into());
         let new = RawDocumentBuf::try_from(&apply(new, update, now)).unwrap();
-        self.add(collection, new.clone(), now).map(|()| new)
+        self.add(collection, new.clone(), unique).map(|()| new)
     }
 
     pub(super) fn delete(&mut self, collection: Collection, filter: &Filter, now: Timestamp) -> u64 {
-        if !self.all(collection).iter().any(|document| matches(document, filter, now)) {
-            return 0;
-        }
-        self.keep(now);
-        let before = self.all(collection).len();
-        self.all(collection).retain(|document| !matches(document, filter, now));
-        (before - self.all(collection).len()) as u64
+        self.end(collection, filter, now).0.len() as u64
     }
-}
 
-/// The field, which may be one of a document's within; null where it is missing.
-fn value(document: &RawDocument, field: &str) -> Bson {
-    let (outer, inner) = field.split_once('.').map_or((field, None), |(outer, inner)| (outer, Some(inner)));
-    match (document.get(outer).unwrap(), inner) {
-        (Some(RawBsonRef::Document(within)), Some(inner)) => value(within, inner),
-        (Some(found), None) => Bson::try_from(found).unwrap(),
-        _ => Bson::Null,
-    }
-}
-
-/// As MongoDB compares values of one type; others are not compared.
-fn compare(a: &Bson, b: &Bson) -> Option<Ordering> {
-    match (a, b) {
-        (Bson::Int64(a), Bson::Int64(b)) => Some(a.cmp(b)),
-        (Bson::String(a), Bson::String(b)) => Some(a.cmp(b)),
-        (Bson::DateTime(a), Bson::DateTime(b)) => Some(a.cmp(b)),
-        _ => None,
-    }
-}
-
-fn matches(document: &RawDocument, filter: &Filter, now: Timestamp) -> bool {
-    filter.0.iter().all(|(field, test)| {
-        let found = value(document, field);
-        let is =
-            |other: &Bson, wanted: &[Ordering]| compare(&found, other).is_some_and(|order| wanted.contains(&order));
-        let now: Bson = DateTime::from_millis(now.as_millis()).into();
-        match test {
-            Test::Eq(other) => found == *other,
-            Test::Lt(other) => is(other, &[Ordering::Less]),
-            Test::Lte(other) => is(other, &[Ordering::Less, Ordering::Equal]),
-            Test::Gte(other) => is(other, &[Ordering::Greater, Ordering::Equal]),
-            Test::Gt(other) => is(other, &[Ordering::Greater]),
-            Test::Past => is(&now, &[Ordering::Less, Ordering::Equal]),
-            Test::Future => is(&now, &[Ordering::Greater]),
-        }
-    })
-}
-
-fn apply(mut document: Document, update: &Update, now: Timestamp) -> Document {
-    let before = RawDocumentBuf::try_from(&document).unwrap();
-    for (field, change) in &update.0 {
-        let old = value(&before, field);
-        let new = match change {
-            Change::Set(new) => new.clone(),
-            Change::Default(new) => {
-                if old == Bson::Null {
-                    new.clone()
-                } else {
-                    old
-                }
-            }
-            Change::Add(number) => Bson::Int64(old.as_i64().unwrap_or(0) + number),
-            Change::Max(new) => {
-                if compare(&old, new) == Some(Ordering::Greater) {
-                    old
-                } else {
-                    new.clone()
-                }
-            }
-            Change::NowPlus(duration) => DateTime::from_millis(now.plus(*duration).as_millis()).into(),
+    /// Ends the documents that match, in the version that is returned.
+    fn end(&mut self, collection: Collection, filter: &Filter, now: Timestamp) -> (Vec<Arc<RawDocumentBuf>>, u64) {
+        let any = {
+            let all = self.entries(collection);
+            let at = slots(all, filter);
+            all[at].iter().any(|entry| entry.is_last() && matches(&entry.document, filter, now))
         };
-        match field.split_once('.') {
-            Some((outer, inner)) => drop(document.get_document_mut(outer).unwrap().insert(inner, new)),
-            None => drop(document.insert(*field, new)),
+        if !any {
+            return (Vec::new(), self.tip);
         }
+        let version = self.next_version(collection);
+        let all = self.entries(collection);
+        let at = slots(all, filter);
+        let ended = all[at].iter_mut().filter(|entry| entry.is_last() && matches(&entry.document, filter, now));
+        let ended = ended.map(|entry| {
+            entry.until = version;
+            Arc::clone(&entry.document)
+        });
+        (ended.collect(), version)
     }
-    document
 }
 
-fn project(document: &RawDocument, fields: &[&str]) -> RawDocumentBuf {
-    if fields.is_empty() {
-        return document.to_owned();
-    }
-    let mut projected = RawDocumentBuf::new();
-    for element in document {
-        let (name, value) = element.unwrap();
-        if fields.contains(&name.as_str()) {
-            projected.append(name, value);
+fn at_slot(all: &[Entry], slot: i64) -> std::ops::Range<usize> {
+    all.partition_point(|entry| entry.slot < slot)..all.partition_point(|entry| entry.slot <= slot)
+}
+
+/// Where the entries are that can match by their slot.
+fn slots(all: &[Entry], filter: &Filter) -> std::ops::Range<usize> {
+    let mut range = 0..all.len();
+    for (field, test) in &filter.0 {
+        let slot = |value: &bson::Bson| value.as_i64().unwrap_or(0);
+        if *field == "slot" {
+            let within = match test {
+                Test::Eq(value) => at_slot(all, slot(value)),
+                Test::Gte(value) => at_slot(all, slot(value)).start..all.len(),
+                Test::Gt(value) => at_slot(all, slot(value)).end..all.len(),
+                Test::Lt(value) => 0..at_slot(all, slot(value)).start,
+                Test::Lte(value) => 0..at_slot(all, slot(value)).end,
+                Test::Past | Test::Future => continue,
+            };
+            range = range.start.max(within.start)..range.end.min(within.end);
         }
     }
-    projected
+    range.start.min(range.end)..range.end
 }

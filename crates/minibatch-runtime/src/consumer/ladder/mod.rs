@@ -80,19 +80,11 @@ pub(super) struct Condemned {
     pub(super) attempt: u32,
 }
 
-/// How the messages of a window ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A window of which nothing is left.
+#[derive(Debug)]
 pub(super) struct Ended {
-    pub(super) messages: u64,
-    pub(super) dead: u64,
-    pub(super) skipped: u64,
-}
-
-impl Ended {
-    /// So many messages, all finished.
-    pub(super) fn finished(messages: usize) -> Self {
-        Self { messages: messages as u64, dead: 0, skipped: 0 }
-    }
+    pub(super) window: OpenWindow,
+    pub(super) attempts: u32,
 }
 
 impl Ladder {
@@ -373,10 +365,15 @@ impl Ladder {
         self.windows.get(&ordinal).map(|climber| climber.stored(now, wall))
     }
 
-    /// How the messages of a window ended: once none is left, and then it is forgotten.
+    /// A window of which nothing is left: it is forgotten then.
     pub(super) fn take_ended(&mut self, ordinal: u64) -> Option<Ended> {
         let ended = self.windows.get(&ordinal)?.ended()?;
         self.windows.remove(&ordinal);
         Some(ended)
+    }
+
+    /// The first window.
+    pub(super) fn first(&self) -> Option<u64> {
+        self.windows.keys().next().copied()
     }
 }

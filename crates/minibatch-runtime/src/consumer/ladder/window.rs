@@ -16,6 +16,8 @@ pub(super) struct Climber {
     /// The window, with those of its members that are kept.
     formed: FormedWindow,
     kept: Places,
+    /// The greatest number that one of its attempts had.
+    attempts: u32,
     /// How many proofs there were when it came here.
     proofs_before: u64,
     /// Where all its members are.
@@ -34,6 +36,7 @@ impl Climber {
     pub(super) fn new(formed: FormedWindow, attempt: u32, proofs: u64) -> Self {
         let kept = Places::first(formed.members.len());
         Self {
+            attempts: attempt,
             proofs_before: proofs,
             members: MemberRuns::of(&formed.members),
             formed,
@@ -63,6 +66,7 @@ impl Climber {
                 left_before: 0,
             },
             kept,
+            attempts: open.left.iter().map(|piece| piece.attempt.saturating_sub(1)).max().unwrap_or(0),
             proofs_before: 0,
             members: open.members,
             dead: open.dead,
@@ -105,6 +109,7 @@ impl Climber {
     pub(super) fn hand_out(&mut self, at: usize, proofs: u64) -> Attempt {
         let mut piece = self.left.remove(at);
         (piece.proven, piece.doubtful, piece.later) = (piece.is_proven(proofs), false, false);
+        self.attempts = self.attempts.max(piece.attempt);
         let whole = piece.places.len() == self.members.len();
         let mut formed = FormedWindow { members: self.members_at(&piece.places), ..self.formed.clone() };
         if piece.retry {
@@ -237,10 +242,9 @@ impl Climber {
         self.formed.members.bytes()
     }
 
-    /// How its messages ended, where none is left.
+    /// How it ended, where nothing is left.
     pub(super) fn ended(&self) -> Option<Ended> {
-        let (dead, skipped) = (self.dead.len() as u64, self.skipped.len() as u64);
-        let messages = self.members.len() as u64;
-        self.unsettled().next().is_none().then_some(Ended { messages, dead, skipped })
+        let is_over = self.unsettled().next().is_none();
+        is_over.then(|| Ended { window: self.stored(Duration::ZERO, Timestamp::EPOCH), attempts: self.attempts })
     }
 }

@@ -4,15 +4,18 @@ use std::{future::pending, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use minibatch_core::{
-    Clock, Error, GroupName, Slot,
+    Clock, Error, GroupName,
     checkpoint::{EncodedCheckpoint, PieceWriter},
     driver::WindowFormer,
-    storage::{Commit, Counters, Fence, GroupState, Partition, PieceId, Storage},
+    storage::{Commit, Counters, Fence, GroupState, Note, Partition, PieceId, Storage},
 };
 use tokio::sync::oneshot;
 
-use super::super::supervisor::Setup;
-use crate::retry::until_verdict;
+use super::{
+    super::{kept, supervisor::Setup},
+    keep::Keeper,
+};
+use crate::{retry::until_verdict, upkeep::Upkeep};
 
 /// How often a consumer looks whether something can be trimmed.
 const TRIM_INTERVAL: Duration = Duration::from_secs(5);
@@ -33,6 +36,7 @@ pub(super) struct Committer {
     told: Vec<oneshot::Sender<()>>,
     waiting: Vec<oneshot::Sender<()>>,
     dirty: bool,
+    upkeep: Arc<Upkeep>,
     trimmed: Duration,
 }
 
@@ -41,6 +45,7 @@ impl Committer {
         let clock = Arc::clone(setup.client.clock());
         Self {
             storage: Arc::clone(setup.client.storage()),
+            upkeep: Arc::clone(&setup.upkeep),
             trimmed: clock.elapsed(),
             clock,
             partition: setup.partition.clone(),
@@ -67,17 +72,27 @@ impl Committer {
     }
 
     /// Starts a commit of what `former` has done, if there is something and none is in flight.
-    pub(super) fn start(&mut self, former: &mut WindowFormer, counters: Counters) -> Result<bool, Error> {
+    ///
+    /// What is kept of the windows that it marks as done is written before it.
+    pub(super) fn start(
+        &mut self,
+        former: &mut WindowFormer,
+        counters: Counters,
+        keeper: &mut Keeper,
+    ) -> Result<bool, Error> {
         if !self.dirty || self.in_flight.is_some() {
             return Ok(false);
         }
         self.dirty = false;
         self.told = std::mem::take(&mut self.waiting);
-        let encoded = former.checkpoint()?.encode(&mut self.writer)?;
+        let checkpoint = former.checkpoint()?;
+        // what was left out after the base will be left out again
+        let counters = Counters { dropped: checkpoint.base.dropped, ..counters };
+        let encoded = checkpoint.encode(&mut self.writer)?;
         let obsolete = self.pieces.replace(encoded.pieces.clone()).is_none_or(|pieces| pieces != encoded.pieces);
         let obsolete = obsolete.then(|| self.writer.next());
         let commit = Commit { checkpoint: encoded.inline.clone(), keep_from: former.keep_from(), counters };
-        self.in_flight = Some(self.send(encoded, commit, obsolete));
+        self.in_flight = Some(self.send(encoded, commit, obsolete, keeper.take()?));
         Ok(true)
     }
 
@@ -88,10 +103,12 @@ impl Committer {
         encoded: EncodedCheckpoint,
         commit: Commit,
         obsolete: Option<PieceId>,
+        kept: Vec<Note>,
     ) -> BoxFuture<'static, Result<Fence, Error>> {
         let (storage, clock) = (Arc::clone(&self.storage), Arc::clone(&self.clock));
         let (partition, group, fence) = (self.partition.clone(), self.group.clone(), self.fence);
         Box::pin(async move {
+            kept::write(&*storage, &*clock, &partition, &group, kept).await?;
             for (id, bytes) in &encoded.new_pieces {
                 until_verdict(&*clock, "write piece", || storage.write_piece(&partition, &group, *id, bytes.clone()))
                     .await?;
@@ -127,10 +144,10 @@ impl Committer {
             return None;
         }
         self.trimmed = elapsed;
-        let (storage, partition) = (Arc::clone(&self.storage), self.partition.clone());
+        let (upkeep, partition) = (Arc::clone(&self.upkeep), self.partition.clone());
         Some(Box::pin(async move {
             // nothing depends on it: the next one does the same
-            if let Err(error) = storage.trim(&partition, Slot::ZERO).await {
+            if let Err(error) = upkeep.trim(partition.index).await {
                 tracing::debug!(%partition, %error, "could not trim");
             }
         }))

@@ -10,7 +10,7 @@ use minibatch_core::{
 use tokio::sync::watch;
 
 use super::super::supervisor::Setup;
-use crate::{group_control, retry::until_verdict};
+use crate::{group::control, retry::until_verdict};
 
 /// How long what the note says is taken for granted.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -31,7 +31,7 @@ impl Control {
         Self {
             storage: Arc::clone(setup.client.storage()),
             clock: Arc::clone(setup.client.clock()),
-            place: group_control::place(&setup.partition, &setup.group),
+            place: control::place(&setup.partition, &setup.group),
             consumer,
             group: false,
             looked: None,
@@ -65,8 +65,7 @@ impl Control {
             if !wait.is_zero() {
                 clock.sleep(wait).await;
             }
-            until_verdict(&*clock, "look whether the group is paused", || group_control::is_paused(&*storage, &place))
-                .await
+            until_verdict(&*clock, "look whether the group is paused", || control::is_paused(&*storage, &place)).await
         }))
     }
 

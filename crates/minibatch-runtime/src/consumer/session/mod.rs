@@ -7,9 +7,11 @@ mod careful;
 mod commit;
 mod control;
 mod fetch;
+mod keep;
 mod restore;
 mod run;
 mod settle;
+mod status;
 mod tail;
 
 use std::{
@@ -22,16 +24,19 @@ use futures::{future::BoxFuture, stream::FuturesUnordered};
 use minibatch_core::{
     Clock, Error, Offset, Timestamp,
     driver::WindowFormer,
-    storage::{Counters, Generation, GroupState},
+    storage::{Counters, Generation, GroupState, Position},
     window::FormedWindow,
 };
 
 use super::{Delivery, dead::Burial, ladder::Ladder, supervisor::Supervisor};
-use crate::client::Membership;
+use crate::{ConsumerState, client::Membership};
 use careful::Careful;
 use commit::Committer;
 use control::Control;
 use fetch::Fetcher;
+use keep::Keeper;
+use restore::Restored;
+use status::Teller;
 use tail::TailTimer;
 
 pub(super) struct Session {
@@ -54,6 +59,7 @@ pub(super) struct Session {
     ladder: Ladder,
     /// When the next of them is to be tried.
     climb: Option<(Duration, BoxFuture<'static, ()>)>,
+    state: ConsumerState,
     failing_since: Option<Timestamp>,
     /// Windows are done in order: none is begun while one is tried again.
     in_order: bool,
@@ -64,12 +70,17 @@ pub(super) struct Session {
     /// What was begun and takes a while.
     later: FuturesUnordered<BoxFuture<'static, Result<Later, Error>>>,
     counters: Counters,
+    /// Where the group began.
+    start: Position,
+    teller: Teller,
+    keeper: Keeper,
     /// The position at the last commit.
     committed: Offset,
     /// Reads no more; what was formed is waited for.
     ending: bool,
     /// Begins nothing more; what is out is waited for.
     stopping: bool,
+    /// What it stops with, where a window's attempts are over or the log was cut.
     /// What it stops with, where a window's attempts are over.
     given_up: Option<Error>,
 }
@@ -84,6 +95,10 @@ enum Later {
     Looked { paused: bool },
     /// What every group has finished with was removed.
     Trimmed,
+    /// It is time to tell the status.
+    Tell,
+    /// The status is told.
+    Told,
 }
 
 impl Session {
@@ -95,7 +110,7 @@ impl Session {
         without_done: bool,
     ) -> Result<Self, Error> {
         let setup = &supervisor.setup;
-        let checkpoint = restore::checkpoint(setup, &state, without_done).await?;
+        let Restored { checkpoint, counters, changed } = restore::checkpoint(setup, &state, without_done).await?;
         let chunks = restore::records(setup, &checkpoint).await?;
         let crashes = careful::crashes(&checkpoint, state.unclean);
         let careful = Careful::begin(setup, crashes, &checkpoint);
@@ -105,12 +120,18 @@ impl Session {
         let mut former = WindowFormer::new(driver, checkpoint, &chunks, &mut formed)?;
         former.crashed(crashes);
         let position = former.position();
+        let mut keeper = Keeper::new(setup, state.generation);
+        keeper.formed(&formed);
+        let mut committer = Committer::new(setup, &state);
+        if changed {
+            committer.wants(None);
+        }
         let mut session = Self {
-            number: supervisor.sessions,
+            number: supervisor.lane.session,
             generation: state.generation,
             membership: Arc::clone(membership),
             fetcher: Fetcher::start(setup, position),
-            committer: Committer::new(setup, &state),
+            committer,
             timer: TailTimer::new(setup, position.time),
             former,
             ready: formed.into(),
@@ -120,13 +141,17 @@ impl Session {
             burying: false,
             ladder: Ladder::new(&setup.options, setup.dead.is_none(), setup.drain),
             climb: None,
+            state: ConsumerState::Working,
             failing_since: None,
             in_order: false,
             careful,
             control: Control::new(setup, supervisor.paused.clone()),
             clock: Arc::clone(setup.client.clock()),
             later: FuturesUnordered::new(),
-            counters: state.counters,
+            counters,
+            start: state.start,
+            teller: Teller::default(),
+            keeper,
             committed: position.offset,
             ending: false,
             stopping: false,

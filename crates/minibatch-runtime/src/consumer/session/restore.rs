@@ -7,37 +7,50 @@ use minibatch_core::{
     checkpoint::Checkpoint,
     chunk::Chunk,
     driver::WindowFormer,
-    storage::{GroupState, ReadLimit},
+    storage::{Counters, GroupState, ReadLimit},
 };
 
-use super::super::supervisor::Setup;
-use crate::retry::until_verdict;
+use super::super::{OnExpired, supervisor::Setup};
+use crate::{
+    accounts::{self, Cut},
+    retry::until_verdict,
+    stored,
+};
 
 /// How much is read at once while a buffer is restored.
 const LIMIT: ReadLimit = ReadLimit { messages: 1 << 16, bytes: 4 << 20 };
 
-/// Reads the group's checkpoint, and checks that the log still reaches up to it.
-pub(super) async fn checkpoint(setup: &Setup, state: &GroupState, without_done: bool) -> Result<Checkpoint, Error> {
-    let (storage, clock) = (setup.client.storage(), &**setup.client.clock());
-    let checkpoint = match &state.checkpoint {
-        None => Checkpoint::start(state.start),
-        Some(inline) => {
-            let mut pieces = Vec::new();
-            for id in Checkpoint::pieces_of(inline)? {
-                let piece =
-                    until_verdict(clock, "read piece", || storage.read_piece(&setup.partition, &setup.group, id))
-                        .await?;
-                pieces.push(piece.ok_or_else(|| Cause::corrupt_state("checkpoint", "a piece of it is missing"))?);
-            }
-            Checkpoint::decode(inline, &pieces)?
-        }
-    };
-    let bounds = until_verdict(clock, "bounds", || storage.bounds(&setup.partition)).await?;
+/// What a session goes on from.
+pub(super) struct Restored {
+    pub(super) checkpoint: Checkpoint,
+    pub(super) counters: Counters,
+    /// They are not what is stored.
+    pub(super) changed: bool,
+}
+
+/// Reads the group's checkpoint, and checks that the log still reaches up to it, and down to it.
+pub(super) async fn checkpoint(setup: &Setup, state: &GroupState, without_done: bool) -> Result<Restored, Error> {
+    let Setup { client, partition, group, .. } = setup;
+    let mut checkpoint = stored::checkpoint(client, partition, group, state).await?;
+    let bounds = until_verdict(&**client.clock(), "bounds", || client.storage().bounds(partition)).await?;
     let position = checkpoint.base.position.offset.slot();
     if position > bounds.tail.next() {
         return Err(Cause::position_ahead_of_log(position, bounds.tail).into());
     }
-    Ok(if without_done { checkpoint.without_done() } else { checkpoint })
+    let (mut counters, mut changed) = (state.counters, false);
+    if let Some(cut) = accounts::cut(&checkpoint, counters, bounds.first()) {
+        if setup.options.on_expired == OnExpired::Stop {
+            return Err(Cause::offset_trimmed(bounds.floor).into());
+        }
+        let Cut { lost, from, .. } = cut;
+        tracing::warn!(%partition, %group, lost, %from, to = %bounds.first().offset,
+            "retention took messages that the group had not finished, going on after them");
+        (checkpoint, counters, changed) = (cut.checkpoint, cut.counters, true);
+    }
+    if without_done {
+        checkpoint = accounts::without_done(checkpoint, &mut counters);
+    }
+    Ok(Restored { checkpoint, counters, changed })
 }
 
 /// Reads the records that the checkpoint's buffer and open windows hold, each opened with the append time it had.

@@ -6,11 +6,11 @@ use futures::{StreamExt, future::BoxFuture};
 use minibatch_core::{Cause, Error, Timestamp, checkpoint::DecisionKind, driver::LogEntry, window::FormedWindow};
 
 use super::{
-    super::{Delivery, OnBufferFull, WorkState, supervisor::Supervisor},
+    super::{Delivery, Failing, OnBufferFull, supervisor::Supervisor},
     Later, Session,
     fetch::Fetched,
 };
-use crate::STOP_TIMEOUT;
+use crate::{ConsumerState, STOP_TIMEOUT};
 
 /// How many settlements are taken up at once.
 const SETTLEMENTS: usize = 1_024;
@@ -36,12 +36,12 @@ impl Session {
         let mut settled = Vec::with_capacity(SETTLEMENTS);
         let mut deadline = None;
         self.check_drained(supervisor)?;
+        self.tell(supervisor);
         loop {
             self.check_hopeless(supervisor);
             self.hand_out(supervisor);
-            supervisor.handoff.resume();
             self.tell_state(supervisor);
-            if self.committer.start(&mut self.former, self.counters)? {
+            if self.committer.start(&mut self.former, self.counters, &mut self.keeper)? {
                 self.committed = self.former.position().offset;
             }
             if self.is_over() {
@@ -70,12 +70,19 @@ impl Session {
                     for settlement in settled.drain(..) {
                         self.settle(supervisor, settlement)?;
                     }
+                    // what follows waits behind what is tried again, or need not wait
+                    self.hand_out(supervisor);
+                    supervisor.handoff.resume(supervisor.lane.partition);
                 }
                 Event::Committed(verdict) => {
                     verdict?;
+                    self.tell_committed(supervisor);
                     self.trim(false);
                 }
                 Event::Later(later) => self.later(supervisor, later?),
+                Event::Fetched(Err(error)) if matches!(error.cause(), Cause::OffsetTrimmed { .. }) => {
+                    self.expired(supervisor, error);
+                }
                 Event::Fetched(fetched) => self.fetched(supervisor, fetched?)?,
                 Event::Expired(expired) => {
                     expired?;
@@ -92,6 +99,7 @@ impl Session {
                         "stopping without waiting longer for windows that are out"
                     );
                     self.abandon();
+                    deadline = Some(Box::pin(pending()));
                 }
             }
         }
@@ -130,10 +138,13 @@ impl Session {
             let bytes = formed.members.bytes();
             self.out.insert(ordinal, bytes);
             self.out_bytes += bytes;
+            self.teller.ordinal = ordinal;
+            self.keeper.begun(ordinal);
             self.ladder.admitted();
             self.careful = self.careful.take().and_then(|careful| careful.after(bytes));
             let id = self.id(supervisor, ordinal);
-            self.offer(supervisor, Delivery { session: self.number, id, formed, attempt: 1 });
+            let lane = Arc::clone(&supervisor.lane);
+            self.offer(supervisor, Delivery { lane, id, formed, attempt: 1 });
         }
     }
 
@@ -171,8 +182,13 @@ impl Session {
     fn feed(&mut self, supervisor: &Supervisor, entry: &LogEntry) -> Result<(), Error> {
         let mut formed = Vec::new();
         self.former.feed(entry, &mut formed)?;
+        self.keeper.formed(&formed);
         self.ready.extend(formed);
         self.timer.saw_entry(self.former.position().time);
+        if matches!(entry, LogEntry::Messages(chunk) if chunk.is_empty()) {
+            // the group may have begun anew: the commit tells
+            self.committer.wants(None);
+        }
         self.check_buffer(supervisor)?;
         self.check_drained(supervisor)
     }
@@ -184,6 +200,7 @@ impl Session {
     fn decide(&mut self, kind: DecisionKind) -> Result<(), Error> {
         let mut formed: Vec<FormedWindow> = Vec::new();
         self.former.decide(kind, &mut formed)?;
+        self.keeper.formed(&formed);
         self.ready.extend(formed);
         Ok(())
     }
@@ -212,7 +229,7 @@ impl Session {
 
     fn stop(&mut self, supervisor: &Supervisor) -> Result<(), Error> {
         let may_flush = !self.ending && self.former.is_caught_up() && !self.control.is_paused();
-        let flush = supervisor.setup.options.flush_on_stop && may_flush;
+        let flush = supervisor.flushes() && may_flush;
         self.cease(supervisor);
         if flush {
             self.decide(DecisionKind::Shutdown)?;
@@ -233,6 +250,12 @@ impl Session {
         if self.committed < self.former.position().offset {
             self.committer.wants(None);
         }
+    }
+
+    /// The log was cut above what was read: what is at hand is finished, and another session sees what is left.
+    fn expired(&mut self, supervisor: &Supervisor, error: Error) {
+        self.given_up.get_or_insert(error);
+        self.cease(supervisor);
     }
 
     fn abandon(&mut self) {
@@ -257,6 +280,8 @@ impl Session {
                 }
             }
             Later::Trimmed => {}
+            Later::Tell => self.tell_now(supervisor),
+            Later::Told => self.told(supervisor),
         }
     }
 
@@ -284,25 +309,32 @@ impl Session {
 
     /// Tells those who look what it is doing.
     fn tell_state(&mut self, supervisor: &Supervisor) {
-        let state = match self.ladder.failing() {
-            _ if self.control.is_paused() => WorkState::Paused,
-            Some(error) => {
-                let since = *self.failing_since.get_or_insert_with(|| self.clock.now());
-                WorkState::Failing { since, error: error.to_owned() }
-            }
-            None => {
-                self.failing_since = None;
-                WorkState::Running
-            }
+        let error = self.ladder.failing().map(ToOwned::to_owned);
+        let state = match &error {
+            _ if self.stopping => ConsumerState::Stopping,
+            _ if self.control.is_paused() => ConsumerState::Paused,
+            Some(_) => ConsumerState::Failing,
+            None if self.ending => ConsumerState::Stopping,
+            None => ConsumerState::Working,
         };
-        supervisor.stats.tell(supervisor.setup.partition.index, state);
+        let since = error.as_ref().map(|_| self.failing_since.unwrap_or_else(|| self.clock.now()));
+        self.failing_since = since;
+        let failing = error.zip(since).map(|(error, since)| Failing { since, error });
+        supervisor.stats.tell(supervisor.setup.partition.index, state, failing);
+        if state != self.state {
+            self.state = state;
+            self.tell(supervisor);
+        }
     }
 
     /// Everything is committed: tidies up.
     async fn finish(&mut self, supervisor: &Supervisor) -> Result<(), Error> {
+        // a trim that is under way may keep the last one waiting, and nobody polls it any more
+        self.later.clear();
         if let Some(trim) = self.committer.trim(true) {
             trim.await;
         }
+        self.telling(supervisor, ConsumerState::Stopped).await;
         tracing::debug!(partition = %supervisor.setup.partition, "session over");
         self.given_up.take().map_or(Ok(()), Err)
     }

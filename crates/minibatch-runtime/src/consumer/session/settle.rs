@@ -1,6 +1,8 @@
 //! What becomes of windows that were handed out: done, on the ladder, in the dead letters.
 
-use minibatch_core::{Cause, Error, window::WindowId};
+use std::sync::Arc;
+
+use minibatch_core::{Cause, Error, checkpoint::OpenWindow, window::WindowId};
 use tokio::sync::oneshot;
 
 use super::{
@@ -8,15 +10,16 @@ use super::{
         Delivery, Settlement,
         dead::{self, Burial},
         ladder::{Attempt, Condemned, Ended, Verdict},
+        stats::Tally,
         supervisor::Supervisor,
     },
     Later, Session,
 };
-use crate::retry::until_verdict;
+use crate::{accounts, retry::until_verdict};
 
 impl Session {
     pub(super) fn settle(&mut self, supervisor: &Supervisor, settlement: Settlement) -> Result<(), Error> {
-        if settlement.delivery().session != self.number {
+        if settlement.delivery().lane.session != self.number {
             return Ok(());
         }
         let now = self.clock.elapsed();
@@ -28,7 +31,9 @@ impl Session {
                 }
                 self.former.settle(&delivery.formed);
                 self.forget(ordinal);
-                self.ended(supervisor, Ended::finished(delivery.formed.members.len()));
+                self.keeper.done(delivery.id, delivery.attempt, || OpenWindow::finished(&delivery.formed));
+                let messages = delivery.formed.members.len() as u64;
+                self.ended(supervisor, delivery.formed.leaving, Tally { messages, dead: 0, skipped: 0 });
                 self.committer.wants(durable);
             }
             Settlement::Done { delivery, passed, durable } => {
@@ -92,23 +97,26 @@ impl Session {
 
     /// Keeps what is left of a window with the next commit, or that nothing is.
     fn keep(&mut self, supervisor: &Supervisor, ordinal: u64, durable: Option<oneshot::Sender<()>>) {
-        if let Some(ended) = self.ladder.take_ended(ordinal) {
+        if let Some(Ended { window, attempts }) = self.ladder.take_ended(ordinal) {
             self.former.close(ordinal);
-            self.ended(supervisor, ended);
-            if ended.skipped > 0 {
-                tracing::warn!(window = %self.id(supervisor, ordinal), messages = ended.skipped, "gave up on messages, kept nowhere");
+            let [messages, dead, skipped] =
+                [window.members.len(), window.dead.len(), window.skipped.len()].map(|count| count as u64);
+            self.ended(supervisor, window.leaving, Tally { messages, dead, skipped });
+            let id = self.id(supervisor, ordinal);
+            if skipped > 0 {
+                tracing::warn!(window = %id, messages = skipped, "gave up on messages, kept nowhere");
             }
+            self.keeper.done(id, attempts, || window);
         } else if let Some(open) = self.ladder.stored(ordinal, self.clock.elapsed(), self.clock.now()) {
             self.former.open(open);
         }
         self.committer.wants(durable);
     }
 
-    fn ended(&mut self, supervisor: &Supervisor, ended: Ended) {
-        self.counters.finished += ended.messages - ended.dead - ended.skipped;
-        self.counters.dead += ended.dead;
-        self.counters.skipped += ended.skipped;
-        supervisor.stats.done(ended);
+    /// A window is done, with which so many messages left the buffer.
+    fn ended(&mut self, supervisor: &Supervisor, leaving: u64, tally: Tally) {
+        accounts::settle(&mut self.counters, leaving, tally.dead, tally.skipped);
+        supervisor.stats.done(tally);
     }
 
     /// Hands out what is to be tried again.
@@ -119,7 +127,8 @@ impl Session {
             let Attempt { formed, piece, attempt } = attempt;
             let whole = self.id(supervisor, formed.ordinal);
             let id = piece.map_or(whole, |places| whole.piece(&places));
-            self.offer(supervisor, Delivery { session: self.number, id, formed, attempt });
+            let lane = Arc::clone(&supervisor.lane);
+            self.offer(supervisor, Delivery { lane, id, formed, attempt });
         }
     }
 
@@ -166,7 +175,7 @@ impl Session {
 
     /// Takes back what nobody has taken, to hand it out later.
     pub(super) fn call_back(&mut self, supervisor: &Supervisor) {
-        for delivery in supervisor.handoff.take_back().into_iter().rev() {
+        for delivery in supervisor.handoff.take_back(supervisor.lane.partition).into_iter().rev() {
             let ordinal = delivery.formed.ordinal;
             if self.ladder.holds(ordinal) {
                 self.ladder.returned(ordinal, self.clock.elapsed());
@@ -219,7 +228,8 @@ impl Session {
         }
         let messages = condemned.members.len();
         tracing::warn!(%window, attempt = condemned.attempt, messages, stream = %name, "giving up, messages go to the dead letters");
-        self.burials.push(Burial { ordinal, window, condemned, durable });
+        let partition = supervisor.lane.partition;
+        self.burials.push(Burial { partition, ordinal, window, condemned, durable });
         self.start_burial(supervisor);
         Ok(())
     }

@@ -46,6 +46,11 @@ impl TailTimer {
         self.due.take()
     }
 
+    /// Whether nothing is left to be read.
+    pub(super) fn is_at_tail(&self) -> bool {
+        self.at_tail
+    }
+
     /// Keeps the timer on the strategy's deadline.
     pub(super) fn arm(&mut self, deadline: Option<Timestamp>) {
         let wanted = deadline.filter(|_| self.at_tail && self.due.is_none());

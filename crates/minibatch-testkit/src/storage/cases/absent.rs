@@ -3,7 +3,7 @@
 use minibatch_core::{
     Cause, Error, Offset, ProducerId, Slot, StreamName,
     chunk::{NewChunk, ProducerStamp},
-    storage::{Fence, Partition, PieceId, Start, StreamInfo},
+    storage::{Fence, Note, NotePlace, Partition, PieceId, Start, StreamInfo},
 };
 
 use crate::storage::{
@@ -36,6 +36,7 @@ async fn check_refused(client: &Client, partition: &Partition, is_right: fn(&Cau
     refused("read", client.read(partition, Slot::ZERO, ALL).await.map(drop))?;
     refused("wait", client.wait(partition, Slot::ZERO).await)?;
     refused("bounds", client.bounds(partition).await.map(drop))?;
+    refused("survey", client.survey(partition, Slot::ZERO, 9).await.map(drop))?;
     refused("trim", client.trim(partition, Slot::ZERO).await.map(drop))?;
     refused("groups", client.groups(partition).await.map(drop))?;
     refused("acquire", client.acquire(partition, &readers, &me).await.map(drop))?;
@@ -44,7 +45,15 @@ async fn check_refused(client: &Client, partition: &Partition, is_right: fn(&Cau
     refused("commit", client.commit(partition, &readers, fence, commit).await.map(drop))?;
     refused("write_piece", client.write_piece(partition, &readers, piece, "x".into()).await)?;
     refused("read_piece", client.read_piece(partition, &readers, piece).await.map(drop))?;
-    refused("retain_pieces", client.retain_pieces(partition, &readers, &[], piece).await)
+    refused("retain_pieces", client.retain_pieces(partition, &readers, &[], piece).await)?;
+    for group in [None, Some(readers)] {
+        let place = NotePlace { partition: partition.clone(), group, kind: "status" };
+        let note = Note { key: "key".to_owned(), bytes: "x".into() };
+        refused("put_notes", client.put_notes(&place, vec![note]).await)?;
+        refused("notes", client.notes(&place, "", 9).await.map(drop))?;
+        refused("delete_notes", client.delete_notes(&place, "", None).await)?;
+    }
+    Ok(())
 }
 
 /// Asks what is asked of a whole stream.
@@ -52,6 +61,8 @@ async fn check_stream_dropped(client: &Client, stream: &StreamInfo) -> Verdict {
     let readers = group("readers")?;
     let opened = client.open_group(stream, &readers, STRATEGY, Start::Earliest).await;
     ensure_cause!(opened, Cause::StreamDropped, "open_group of a dropped stream");
+    let restarted = client.restart_group(stream, &readers, STRATEGY, Start::Earliest).await;
+    ensure_cause!(restarted, Cause::StreamDropped, "restart_group of a dropped stream");
     let removed = client.remove_group(stream, &readers).await;
     ensure_cause!(removed, Cause::StreamDropped, "remove_group of a dropped stream");
     Ok(())

@@ -1,18 +1,19 @@
 //! Calls that are dropped half way.
 
 use minibatch_core::{
-    Cause, Slot, StreamName,
-    storage::{Fence, Start},
+    Cause, ProducerId, Slot, StreamName,
+    storage::{Fence, NotePlace, PieceId, Start},
 };
 
 use crate::{
+    cancel::{at_every_await, dropped_after},
     pause::Pauses,
     storage::{
         case::{Case, Cx, cases},
-        failure::{Verdict, ensure, ensure_eq},
+        failure::{Failure, Verdict, ensure, ensure_eq},
         tools::{
-            ALL, Producer, STRATEGY, commit_at, dropped_after, group, member, offset, open_group, own, payload,
-            read_all, slot, state,
+            ALL, LONG_LIFE, Producer, STRATEGY, commit_at, group, member, offset, open_group, own, payload, read_all,
+            slot, state, stream_of,
         },
     },
 };
@@ -23,6 +24,9 @@ pub(super) const CASES: &[Case] = cases![
     general_c_dropped_opens_break_nothing,
     general_c_dropped_acquire_breaks_nothing,
     general_c_dropped_removals_break_nothing,
+    general_c_dropped_registrations_break_nothing,
+    general_c_dropped_members_and_pieces_break_nothing,
+    general_c_dropped_looks_break_nothing,
 ];
 
 async fn general_c_dropped_append_breaks_nothing(cx: Cx) -> Verdict {
@@ -129,5 +133,71 @@ async fn general_c_dropped_removals_break_nothing(cx: Cx) -> Verdict {
         ensure_eq!(a.find_stream(&stream.name).await?, None, "a dropped stream");
     }
     ensure!(a.list_streams().await?.is_empty(), "streams are left");
+    Ok(())
+}
+
+async fn general_c_dropped_registrations_break_nothing(cx: Cx) -> Verdict {
+    let (a, b, partition) = cx.partition().await?;
+    let id = ProducerId::stored("p");
+    let (granted, _) = at_every_await(|| a.register_producer(&partition, &id)).await;
+    ensure_eq!(granted?.next_sequence, 1, "first sequence after registrations that were dropped");
+    // what was dropped may take effect later than what follows, and fence it
+    let mut pauses = Pauses::within(cx.patience());
+    loop {
+        let producer = Producer::register(&b, &partition, "p").await?;
+        match producer.try_append(1, payload(&["kept"])?).await {
+            Ok(first) => break ensure_eq!(first, Slot::FIRST, "first slot"),
+            Err(error) if matches!(error.cause(), Cause::Fenced { .. }) && pauses.again().await => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    ensure_eq!(read_all(&a, &partition).await?.len(), 1, "records");
+    Ok(())
+}
+
+async fn general_c_dropped_members_and_pieces_break_nothing(cx: Cx) -> Verdict {
+    let (a, b, partition) = cx.partition().await?;
+    let readers = open_group(&a, &partition, "readers").await?;
+    let (joined, _) = at_every_await(|| a.join(LONG_LIFE)).await;
+    let me = joined?;
+    at_every_await(|| a.heartbeat(&me, LONG_LIFE)).await.0?;
+    let epoch = own(&b, &partition, &readers, &me).await?.fence.epoch;
+    let (piece, next) = (PieceId { epoch, number: 1 }, PieceId { epoch, number: 2 });
+    at_every_await(|| a.write_piece(&partition, &readers, piece, "piece".into())).await.0?;
+    let keep = [piece];
+    at_every_await(|| a.retain_pieces(&partition, &readers, &keep, next)).await.0?;
+    ensure_eq!(b.read_piece(&partition, &readers, piece).await?, Some("piece".into()), "piece");
+    at_every_await(|| a.release(&partition, &readers, epoch)).await.0?;
+    let other = member(&b).await?;
+    let theirs = own(&b, &partition, &readers, &other).await?;
+    ensure!(theirs.fence.epoch > epoch && theirs.unclean == 0, "epoch or unclean after a release: {theirs:?}");
+    at_every_await(|| a.leave(&me)).await.0?;
+    match b.heartbeat(&me, LONG_LIFE).await {
+        Err(error) if matches!(error.cause(), Cause::MemberDead) => Ok(()),
+        other => Err(Failure::new(format!("heartbeat of a member that left gave {other:?}"))),
+    }
+}
+
+async fn general_c_dropped_looks_break_nothing(cx: Cx) -> Verdict {
+    let (a, b, partition) = cx.partition().await?;
+    Producer::register(&b, &partition, "p").await?.append_many(3).await?;
+    let readers = open_group(&b, &partition, "readers").await?;
+    let piece = PieceId { epoch: 1, number: 1 };
+    let streams = [stream_of(&partition)];
+    let place = NotePlace { partition: partition.clone(), group: None, kind: "status" };
+    for _ in 0..3 {
+        at_every_await(|| a.now()).await.0?;
+        at_every_await(|| a.wait(&partition, Slot::ZERO)).await.0?;
+        ensure_eq!(at_every_await(|| a.find_stream(&partition.stream)).await.0?.as_slice(), streams, "stream");
+        ensure_eq!(at_every_await(|| a.list_streams()).await.0?, streams, "streams");
+        ensure_eq!(at_every_await(|| a.bounds(&partition)).await.0?.tail, slot(3)?, "tail");
+        ensure_eq!(at_every_await(|| a.read(&partition, Slot::ZERO, ALL)).await.0?.len(), 3, "records");
+        ensure_eq!(at_every_await(|| a.groups(&partition)).await.0?.len(), 1, "groups");
+        ensure_eq!(at_every_await(|| a.read_piece(&partition, &readers, piece)).await.0?, None, "piece");
+        ensure_eq!(at_every_await(|| a.survey(&partition, Slot::ZERO, 9)).await.0?.len(), 3, "records surveyed");
+        ensure_eq!(at_every_await(|| a.living(&[])).await.0?, [], "members");
+        ensure_eq!(at_every_await(|| a.notes(&place, "", 9)).await.0?, [], "notes");
+        ensure_eq!(at_every_await(|| a.trim(&partition, Slot::ZERO)).await.0?.deleted, 0, "deleted");
+    }
     Ok(())
 }

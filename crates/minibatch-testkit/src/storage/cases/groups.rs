@@ -4,13 +4,13 @@ use std::{collections::HashSet, sync::Arc};
 
 use minibatch_core::{
     Cause, Offset, StreamName,
-    storage::{Counters, Fence, GroupState, PieceId, Start},
+    storage::{Counters, Fence, GroupState, PieceId, Position, Start},
 };
 use tokio::sync::Barrier;
 
 use crate::storage::{
     case::{Case, Cx, cases},
-    failure::{Verdict, ensure, ensure_cause, ensure_eq},
+    failure::{Failure, Verdict, ensure, ensure_cause, ensure_eq},
     tools::{
         Producer, STRATEGY, at_once, commit_at, group, member, offset, open_group, own, slot, state, stream_of, turns,
     },
@@ -21,6 +21,7 @@ pub(super) const CASES: &[Case] = cases![
     group_03_opened_by_many_at_once_is_one,
     group_03_start_does_not_change,
     group_03_start_is_resolved_for_every_partition,
+    group_03_start_may_be_places,
     group_04_another_fingerprint_is_refused,
     group_04_fingerprint_may_be_any_text,
     group_13_removed_group_is_gone,
@@ -102,6 +103,26 @@ async fn group_03_start_is_resolved_for_every_partition(cx: Cx) -> Verdict {
         let found = state(&b, &stream.partition(index), &latest).await?.start.offset;
         ensure_eq!(found, offset(expected)?, "start in partition {index}");
     }
+    Ok(())
+}
+
+async fn group_03_start_may_be_places(cx: Cx) -> Verdict {
+    let (a, b) = cx.clients().await?;
+    let stream = a.open_stream(&StreamName::new("events")?, 2).await?;
+    for index in 0..2 {
+        Producer::register(&a, &stream.partition(index), "p").await?.append_many(4).await?;
+    }
+    a.trim(&stream.partition(1), slot(3)?).await?;
+    let place = |number, count| Ok::<_, Failure>(Position { offset: offset(number)?, count, ..Position::START });
+    let readers = group("readers")?;
+    a.open_group(&stream, &readers, STRATEGY, Start::At(vec![place(2, 1)?, place(2, 1)?])).await?;
+    let first = state(&b, &stream.partition(0), &readers).await?;
+    ensure_eq!((first.start, first.keep_from), (place(2, 1)?, offset(2)?), "start at a place");
+    let floor = b.bounds(&stream.partition(1)).await?.first();
+    let second = state(&b, &stream.partition(1), &readers).await?;
+    ensure_eq!((second.start, second.keep_from), (floor, floor.offset), "start at a place below the floor");
+    let opened = a.open_group(&stream, &group("others")?, STRATEGY, Start::At(vec![place(2, 1)?])).await;
+    ensure_cause!(opened, Cause::OutOfRange { .. }, "opened with one place for two partitions");
     Ok(())
 }
 

@@ -117,6 +117,7 @@ async fn log_02_once_when_repeated_later(cx: Cx) -> Verdict {
 async fn log_02_once_when_repeated_at_once(cx: Cx) -> Verdict {
     let (a, b, partition) = cx.partition().await?;
     let producer = Producer::register(&a, &partition, "p").await?;
+    let mut last = Slot::ZERO;
     for sequence in 1..=5 {
         let chunk = producer.chunk(sequence, payload(&[sequence])?).await?;
         let start = Arc::new(Barrier::new(8));
@@ -128,11 +129,16 @@ async fn log_02_once_when_repeated_at_once(cx: Cx) -> Verdict {
                 Ok(client.append(&partition, chunk).await?)
             }
         });
-        for found in at_once(appends).await? {
-            ensure_eq!(found, slot(sequence)?, "slot of a chunk appended by 8 tasks at once");
-        }
+        let slots = at_once(appends).await?;
+        let found = slots.first().copied().unwrap_or_default();
+        ensure!(slots.iter().all(|slot| *slot == found), "8 tasks that append a chunk at once find slots {slots:?}");
+        ensure!(found > last, "a chunk after the one in slot {last} is in slot {found}");
+        last = found;
     }
-    ensure_eq!(read_all(&b, &partition).await?.len(), 5, "records of 5 chunks, each appended 8 times");
+    // a storage may have given up slots, for which the tasks raced
+    let records = read_all(&b, &partition).await?;
+    let data = records.iter().filter(|record| record.kind == RecordKind::Data).count();
+    ensure_eq!(data, 5, "records of 5 chunks, each appended 8 times");
     Ok(())
 }
 
@@ -227,10 +233,12 @@ async fn log_03_many_producers_make_one_order(cx: Cx) -> Verdict {
 async fn tail(client: Client, partition: Partition, count: usize) -> Verdict<Vec<Identity>> {
     let mut next = Slot::FIRST;
     let mut found = Vec::new();
-    while found.len() < count {
+    let mut data = 0;
+    while data < count {
         client.wait(&partition, next.previous()).await?;
         let records = client.read(&partition, next, ReadLimit { messages: 7, bytes: usize::MAX }).await?;
         next = check_run(&records, next)?;
+        data += records.iter().filter(|record| record.kind == RecordKind::Data).count();
         found.extend(records.iter().map(identity));
     }
     Ok(found)

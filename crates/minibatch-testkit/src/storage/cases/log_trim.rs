@@ -31,6 +31,8 @@ pub(super) const CASES: &[Case] = cases![
     log_13_floor_time_is_the_append_time_there,
     log_13_new_group_starts_at_the_floor_or_the_tail,
     log_13_trim_while_others_append_and_read,
+    log_13_cut_takes_what_groups_need,
+    log_13_cut_needs_no_group_and_spares_the_last_record,
 ];
 
 /// Trims until the floor is there, which must not take long: only the deletion may.
@@ -297,4 +299,45 @@ async fn log_13_trim_while_others_append_and_read(cx: Cx) -> Verdict {
     at_once(tasks).await?;
     raise_floor(&a, &partition, slot(COUNT)?, cx.patience()).await?;
     Ok(())
+}
+
+/// Trims with a cut until its floor is there and what lies below is deleted.
+async fn cut_below(client: &Client, partition: &Partition, cut: u64, patience: Duration) -> Verdict<LogBounds> {
+    let mut pauses = Pauses::within(patience);
+    loop {
+        let trimmed = client.trim(partition, slot(cut)?).await?;
+        let read = client.read(partition, Slot::FIRST, ALL).await;
+        if read.is_err_and(|error| matches!(error.cause(), Cause::OffsetTrimmed { .. })) {
+            ensure_eq!(trimmed.floor, client.bounds(partition).await?.floor, "floor as trim and as bounds say it");
+            return client.bounds(partition).await.map_err(Failure::from);
+        }
+        if !pauses.again().await {
+            return Err(Failure::new("trim never deleted what lies below its cut"));
+        }
+    }
+}
+
+async fn log_13_cut_takes_what_groups_need(cx: Cx) -> Verdict {
+    let (a, b, partition) = cx.partition().await?;
+    Producer::register(&a, &partition, "p").await?.append_many(8).await?;
+    let before = read_all(&a, &partition).await?;
+    let readers = open_group(&a, &partition, "readers").await?;
+    finish_below(&a, &partition, &readers, 3).await?;
+    let untouched = state(&a, &partition, &readers).await?;
+    let bounds = cut_below(&b, &partition, 5, cx.patience()).await?;
+    ensure_eq!((bounds.floor, bounds.floor_count), (slot(5)?, 4), "floor, and messages below it");
+    check_kept(&a, &partition, &before, 5).await?;
+    ensure_eq!(state(&b, &partition, &readers).await?, untouched, "the group whose records were cut");
+    a.trim(&partition, slot(2)?).await?;
+    ensure_eq!(a.bounds(&partition).await?.floor, slot(5)?, "floor after a lower cut");
+    Ok(())
+}
+
+async fn log_13_cut_needs_no_group_and_spares_the_last_record(cx: Cx) -> Verdict {
+    let (a, b, partition) = cx.partition().await?;
+    Producer::register(&a, &partition, "p").await?.append_many(4).await?;
+    let before = read_all(&a, &partition).await?;
+    let bounds = cut_below(&b, &partition, 100, cx.patience()).await?;
+    ensure_eq!((bounds.floor, bounds.tail), (slot(4)?, slot(4)?), "floor and tail after cutting everything");
+    check_kept(&a, &partition, &before, 4).await
 }

@@ -5,10 +5,13 @@ use std::{sync::Arc, time::Duration};
 use minibatch_core::{Cause, Slot, storage::Partition};
 use tokio::time::{Instant, timeout};
 
-use crate::storage::{
-    case::{Case, Client, Cx, cases},
-    failure::{Failure, Verdict, ensure, ensure_eq},
-    tools::{ALL, Producer, at_once, dropped_after, payload, slot},
+use crate::{
+    cancel::dropped_after,
+    storage::{
+        case::{Case, Client, Cx, cases},
+        failure::{Failure, Verdict, ensure, ensure_eq},
+        tools::{ALL, Producer, at_once, payload, slot},
+    },
 };
 
 pub(super) const CASES: &[Case] = cases![

@@ -25,6 +25,8 @@ pub(super) const CASES: &[Case] = cases![
     group_02_heartbeat_of_nobody,
     group_07_member_that_left_cannot_acquire,
     group_07_member_found_dead_cannot_acquire,
+    group_17_living_are_told_from_the_dead,
+    group_17_looking_finds_nobody_dead,
 ];
 
 async fn group_01_join_draws_a_new_id(cx: Cx) -> Verdict {
@@ -141,4 +143,34 @@ async fn found_dead(cx: &Cx, a: &Client, b: &Client, partition: &Partition) -> V
     let (dead, _) = die_owning(a, partition, &[&readers], cx.patience()).await?;
     take_over(b, partition, &readers, &member(b).await?, cx.patience()).await?;
     Ok(dead)
+}
+
+async fn group_17_living_are_told_from_the_dead(cx: Cx) -> Verdict {
+    let (a, b, partition) = cx.partition().await?;
+    let (one, two, left) = (member(&a).await?, member(&b).await?, member(&a).await?);
+    a.leave(&left).await?;
+    let dead = found_dead(&cx, &a, &b, &partition).await?;
+    let nobody = ["nobody", "$$NOW", ""].map(MemberId::stored);
+    let asked: Vec<_> = [&two, &left, &dead, &one].into_iter().chain(&nobody).cloned().collect();
+    for client in [&a, &b] {
+        ensure_eq!(
+            client.living(&asked).await?,
+            [two.clone(), one.clone()],
+            "those that are alive, in the order asked"
+        );
+        ensure_eq!(client.living(&[]).await?, [], "those alive of none");
+    }
+    Ok(())
+}
+
+async fn group_17_looking_finds_nobody_dead(cx: Cx) -> Verdict {
+    let (a, b) = cx.clients().await?;
+    let short = a.join(Duration::from_millis(1)).await?;
+    let mut pauses = Pauses::within(cx.patience());
+    while !b.living(std::slice::from_ref(&short)).await?.is_empty() {
+        ensure!(pauses.again().await, "a member is alive long after its time");
+    }
+    a.heartbeat(&short, LONG_LIFE).await?;
+    ensure_eq!(b.living(std::slice::from_ref(&short)).await?, [short], "those alive after a late heartbeat");
+    Ok(())
 }

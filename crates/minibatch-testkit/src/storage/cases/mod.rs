@@ -8,12 +8,15 @@ mod groups;
 mod log_append;
 mod log_producers;
 mod log_read;
+mod log_survey;
 mod log_time;
 mod log_trim;
 mod log_wait;
 mod members;
+mod notes;
 mod ownership;
 mod pieces;
+mod restarts;
 mod streams;
 mod values;
 
@@ -30,11 +33,14 @@ pub(crate) fn all() -> impl Iterator<Item = Case> {
         log_time::CASES,
         log_wait::CASES,
         log_trim::CASES,
+        log_survey::CASES,
         members::CASES,
         groups::CASES,
+        restarts::CASES,
         ownership::CASES,
         commits::CASES,
         pieces::CASES,
+        notes::CASES,
         general::CASES,
         dropped::CASES,
         absent::CASES,

@@ -18,6 +18,7 @@ pub(super) const CASES: &[Case] = cases![
     log_01_every_byte_comes_back,
     log_01_texts_of_query_languages_come_back,
     log_01_names_of_fields_come_back,
+    log_01_repeated_fields_come_back,
     log_01_keys_and_headers_come_back,
     log_01_big_chunks_come_back,
 ];
@@ -101,6 +102,20 @@ async fn log_01_names_of_fields_come_back(cx: Cx) -> Verdict {
         ensure!(inner.iter().map(|(k, v)| (k.as_str(), v.as_str())).eq(value.clone()), "field {name:?} has changed");
     }
     Ok(())
+}
+
+/// A document that has each field twice.
+struct Twice;
+
+impl Serialize for Twice {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let names = TEXTS.into_iter().filter(|name| !name.contains('\0'));
+        serializer.collect_map(names.flat_map(|name| [(name, "first"), (name, "second")]))
+    }
+}
+
+async fn log_01_repeated_fields_come_back(cx: Cx) -> Verdict {
+    check_comes_back(&cx, &[payload(&[Twice, Twice])?]).await.map(drop)
 }
 
 async fn log_01_keys_and_headers_come_back(cx: Cx) -> Verdict {

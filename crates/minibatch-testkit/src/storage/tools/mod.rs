@@ -12,7 +12,7 @@ pub(crate) use groups::{
 use minibatch_core::{Offset, Slot};
 pub(crate) use producer::{Producer, chunk_of, payload};
 pub(crate) use reading::{ALL, Identity, check_run, identity, read_all, read_from, trim_until_deleted};
-pub(crate) use tasks::{at_once, dropped_after, turns};
+pub(crate) use tasks::{at_once, turns};
 
 use super::failure::Verdict;
 

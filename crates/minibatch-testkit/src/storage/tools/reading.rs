@@ -19,6 +19,9 @@ use crate::{
 /// As much as there is.
 pub(crate) const ALL: ReadLimit = ReadLimit { messages: usize::MAX, bytes: usize::MAX };
 
+/// How often to look for a record that is on its way while later ones came.
+const LOOKS: u32 = 10;
+
 /// Reads from `from` to the end, `limit` at a time, and checks that no slot is left out.
 pub(crate) async fn read_from(
     storage: &Client,
@@ -28,11 +31,18 @@ pub(crate) async fn read_from(
 ) -> Verdict<Vec<Record>> {
     let mut records: Vec<Record> = Vec::new();
     let mut next = from.max(Slot::FIRST);
+    let mut looks = LOOKS;
     loop {
         let more = storage.read(partition, next, limit).await?;
         if more.is_empty() {
-            return Ok(records);
+            looks -= 1;
+            if looks == 0 || storage.bounds(partition).await?.tail < next {
+                return Ok(records);
+            }
+            storage.wait(partition, next.previous()).await?;
+            continue;
         }
+        looks = LOOKS;
         next = check_run(&more, next)?;
         records.extend(more);
     }

@@ -1,6 +1,6 @@
-//! Many tasks at once, and calls dropped half way.
+//! Many tasks at once.
 
-use std::{future::Future, pin::pin, task::Poll};
+use std::future::Future;
 
 use tokio::task::JoinSet;
 
@@ -26,24 +26,6 @@ where
     }
     results.sort_by_key(|(number, _)| *number);
     Ok(results.into_iter().map(|(_, result)| result).collect())
-}
-
-/// Polls `future` at most `polls` times, then drops it; true when it was ready by then.
-pub(crate) async fn dropped_after<F: Future>(polls: usize, future: F) -> bool {
-    let mut future = pin!(future);
-    let mut left = polls;
-    std::future::poll_fn(|context| {
-        if left == 0 {
-            return Poll::Ready(false);
-        }
-        left -= 1;
-        match future.as_mut().poll(context) {
-            Poll::Ready(_) => Poll::Ready(true),
-            Poll::Pending if left == 0 => Poll::Ready(false),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
 }
 
 /// One client and the other in turn.

@@ -1,0 +1,78 @@
+//! What is said of a fault in the end: one object of JSON.
+
+use std::time::Duration;
+
+use minibatch_testkit::history::Verdict;
+use serde::Serialize;
+
+use crate::world::Tally;
+
+/// All runs of one fault on one storage.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) id: &'static str,
+    pub(crate) storage: &'static str,
+    /// Whether the runs had to lose or duplicate.
+    pub(crate) control: bool,
+    pub(crate) runs: u64,
+    pub(crate) fired: u64,
+    #[serde(flatten)]
+    pub(crate) verdict: Verdict,
+    pub(crate) recovery_ms_p50: Option<u64>,
+    pub(crate) recovery_ms_max: Option<u64>,
+    /// What was missing to run it.
+    pub(crate) skipped: Option<&'static str>,
+    /// Why a run failed.
+    pub(crate) failure: Option<String>,
+    /// The seeds of the runs begin with this one.
+    pub(crate) seed: u64,
+    #[serde(skip)]
+    recoveries: Vec<Duration>,
+}
+
+impl Report {
+    pub(crate) fn new(id: &'static str, storage: &'static str, control: bool, seed: u64) -> Self {
+        Self {
+            id,
+            storage,
+            control,
+            runs: 0,
+            fired: 0,
+            verdict: Verdict::default(),
+            recovery_ms_p50: None,
+            recovery_ms_max: None,
+            skipped: None,
+            failure: None,
+            seed,
+            recoveries: Vec::new(),
+        }
+    }
+
+    pub(crate) fn add(&mut self, tally: &Tally, verdict: &Verdict) {
+        self.runs += 1;
+        self.fired += tally.fired;
+        self.verdict.add(verdict);
+        self.recoveries.extend(&tally.recoveries);
+        self.recoveries.sort_unstable();
+        let millis = |recovery: &Duration| u64::try_from(recovery.as_millis()).unwrap_or(u64::MAX);
+        self.recovery_ms_p50 = self.recoveries.get(self.recoveries.len() / 2).map(millis);
+        self.recovery_ms_max = self.recoveries.last().map(millis);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_add_up() {
+        let mut report = Report::new("P1", "sqlite", false, 1);
+        let recoveries = [5, 1, 9].map(Duration::from_millis).to_vec();
+        report.add(&Tally { fired: 3, recoveries }, &Verdict::default());
+        report.add(&Tally { fired: 1, recoveries: vec![Duration::from_millis(20)] }, &Verdict::default());
+        assert_eq!((report.runs, report.fired), (2, 4));
+        assert_eq!((report.recovery_ms_p50, report.recovery_ms_max), (Some(9), Some(20)));
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["lost"], 0);
+    }
+}

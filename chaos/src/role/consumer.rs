@@ -1,0 +1,111 @@
+//! A consumer as users write one, with a sink that replaces by window id.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context as _, Result, bail};
+use minibatch::{Backoff, ClientOptions, ErrorKind, Window, WindowSettings};
+use minibatch_testkit::history::{Event, Key, Member};
+
+use super::{Consumer, Recorder, STREAM, Said, Work, connect, tell, tell_error, told_to_end, until_verdict};
+use crate::{clock::millis, message::Note};
+
+pub(crate) const GROUP: &str = "consumers";
+
+pub(super) async fn run(consumer: Consumer) -> Result<()> {
+    let (recorder, _) = Recorder::open(&consumer.history)?;
+    let options = ClientOptions::default().with_member_ttl(consumer.member_ttl);
+    let mb = connect(&consumer.url, options).await?;
+    let function = Arc::new(Function { recorder, sink: consumer.sink.clone(), work: consumer.work });
+    let call = move |window: Window<Note>| {
+        let function = Arc::clone(&function);
+        async move { function.call(window).await }
+    };
+    loop {
+        let stream = until_verdict(|| mb.stream::<Note>(STREAM)).await?;
+        let streaming = stream.streaming().group(GROUP).size(consumer.size);
+        let streaming = match consumer.max_wait {
+            Some(max_wait) => streaming.max_wait(max_wait),
+            None => streaming,
+        };
+        let backoff = Backoff { first: millis(1), max: millis(20) };
+        let streaming = match consumer.work {
+            Work::Sound => streaming,
+            Work::Poisoned => streaming.max_attempts(2).timeout(millis(200)).backoff(backoff),
+        };
+        let ended = match consumer.drain {
+            true => streaming.drain(call.clone()).await,
+            false => streaming.until(told_to_end()).run(call.clone()).await,
+        };
+        match ended {
+            Ok(_) => break,
+            // what a program does that is not started again by somebody else
+            Err(error) if error.kind() == ErrorKind::Retry => tell_error(&error),
+            Err(error) => {
+                tell_error(&error);
+                return Err(error.into());
+            }
+        }
+    }
+    mb.shutdown().await;
+    Ok(())
+}
+
+struct Function {
+    recorder: Recorder,
+    sink: PathBuf,
+    work: Work,
+}
+
+impl Function {
+    async fn call(&self, window: Window<Note>) -> Result<()> {
+        let members: Vec<Member> =
+            window.meta().zip(&window.data).map(|(meta, note)| (meta.offset.to_u64(), note.key())).collect();
+        let keys: Vec<Key> = members.iter().map(|(_, key)| *key).collect();
+        let id = window.id.to_string();
+        let event = Event::Window { id: id.clone(), ordinal: window.ordinal, attempt: window.attempt, members };
+        self.recorder.note(&event)?;
+        tell(Said::Window);
+        if matches!(self.work, Work::Poisoned) {
+            for key in &keys {
+                suffer(*key).await?;
+            }
+        }
+        replace(&self.sink, &id, &keys).context("the sink")?;
+        self.recorder.note(&Event::Done { id })?;
+        tell(Said::Done);
+        Ok(())
+    }
+}
+
+/// Puts the window's messages in the place of what an earlier attempt left.
+fn replace(sink: &Path, id: &str, keys: &[Key]) -> Result<()> {
+    let draft = sink.join(format!("{id}.{}", std::process::id()));
+    fs::write(&draft, serde_json::to_vec(keys)?)?;
+    fs::rename(&draft, sink.join(id))?;
+    Ok(())
+}
+
+/// Whether the function cannot be done with a message, ever.
+pub(crate) fn is_poison(key: Key) -> bool {
+    key.number % 40 == 7
+}
+
+async fn suffer(key: Key) -> Result<()> {
+    if !is_poison(key) {
+        return Ok(());
+    }
+    match key.number / 40 % 3 {
+        0 => bail!("poison"),
+        1 => wrong(),
+        _ => std::future::pending().await,
+    }
+}
+
+#[expect(clippy::panic, reason = "what a function may do, on purpose")]
+fn wrong() -> Result<()> {
+    panic!("poison")
+}

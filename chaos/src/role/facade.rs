@@ -1,0 +1,100 @@
+//! A producer as users write one.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use minibatch::{Appended, Cause, ClientOptions, Error, ErrorKind, Stream};
+use minibatch_testkit::history::{Event, Key};
+use tokio::{sync::watch, task::JoinSet};
+
+use super::{Producer, Recorder, STREAM, Said, connect, tell, tell_error, told_to_end, until_verdict};
+use crate::{
+    clock::{millis, pause},
+    message::Note,
+};
+
+pub(super) async fn run(producer: Producer) -> Result<()> {
+    let (recorder, _) = Recorder::open(&producer.history)?;
+    let options = ClientOptions::default().with_append_timeout(producer.append_timeout);
+    let mb = connect(&producer.url, options).await?;
+    let stream = until_verdict(|| mb.stream::<Note>(STREAM)).await?;
+    let (end, ended) = watch::channel(false);
+    let (recorder, producer) = (Arc::new(recorder), Arc::new(producer));
+    let mut lanes = JoinSet::new();
+    for lane in 0..producer.lanes {
+        let lane = Lane {
+            lane: producer.first_lane + lane,
+            stream: stream.clone(),
+            recorder: Arc::clone(&recorder),
+            producer: Arc::clone(&producer),
+            ended: ended.clone(),
+        };
+        lanes.spawn(lane.run());
+    }
+    tokio::select! {
+        // one that ends by itself has failed
+        Some(lane) = lanes.join_next() => return lane?,
+        () = told_to_end() => {}
+    }
+    end.send_replace(true);
+    while let Some(lane) = lanes.join_next().await {
+        lane??;
+    }
+    mb.shutdown().await;
+    Ok(())
+}
+
+struct Lane {
+    lane: u32,
+    stream: Stream<Note>,
+    recorder: Arc<Recorder>,
+    producer: Arc<Producer>,
+    ended: watch::Receiver<bool>,
+}
+
+impl Lane {
+    async fn run(self) -> Result<()> {
+        let lane = self.lane;
+        let mut random = fastrand::Rng::with_seed(self.producer.seed ^ u64::from(lane));
+        let mut first = 0;
+        while !*self.ended.borrow() {
+            let count = random.u32(1..=self.producer.batch);
+            let numbers = first..first + u64::from(count);
+            let notes: Vec<Note> = numbers.map(|number| Note::new(Key { lane, number }, random.usize(..20))).collect();
+            self.recorder.note(&Event::Invoke { lane, first, count })?;
+            let verdict = self.stream.append_many(&notes).await;
+            self.conclude(first, count, verdict).await?;
+            first += u64::from(count);
+            pause(self.producer.pause).await;
+        }
+        Ok(())
+    }
+
+    async fn conclude(&self, first: u64, count: u32, verdict: Result<Appended, Error>) -> Result<()> {
+        let lane = self.lane;
+        let error = match verdict {
+            Ok(appended) => {
+                // the stream has one partition
+                let at = appended.shares.first().map(|share| (share.first.to_u64(), share.last.to_u64()));
+                self.recorder.note(&Event::Ack { lane, first, count, at })?;
+                tell(Said::Acked);
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        tell_error(&error);
+        if let Cause::PartlyAppended { durable, .. } = error.cause() {
+            let durable = u32::try_from(*durable)?;
+            self.recorder.note(&Event::Ack { lane, first, count: durable, at: None })?;
+            let first = first + u64::from(durable);
+            self.recorder.note(&Event::Indeterminate { lane, first, count: count - durable })?;
+        } else if error.kind() == ErrorKind::InvalidInput {
+            self.recorder.note(&Event::Failed { lane, first, count })?;
+        } else {
+            self.recorder.note(&Event::Indeterminate { lane, first, count })?;
+        }
+        tell(Said::Unclear);
+        pause(millis(20)).await;
+        Ok(())
+    }
+}

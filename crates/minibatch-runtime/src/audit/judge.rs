@@ -1,0 +1,131 @@
+//! The three tallies, compared.
+
+use minibatch_core::{
+    BufferedSlot, Offset, Slot,
+    checkpoint::Checkpoint,
+    storage::{GroupState, LogBounds, RecordSummary},
+};
+
+use super::{Difference, PartitionAudit, Term, Terms};
+use crate::accounts;
+
+/// What a group has stored, with what it would store first where the log was cut below it.
+pub(super) struct Judge {
+    partition: u32,
+    state: GroupState,
+    checkpoint: Checkpoint,
+    bounds: LogBounds,
+    /// Counted on as the consumer will that finds out.
+    pub(super) cut: bool,
+    differences: Vec<Difference>,
+    /// The records looked at,
+    next: Slot,
+    /// with all messages before,
+    count: u64,
+    /// and those before the checkpoint's base.
+    read: Option<u64>,
+}
+
+impl Judge {
+    pub(super) fn new(partition: u32, mut state: GroupState, checkpoint: Checkpoint, bounds: LogBounds) -> Self {
+        let first = bounds.first();
+        let mut judge = Self {
+            partition,
+            cut: false,
+            differences: Vec::new(),
+            next: first.offset.slot(),
+            count: first.count,
+            read: None,
+            bounds,
+            checkpoint,
+            state: state.clone(),
+        };
+        let needed = judge.checkpoint.keep_from();
+        judge.compare(Term::Needed, state.start.offset, needed, needed.to_u64(), state.keep_from.to_u64());
+        if let Some(cut) = accounts::cut(&judge.checkpoint, state.counters, first) {
+            (state.counters, judge.checkpoint, judge.cut) = (cut.counters, cut.checkpoint, true);
+            judge.state = state;
+        }
+        judge
+    }
+
+    /// Where the survey goes on; `None` when it is over.
+    pub(super) fn wants(&self) -> Option<Slot> {
+        (self.next <= self.bounds.tail).then_some(self.next)
+    }
+
+    /// Takes the records that [`Judge::wants`].
+    pub(super) fn survey(&mut self, records: &[RecordSummary]) {
+        if records.is_empty() {
+            let (from, to) = (Offset::first_of(self.next), Offset::first_of(self.bounds.tail.next()));
+            self.compare(Term::Records, from, to, self.bounds.tail.get(), self.next.previous().get());
+            self.next = self.bounds.tail.next();
+        }
+        for record in records {
+            if record.slot != self.next {
+                let (from, to) = (Offset::first_of(self.next), Offset::first_of(record.slot));
+                self.compare(Term::Records, from, to, self.next.get(), record.slot.get());
+            }
+            self.take(record);
+        }
+    }
+
+    fn take(&mut self, record: &RecordSummary) {
+        let base = self.checkpoint.base.position.offset;
+        if record.slot >= base.slot() && self.read.is_none() {
+            let within = if record.slot == base.slot() { base.index().min(record.messages) } else { 0 };
+            self.read = Some(self.count + u64::from(within));
+        }
+        let buffered = &self.checkpoint.base.buffered;
+        if let Ok(at) = buffered.binary_search_by_key(&record.slot, |slot| slot.slot) {
+            let end = buffered.get(at).and_then(last_of).unwrap_or(0);
+            if end > record.messages {
+                let (from, to) = (Offset::first_of(record.slot), Offset::first_of(record.slot.next()));
+                self.compare(Term::Buffered, from, to, end.into(), record.messages.into());
+            }
+        }
+        self.count += u64::from(record.messages);
+        self.next = record.slot.max(self.next).next();
+    }
+
+    /// Compares the tallies.
+    pub(super) fn verdict(mut self) -> PartitionAudit {
+        let GroupState { start, counters, .. } = self.state;
+        let base = &self.checkpoint.base;
+        let (position, left, dropped, buffered) = (base.position, base.left, base.dropped, base.buffered_count());
+        let (done, open) = (self.checkpoint.done.left(), self.checkpoint.open_leaving());
+        let read = self.read.unwrap_or(self.count);
+        let (begin, end) = (start.offset, Offset::first_of(self.next));
+
+        self.compare(Term::Read, self.bounds.first().offset, position.offset, position.count, read);
+        let finished = counters.finished.saturating_add(counters.dead).saturating_add(counters.skipped);
+        self.compare(Term::Done, begin, position.offset, (left + done).saturating_sub(open), finished);
+        self.compare(Term::Dropped, begin, position.offset, dropped, counters.dropped);
+        let expired = position.count.saturating_sub(start.count + buffered).saturating_sub(left + dropped);
+        self.compare(Term::Expired, begin, position.offset, expired, counters.expired);
+
+        let terms = Terms {
+            appended: self.count.saturating_sub(start.count),
+            finished: counters.finished,
+            dead: counters.dead,
+            skipped: counters.skipped,
+            dropped: counters.dropped,
+            expired: counters.expired,
+            waiting: (self.count.saturating_sub(position.count) + buffered + open).saturating_sub(done),
+        };
+        self.compare(Term::Sum, begin, end, terms.appended, terms.sum());
+        PartitionAudit { partition: self.partition, terms, differences: self.differences }
+    }
+
+    fn compare(&mut self, term: Term, from: Offset, to: Offset, expected: u64, found: u64) {
+        if expected != found {
+            let partition = self.partition;
+            self.differences.push(Difference { partition, term, from, to, expected, found });
+        }
+    }
+}
+
+/// Where the last buffered message of a record ends.
+fn last_of(slot: &BufferedSlot) -> Option<u32> {
+    slot.runs.last().map(|&(_, to)| to)
+}

@@ -1,0 +1,81 @@
+//! Trimming by the stream's retention.
+
+use minibatch_core::{
+    Cause, Error, Slot, Timestamp,
+    storage::{LogBounds, Partition, Trimmed},
+};
+
+use super::{Retention, Span, Upkeep};
+use crate::{Client, retry::until_verdict};
+
+impl Upkeep {
+    /// Removes what the retention no longer keeps of a partition.
+    pub(crate) async fn trim(&self, index: u32) -> Result<Trimmed, Error> {
+        let (client, partition) = (&self.client, self.info.partition(index));
+        let retention = self.settings().await?.retention;
+        if retention.keep {
+            let floor = bounds(client, &partition).await?.floor;
+            return Ok(Trimmed { floor, deleted: 0 });
+        }
+        let cut = self.cut(index, &partition, &retention).await?;
+        client.storage().trim(&partition, cut).await
+    }
+
+    /// The first slot that the caps leave; 0 where they take nothing.
+    async fn cut(&self, index: u32, partition: &Partition, retention: &Retention) -> Result<Slot, Error> {
+        let kept = usize::try_from(index).ok().and_then(|index| self.kept.get(index));
+        let Some(kept) = kept.filter(|_| retention.is_capped()) else { return Ok(Slot::ZERO) };
+        let mut kept = kept.lock().await;
+        let bounds = bounds(&self.client, partition).await?;
+        // lost to another client that trimmed: what is kept is counted anew
+        let known = kept.take().filter(|span| span.low() >= bounds.first().offset.slot());
+        let mut span = known.unwrap_or_else(|| Span::at(&bounds));
+        match advance(&mut span, &self.client, partition, retention, bounds.tail).await {
+            Err(error) if matches!(error.cause(), Cause::OffsetTrimmed { .. }) => return Ok(Slot::ZERO),
+            advanced => advanced?,
+        }
+        *kept = Some(span);
+        if span.low() <= bounds.floor.max(Slot::FIRST) {
+            return Ok(Slot::ZERO);
+        }
+        tell(&self.client, partition, &bounds, span.low()).await?;
+        Ok(span.low())
+    }
+}
+
+/// Takes in what was appended, and gives up what the caps do not keep.
+async fn advance(
+    span: &mut Span,
+    client: &Client,
+    partition: &Partition,
+    retention: &Retention,
+    tail: Slot,
+) -> Result<(), Error> {
+    span.extend(client, partition, tail).await?;
+    let oldest = match retention.max_age {
+        Some(age) => until_verdict(&**client.clock(), "now", || client.storage().now()).await?.minus(age),
+        None => Timestamp::MIN,
+    };
+    let has = |limit: Option<u64>, left: u64| limit.is_some_and(|limit| left >= limit);
+    let gone = |_: &_, left: &Span| {
+        left.low() <= tail
+            && (left.time() < oldest
+                || has(retention.max_messages, left.messages())
+                || has(retention.max_bytes, left.bytes()))
+    };
+    span.raise(client, partition, gone).await
+}
+
+/// Says of which groups a cut takes what they need.
+async fn tell(client: &Client, partition: &Partition, bounds: &LogBounds, cut: Slot) -> Result<(), Error> {
+    let groups = until_verdict(&**client.clock(), "groups", || client.storage().groups(partition)).await?;
+    for (group, state) in groups.iter().filter(|(_, state)| state.keep_from.slot() < cut) {
+        let from = state.keep_from.slot().max(bounds.floor);
+        tracing::warn!(%partition, %group, %from, to = %cut, "retention takes messages that the group has not finished");
+    }
+    Ok(())
+}
+
+async fn bounds(client: &Client, partition: &Partition) -> Result<LogBounds, Error> {
+    until_verdict(&**client.clock(), "bounds", || client.storage().bounds(partition)).await
+}
