@@ -1,10 +1,10 @@
 //! The messages of a window, held as runs of chunks: a window of a million messages may be one run.
 
-use std::{fmt, ops::Range, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use smallvec::SmallVec;
 
-use crate::{Message, Offset, Timestamp, chunk::Chunk};
+use crate::{Message, Offset, Timestamp, checkpoint::MemberRuns, chunk::Chunk, window::Places};
 
 /// Consecutive messages of one chunk.
 #[derive(Clone)]
@@ -123,19 +123,61 @@ impl Members {
 
     /// The members at these places alone, in the same order; places past the end are left out.
     #[must_use]
-    pub fn slice(&self, places: Range<usize>) -> Self {
-        let mut slice = Self::new();
+    pub fn pick(&self, places: &Places) -> Self {
+        let mut picked = Self::new();
         let mut begin = 0;
+        let mut ranges = places.ranges().iter().peekable();
         for run in &self.runs {
             let end = begin + run.len();
             let inside = |place: usize| u32::try_from(place.clamp(begin, end) - begin).unwrap_or(u32::MAX);
-            let (from, to) = (inside(places.start), inside(places.end));
-            if from < to {
-                slice.push_run(Run::new(Arc::clone(&run.chunk), run.from + from, run.from + to));
+            while ranges.next_if(|range| range.end <= begin).is_some() {}
+            let mut ahead = ranges.clone();
+            while let Some(range) = ahead.next_if(|range| range.start < end) {
+                let (from, to) = (inside(range.start), inside(range.end));
+                picked.push_run(Run::new(Arc::clone(&run.chunk), run.from + from, run.from + to));
             }
             begin = end;
         }
-        slice
+        picked
+    }
+
+    /// The same members; what they keep of a chunk of which they are less than a quarter is copied, so that the others'
+    /// bytes are given back.
+    #[must_use]
+    pub fn compacted(&self) -> Self {
+        let mut kept: BTreeMap<*const Chunk, Vec<&Run>> = BTreeMap::new();
+        for run in &self.runs {
+            kept.entry(Arc::as_ptr(&run.chunk)).or_default().push(run);
+        }
+        let mut copies = BTreeMap::new();
+        for (known, kept) in kept {
+            let Some(chunk) = kept.first().map(|run| &run.chunk) else { continue };
+            let mut runs: Vec<(u32, u32)> = kept.iter().map(|run| (run.from, run.to)).collect();
+            runs.sort_unstable();
+            let apart = runs.is_sorted_by(|a, b| a.1 <= b.0);
+            let bytes: usize = runs.iter().map(|&(from, to)| chunk.stored_between(from, to)).sum();
+            if apart && bytes.saturating_mul(4) < chunk.pinned_bytes() {
+                copies.insert(known, Arc::new(chunk.reduced_to(&runs)));
+            }
+        }
+        let mut compacted = Self::new();
+        for run in &self.runs {
+            let chunk = copies.get(&Arc::as_ptr(&run.chunk)).unwrap_or(&run.chunk);
+            compacted.push_run(Run::new(Arc::clone(chunk), run.from, run.to));
+        }
+        compacted
+    }
+
+    /// The members of a window as they are kept in a checkpoint. `chunks` are in slot order; `None` where one is missing.
+    pub(crate) fn restored(runs: &MemberRuns, chunks: &[Arc<Chunk>]) -> Option<Self> {
+        let mut members = Self::new();
+        for run in runs.as_slice() {
+            let at = chunks.binary_search_by_key(&run.first.slot(), |chunk| chunk.slot()).ok()?;
+            let (from, to) = (run.first.index(), run.first.index().checked_add(run.len)?);
+            let chunk = chunks.get(at).filter(|chunk| chunk.time() == run.time && to <= chunk.len())?;
+            members.push_run(Run::new(Arc::clone(chunk), from, to));
+        }
+        Some(members)
     }
 
     pub(crate) fn push(&mut self, chunk: &Arc<Chunk>, index: u32) {
@@ -183,19 +225,40 @@ mod tests {
     }
 
     proptest! {
-        /// A slice of the members is the same slice of their list.
+        /// What is picked of the members is what is picked of their list, also where it is copied.
         #[test]
-        fn slices_are_those_of_a_list(runs in prop::collection::vec((0u32..8, 1u32..4), 0..6), from in 0usize..20, len in 0usize..20) {
-            let texts = vec!["text".to_owned(); 12];
+        fn picks_are_those_of_a_list(
+            runs in prop::collection::vec((0u32..8, 1u32..4), 0..6),
+            places in prop::collection::btree_set(0usize..20, 0..12),
+        ) {
+            let texts: Vec<String> = (0..12).map(|number| "text".repeat(number)).collect();
             let mut members = Members::new();
             for (slot, (first, len)) in (1..).zip(runs) {
                 members.push_run(Run::new(chunk(slot, 0, &texts), first, first + len));
             }
             let all = offsets(&members);
-            let slice = members.slice(from..from + len);
-            let expected: Vec<_> = all.iter().copied().skip(from).take(len).collect();
-            prop_assert_eq!(slice.len(), expected.len());
-            prop_assert_eq!(offsets(&slice), expected);
+            let picked = members.pick(&places.iter().copied().collect());
+            let expected: Vec<_> = places.iter().filter_map(|place| all.get(*place)).copied().collect();
+            prop_assert_eq!(picked.len(), expected.len());
+            prop_assert_eq!(offsets(&picked), expected);
+            let compacted = picked.compacted();
+            prop_assert_eq!(offsets(&compacted), offsets(&picked));
+            for (message, same) in compacted.iter().zip(picked.iter()) {
+                prop_assert_eq!(message.decode::<String>().unwrap(), same.decode::<String>().unwrap());
+            }
         }
+    }
+
+    #[test]
+    fn a_copy_keeps_the_bytes_of_its_members_only() {
+        let texts = vec!["text".repeat(1_000); 12];
+        let chunk = chunk(1, 0, &texts);
+        let mut members = Members::new();
+        members.push_run(Run::new(Arc::clone(&chunk), 3, 4));
+        assert_eq!(Arc::strong_count(&chunk), 2);
+        let compacted = members.compacted();
+        drop(members);
+        assert_eq!(Arc::strong_count(&chunk), 1);
+        assert_eq!(compacted.first().unwrap().decode::<String>().unwrap(), texts[3]);
     }
 }

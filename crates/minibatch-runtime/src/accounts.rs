@@ -2,13 +2,14 @@
 //!
 //! Of the messages from where the group began up to its base, those that are not in the base's buffer have ended: they left
 //! the buffer with a window that is done, were left out by the strategy, or were taken away by retention. After the base,
-//! those that left with a done window have. Hence, for every checkpoint and the counters committed with it,
+//! those that left with a done window have. Where something of a window is open, none of those that left with it has ended
+//! until nothing is. Hence, for every checkpoint and the counters committed with it,
 //!
 //! ```text
-//! finished + dead + skipped = base.left + done.left
+//! finished + dead + skipped = base.left + done.left - open.leaving
 //! dropped                   = base.dropped
 //! expired                   = base.count - start.count - buffered - base.left - base.dropped
-//! waiting                   = appended - (base.count - start.count) + buffered - done.left
+//! waiting                   = appended - (base.count - start.count) + buffered - done.left + open.leaving
 //! ```
 //!
 //! and the sum of all these is what was appended since the group began. The functions here change a checkpoint and its
@@ -16,7 +17,7 @@
 
 use minibatch_core::{
     Offset,
-    checkpoint::{Base, Checkpoint},
+    checkpoint::{Base, Checkpoint, OpenWindow},
     storage::{Counters, Position},
 };
 
@@ -33,7 +34,9 @@ pub(crate) fn settle(counters: &mut Counters, leaving: u64, dead: u64, skipped: 
 
 /// The done windows after the base are formed anew, and their messages end again.
 pub(crate) fn without_done(checkpoint: Checkpoint, counters: &mut Counters) -> Checkpoint {
-    come_again(counters, checkpoint.done.left());
+    let formed_again = checkpoint.open.range(checkpoint.base.ordinal..);
+    let open: u64 = formed_again.map(|(_, window)| window.leaving).sum();
+    come_again(counters, checkpoint.done.left().saturating_sub(open));
     checkpoint.without_done()
 }
 
@@ -48,29 +51,49 @@ pub(crate) struct Cut {
     pub(crate) from: Offset,
 }
 
+/// What a cut of the log leaves of open windows: those that need what is gone end, what is left of them is skipped.
+/// Returns how many messages that were.
+fn cut_open(checkpoint: &mut Checkpoint, counters: &mut Counters, first: Offset) -> u64 {
+    let gone = |window: &OpenWindow| window.keep_from().is_some_and(|needed| needed < first);
+    let mut lost = 0;
+    for (_, window) in checkpoint.open.extract_if(.., |_, window| gone(window)) {
+        let left = window.places_left().len() as u64;
+        settle(counters, window.leaving, window.dead.len() as u64, window.skipped.len() as u64 + left);
+        lost += left;
+    }
+    lost
+}
+
 /// What is left to a group of a log that is promised from `first` on; `None` where nothing is missing.
 ///
-/// Its strategy begins anew at `first`, so messages from there on that had ended end again. Of the windows done after the
+/// Where only open windows miss something, what is left of them is lost, and the group goes on where it was. Else
+/// /// Its strategy begins anew at `first`, so messages from there on that had ended end again. Of the windows done after the
 /// base it is known how many messages left with them, not which: those that came first are taken to have left first.
 pub(crate) fn cut(checkpoint: &Checkpoint, counters: Counters, first: Position) -> Option<Cut> {
-    let from = checkpoint.base.keep_from();
+    let from = checkpoint.keep_from();
     if from >= first.offset {
         return None;
     }
+    let (mut checkpoint, mut counters) = (checkpoint.clone(), counters);
+    let skipped = cut_open(&mut checkpoint, &mut counters, first.offset);
+    if checkpoint.base.keep_from() >= first.offset {
+        return Some(Cut { checkpoint, counters, lost: skipped, from });
+    }
+    // the open windows that are left are formed again: as if they had ended, as the others that are
+    checkpoint.open.values().for_each(|window| settle(&mut counters, window.leaving, 0, 0));
     let base = &checkpoint.base;
     let buffered = base.buffered_count();
-    let ended_again = ended_from(base, first) + checkpoint.done.left().saturating_sub(done_before(checkpoint, first));
+    let ended_again = ended_from(base, first) + checkpoint.done.left().saturating_sub(done_before(&checkpoint, first));
     let before = first.count + buffered + ended_again;
     let lost = before.saturating_sub(base.position.count + checkpoint.done.left());
 
-    let mut counters = counters;
     let left = base.left + checkpoint.done.left();
     come_again(&mut counters, ended_again);
     counters.expired += lost;
-    let mut checkpoint = checkpoint.clone().resumed_at(first);
+    let mut checkpoint = checkpoint.resumed_at(first);
     checkpoint.base.left = left.saturating_sub(ended_again);
     checkpoint.base.dropped -= ended_again.saturating_sub(left).min(checkpoint.base.dropped);
-    Some(Cut { checkpoint, counters, lost, from })
+    Some(Cut { checkpoint, counters, lost: lost + skipped, from })
 }
 
 /// How many messages from `first` up to the base are not in its buffer.

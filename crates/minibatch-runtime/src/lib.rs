@@ -66,8 +66,8 @@ pub use audit::{Audit, Difference, PartitionAudit, Term, Terms};
 pub use client::{Client, ClientOptions, StreamOptions};
 pub use clock::SystemClock;
 pub use consumer::{
-    Consumer, ConsumerOptions, Failure, KeptMembers, KeptWindow, KeptWindows, NoWindow, OnBufferFull, OnExhausted,
-    OnExpired, Outcome, RetryAfter, Streaming, Summary, retry_after,
+    Consumer, ConsumerOptions, Failing, Failure, KeptMembers, KeptWindow, KeptWindows, NoWindow, OnBufferFull,
+    OnExhausted, OnExpired, Outcome, PartitionStatus, RetryAfter, Streaming, Summary, retry_after,
 };
 pub use effects::Effects;
 pub use group::{Group, OnStrategyChange, PartitionSeek, Seek, StartAt};

@@ -30,7 +30,7 @@ pub struct GroupStatus {
     pub position: Offset,
     /// The greatest ordinal of a window that it handed out.
     pub ordinal: u64,
-    /// The least ordinal of a window that is out with the function.
+    /// The least ordinal of a window that was begun and is not done.
     #[serde(default)]
     pub oldest_out: Option<u64>,
     /// How many windows it has done since it started,
@@ -54,13 +54,20 @@ pub struct GroupStatus {
     pub version: String,
 }
 
-/// What a consumer does.
+/// What a consumer does with a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ConsumerState {
-    /// It reads, and hands out windows.
+    /// It waits until the partition is given to it.
+    Waiting,
+    /// It reads, and hands out windows, or there is nothing to do.
     Working,
+    /// Nothing succeeds, so the function is at fault, or what it depends on. Nothing is given up on; something is tried now
+    /// and then until it succeeds.
+    Failing,
+    /// It, or the whole group, was told to pause: nothing is handed out.
+    Paused,
     /// It reads no more and waits for the windows that are out.
     Stopping,
     /// It has stopped.

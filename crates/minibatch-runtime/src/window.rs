@@ -1,28 +1,31 @@
 //! A window as the user's function gets it.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use minibatch_core::{
     Cause, Error, GroupName, Offset, StreamName, Timestamp,
-    storage::Effect,
     window::{Bounds, Reason, WindowId},
 };
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    Effects,
-    consumer::{Delivery, Settlement},
+    Effects, Failure,
+    consumer::{Delivery, GivenBack, Passed, Rejected, Settlement},
 };
 
 /// A mini-batch: messages, and what the strategy says of them.
 ///
-/// A window that was pulled is to be [acknowledged](Window::ack); dropped, it comes again.
+/// A window that was pulled is to be [acknowledged](Window::ack); dropped, it has failed and comes again. After its
+/// attempts it comes in pieces, to find the messages at fault: each piece is a window with an id of its own, and the
+/// ordinal and bounds of the whole.
 pub struct Window<T> {
     /// The messages, in the window's order.
     pub data: Vec<T>,
@@ -77,40 +80,40 @@ pub(crate) struct WindowSource {
 /// A window that is run by a function has none: what the function returns settles it.
 struct Receipt {
     delivery: Delivery,
-    rejections: Arc<Rejections>,
+    verdicts: Arc<Verdicts>,
     effects: Effects,
     settlements: Option<mpsc::UnboundedSender<Settlement>>,
 }
 
-/// A message of a window that goes to the dead letters, by its place among the members.
-#[derive(Clone, Debug)]
-pub(crate) struct Rejected {
-    pub(crate) place: usize,
-    pub(crate) reason: String,
-}
-
-/// The messages of a window that go to the dead letters when it is done. Outlives the window, which its function takes.
+/// What is said of single messages of a window. Outlives the window, which its function takes.
 #[derive(Debug)]
-pub(crate) struct Rejections {
+pub(crate) struct Verdicts {
     /// Those that are not a `T`, in the window's order.
     undecodable: Vec<Rejected>,
-    /// Those that the function rejects.
-    given_up: Mutex<Vec<Rejected>>,
+    /// What the function says, the first word on a message first.
+    said: Mutex<Said>,
 }
 
-impl Rejections {
-    fn given_up(&self) -> MutexGuard<'_, Vec<Rejected>> {
+#[derive(Debug, Default)]
+struct Said {
+    rejected: BTreeMap<usize, String>,
+    given_back: BTreeMap<usize, Duration>,
+}
+
+impl Verdicts {
+    fn said(&self) -> MutexGuard<'_, Said> {
         // a list is whole whatever panicked
-        self.given_up.lock().unwrap_or_else(PoisonError::into_inner)
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All, in the window's order; of a message rejected twice the first.
-    pub(crate) fn all(&self) -> Vec<Rejected> {
-        let mut all = self.undecodable.clone();
-        all.extend(self.given_up().iter().cloned());
-        all.sort_by_key(|rejected| rejected.place);
-        all.dedup_by_key(|rejected| rejected.place);
-        all
+    /// What was said of a window that succeeded.
+    pub(crate) fn passed(&self, called: bool) -> Passed {
+        let said = self.said();
+        let rejected = said.rejected.iter().map(|(&place, reason)| Rejected { place, reason: reason.clone() });
+        let mut rejected: Vec<Rejected> = self.undecodable.iter().cloned().chain(rejected).collect();
+        rejected.sort_by_key(|rejected| rejected.place);
+        let given_back = said.given_back.iter().map(|(&place, &after)| GivenBack { place, after }).collect();
+        Passed { rejected, given_back, effects: Vec::new(), called }
     }
 
     /// The place among all members of a message that decoded.
@@ -140,7 +143,7 @@ impl<T> Window<T> {
                 Err(error) => undecodable.push(Rejected { place, reason: report(&error) }),
             }
         }
-        let rejections = Rejections { undecodable, given_up: Mutex::default() };
+        let verdicts = Arc::new(Verdicts { undecodable, said: Mutex::default() });
         Self {
             data,
             id: delivery.id,
@@ -152,12 +155,7 @@ impl<T> Window<T> {
             stream: source.stream.clone(),
             partition: delivery.lane.partition,
             group: source.group.clone(),
-            receipt: Receipt {
-                delivery,
-                rejections: Arc::new(rejections),
-                effects: Effects::new(source.transactional),
-                settlements,
-            },
+            receipt: Receipt { delivery, verdicts, effects: Effects::new(source.transactional), settlements },
         }
     }
 
@@ -175,7 +173,7 @@ impl<T> Window<T> {
 
     /// What comes with each message, in the order of [`Window::data`].
     pub fn meta(&self) -> impl Iterator<Item = MessageMeta> {
-        let rejected = &self.receipt.rejections.undecodable;
+        let rejected = &self.receipt.verdicts.undecodable;
         let decoded = move |place: &usize| rejected.binary_search_by_key(place, |rejected| rejected.place).is_err();
         let members = self.receipt.delivery.formed.members.iter().enumerate();
         members.filter(move |(place, _)| decoded(place)).map(|(_, message)| MessageMeta {
@@ -204,52 +202,94 @@ impl<T> Window<T> {
         if self.receipt.settlements.is_none() {
             return Ack(None);
         }
-        self.receipt.settle(|delivery, rejected, effects| Settlement::Done {
+        let called = !self.is_rejected();
+        let effects = self.receipt.effects.take();
+        self.receipt.settle(|delivery, verdicts| Settlement::Done {
             delivery,
-            rejected,
-            effects,
+            passed: Passed { effects, ..verdicts.passed(called) },
             durable: Some(durable),
         });
         Ack(Some(verdict))
     }
 
     /// Gives up on the message that was handed out at `index` of [`Window::data`]: when the window is done it goes to the
-    /// dead letters with this reason, and the others are done. When the attempt fails, nothing is rejected.
+    /// dead letters with this reason, and the others are done. When the attempt fails, nothing is rejected. Of a message
+    /// that is rejected or [given back](Window::retry) more than once the first word counts.
     ///
     /// # Errors
     /// [`OutOfRange`](Cause::OutOfRange) where the window had no such message.
     pub fn reject(&self, index: usize, reason: impl fmt::Display) -> Result<(), Error> {
-        let place = self.receipt.rejections.place_of(index);
-        if place >= self.receipt.delivery.formed.members.len() {
-            return Err(Error::new(Cause::out_of_range("a window's messages are numbered from 0")).during("reject"));
+        let place = self.place(index).map_err(|error| error.during("reject"))?;
+        let mut said = self.receipt.verdicts.said();
+        if !said.given_back.contains_key(&place) {
+            said.rejected.entry(place).or_insert_with(|| reason.to_string());
         }
-        self.receipt.rejections.given_up().push(Rejected { place, reason: reason.to_string() });
         Ok(())
     }
 
-    /// Hands a pulled window back as failed: it comes again, or goes to the dead letters after its last attempt. Inside a
-    /// function that is run on windows it does nothing.
+    /// Gives the message that was handed out at `index` of [`Window::data`] back for later: the others are done with the
+    /// window, and this one comes again after the wait, by itself or with those of the same wait, as a window with an id
+    /// of its own and the reason [`Retry`](Reason::Retry). When the attempt fails, nothing is given back.
+    ///
+    /// Each time is an attempt: given back once more at its last one, the message is given up on. Nothing waits for it,
+    /// whatever the order; it survives a restart. Of a message that is [rejected](Window::reject) or given back more than
+    /// once the first word counts.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use minibatch_runtime::Window;
+    /// # async fn ship(order: &str) -> bool { order != "out of stock" }
+    /// async fn orders(window: Window<String>) -> minibatch_core::Result<()> {
+    ///     for (index, order) in window.data.iter().enumerate() {
+    ///         if !ship(order).await {
+    ///             window.retry(index, Duration::from_secs(600))?;
+    ///         }
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`OutOfRange`](Cause::OutOfRange) where the window had no such message.
+    pub fn retry(&self, index: usize, after: Duration) -> Result<(), Error> {
+        let place = self.place(index).map_err(|error| error.during("retry"))?;
+        let mut said = self.receipt.verdicts.said();
+        if !said.rejected.contains_key(&place) {
+            said.given_back.entry(place).or_insert(after);
+        }
+        Ok(())
+    }
+
+    /// The place among all members of the message that was handed out at `index`.
+    fn place(&self, index: usize) -> Result<usize, Error> {
+        let place = self.receipt.verdicts.place_of(index);
+        match place < self.receipt.delivery.formed.members.len() {
+            true => Ok(place),
+            false => Err(Cause::out_of_range("a window's messages are numbered from 0").into()),
+        }
+    }
+
+    /// Hands a pulled window back as failed: it comes again, in the end in pieces, until the messages at fault are found.
+    /// Inside a function that is run on windows it does nothing.
     pub fn fail(mut self, reason: impl fmt::Display) {
-        let reason = reason.to_string();
-        self.receipt.settle(|delivery, _, _| Settlement::Failed { delivery, reason });
+        self.receipt.fail(reason.to_string());
     }
 
     /// Not one of its messages decoded.
     pub(crate) fn is_rejected(&self) -> bool {
-        self.data.is_empty() && !self.receipt.rejections.undecodable.is_empty()
+        self.data.is_empty() && !self.receipt.verdicts.undecodable.is_empty()
     }
 
-    /// What is rejected of it, also after its function took it.
-    pub(crate) fn rejections(&self) -> Arc<Rejections> {
-        Arc::clone(&self.receipt.rejections)
+    /// What is said of its messages, also after its function took it.
+    pub(crate) fn verdicts(&self) -> Arc<Verdicts> {
+        Arc::clone(&self.receipt.verdicts)
     }
 }
 
 /// Resolves when an acknowledged window is durably done.
 ///
 /// # Errors
-/// [`Closed`](Cause::Closed) when the consumer ended before, or the database refused its [effects](Window::effects): the
-/// window will come again.
+/// [`Closed`](Cause::Closed) when the consumer ended before: the window will come again.
 ///
 /// # Cancel safety
 /// Dropped, the window is done all the same, with the next commit.
@@ -270,17 +310,23 @@ impl Future for Ack {
 
 impl Receipt {
     /// Settles the window if that is still owed.
-    fn settle(&mut self, how: impl FnOnce(Delivery, Vec<Rejected>, Vec<Effect>) -> Settlement) {
+    fn settle(&mut self, how: impl FnOnce(Delivery, &Verdicts) -> Settlement) {
         if let Some(settlements) = self.settlements.take() {
             // a consumer that has ended does not need to know, and the window comes again
-            let _ = settlements.send(how(self.delivery.clone(), self.rejections.all(), self.effects.take()));
+            let _ = settlements.send(how(self.delivery.clone(), &self.verdicts));
         }
+    }
+
+    fn fail(&mut self, reason: String) {
+        self.settle(|delivery, _| Settlement::Failed { delivery, failure: Failure::new(reason), in_order: false });
     }
 }
 
 impl Drop for Receipt {
     fn drop(&mut self) {
-        self.settle(|delivery, _, _| Settlement::Failed { delivery, reason: "the window was dropped".to_owned() });
+        if self.settlements.is_some() {
+            self.fail("the window was dropped".to_owned());
+        }
     }
 }
 

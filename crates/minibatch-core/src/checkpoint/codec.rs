@@ -4,7 +4,7 @@ use bson::{Binary, spec::BinarySubtype};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Base, Checkpoint, Decision, DecisionKind, DoneRange, DoneRanges, runs};
+use super::{Base, Checkpoint, Crashes, Decision, DecisionKind, DoneRange, DoneRanges, open, runs};
 use crate::{
     Cause, EmitterState, Error, Offset, Timestamp,
     chunk::decode_document,
@@ -13,7 +13,7 @@ use crate::{
 };
 
 const FORMAT: i64 = 1;
-/// A snapshot above this many bytes goes to pieces.
+/// A snapshot, or open windows, above this many bytes go to pieces.
 const INLINE_MAX: usize = 64 << 10;
 /// The greatest size of a piece in bytes: under 1 MiB, with room for what the storage adds.
 const PIECE_MAX: usize = (1 << 20) - (4 << 10);
@@ -38,6 +38,18 @@ struct Stored {
     decisions: Vec<StoredDecision>,
     #[serde(default)]
     done: Vec<StoredRange>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    open: Option<Binary>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    open_pieces: Vec<StoredPiece>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    crashes: Option<StoredCrashes>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredCrashes {
+    at: i64,
+    count: i64,
 }
 
 /// The parts of a base that may be big.
@@ -83,19 +95,20 @@ pub struct EncodedCheckpoint {
     pub pieces: Vec<PieceId>,
 }
 
-/// Numbers the pieces of one owner, and remembers those of the base it encoded last.
+/// Numbers the pieces of one owner, and remembers those of the base and of the open windows that it encoded last.
 #[derive(Debug)]
 pub struct PieceWriter {
     epoch: u64,
     next: u64,
     last: Option<(u64, Offset, Vec<PieceId>)>,
+    last_open: Option<(Vec<u8>, Vec<PieceId>)>,
 }
 
 impl PieceWriter {
     /// For the owner of that epoch.
     #[must_use]
     pub fn new(epoch: u64) -> Self {
-        Self { epoch, next: 1, last: None }
+        Self { epoch, next: 1, last: None, last_open: None }
     }
 
     /// The piece that will be written next.
@@ -109,15 +122,20 @@ impl PieceWriter {
         (*decision == base.decision && *offset == base.position.offset).then_some(pieces)
     }
 
-    fn cut(&mut self, base: &Base, snapshot: &[u8]) -> Vec<(PieceId, Bytes)> {
-        let pieces: Vec<_> = snapshot
+    fn cut_base(&mut self, base: &Base, snapshot: &[u8]) -> Vec<(PieceId, Bytes)> {
+        let pieces = self.cut(snapshot);
+        let ids = pieces.iter().map(|&(id, _)| id).collect();
+        self.last = Some((base.decision, base.position.offset, ids));
+        pieces
+    }
+
+    fn cut(&mut self, bytes: &[u8]) -> Vec<(PieceId, Bytes)> {
+        let pieces: Vec<_> = bytes
             .chunks(PIECE_MAX)
             .zip(self.next..)
             .map(|(bytes, number)| (PieceId { epoch: self.epoch, number }, Bytes::copy_from_slice(bytes)))
             .collect();
         self.next += pieces.len() as u64;
-        let ids = pieces.iter().map(|&(id, _)| id).collect();
-        self.last = Some((base.decision, base.position.offset, ids));
         pieces
     }
 }
@@ -144,6 +162,12 @@ impl Checkpoint {
             pieces: Vec::new(),
             decisions: self.decisions.iter().map(store_decision).collect::<Result<_, _>>()?,
             done: self.done.as_slice().iter().map(store_range).collect::<Result<_, _>>()?,
+            open: None,
+            open_pieces: Vec::new(),
+            crashes: match self.crashes {
+                Crashes { count: 0, .. } => None,
+                Crashes { at, count } => Some(StoredCrashes { at: number(at)?, count: i64::from(count) }),
+            },
         };
         let known = writer.known(base).map(<[PieceId]>::to_vec);
         let mut new_pieces = Vec::new();
@@ -153,16 +177,32 @@ impl Checkpoint {
                 Snapshot { buffered: binary(runs::encode(&base.buffered)), state: binary(base.state.bytes().to_vec()) };
             let snapshot = to_bson(&snapshot)?;
             if snapshot.len() > INLINE_MAX {
-                new_pieces = writer.cut(base, &snapshot);
+                new_pieces = writer.cut_base(base, &snapshot);
                 pieces = new_pieces.iter().map(|&(id, _)| id).collect();
             } else {
                 stored.snapshot = Some(binary(snapshot));
             }
         }
-        stored.pieces = pieces
-            .iter()
-            .map(|id| Ok(StoredPiece { epoch: number(id.epoch)?, number: number(id.number)? }))
-            .collect::<Result<_, Error>>()?;
+        stored.pieces = store_pieces(&pieces)?;
+        if !self.open.is_empty() {
+            let open = open::encode(self.open.values())?;
+            if open.len() > INLINE_MAX {
+                let ids = match writer.last_open.take_if(|(last, _)| *last == open) {
+                    Some((_, ids)) => ids,
+                    None => {
+                        let cut = writer.cut(&open);
+                        let ids = cut.iter().map(|&(id, _)| id).collect();
+                        new_pieces.extend(cut);
+                        ids
+                    }
+                };
+                stored.open_pieces = store_pieces(&ids)?;
+                pieces.extend(&ids);
+                writer.last_open = Some((open, ids));
+            } else {
+                stored.open = Some(binary(open));
+            }
+        }
         Ok(EncodedCheckpoint { inline: to_bson(&stored)?.into(), new_pieces, pieces })
     }
 
@@ -172,11 +212,8 @@ impl Checkpoint {
     /// As [`Checkpoint::decode`].
     pub fn pieces_of(inline: &[u8]) -> Result<Vec<PieceId>, Error> {
         let stored = read_stored(inline)?;
-        stored
-            .pieces
-            .iter()
-            .map(|piece| Ok(PieceId { epoch: count(piece.epoch)?, number: count(piece.number)? }))
-            .collect()
+        let pieces = stored.pieces.iter().chain(&stored.open_pieces);
+        pieces.map(|piece| Ok(PieceId { epoch: count(piece.epoch)?, number: count(piece.number)? })).collect()
     }
 
     /// Reads a checkpoint back; `pieces` are the bytes of [`Checkpoint::pieces_of`], in order.
@@ -185,15 +222,19 @@ impl Checkpoint {
     /// [`Cause::NewerFormat`] when a newer version wrote it, [`Cause::CorruptState`] when it is damaged.
     pub fn decode(inline: &[u8], pieces: &[Bytes]) -> Result<Self, Error> {
         let stored = read_stored(inline)?;
-        let joined: Vec<u8>;
-        let snapshot: &[u8] = match &stored.snapshot {
-            Some(snapshot) => &snapshot.bytes,
-            None => {
-                joined = pieces.concat();
-                &joined
-            }
+        let (base, open) =
+            pieces.split_at_checked(stored.pieces.len()).ok_or_else(|| damaged("a piece of it is missing"))?;
+        let whole = |inline: &Option<Binary>, pieces: &[Bytes]| match inline {
+            Some(inline) => inline.bytes.clone(),
+            None => pieces.concat(),
         };
-        let snapshot: Snapshot = decode_document(snapshot).ok_or_else(|| damaged("its snapshot is missing"))?;
+        let open = match (&stored.open, stored.open_pieces.is_empty()) {
+            (None, true) => Vec::new(),
+            (inline, _) => open::decode(&whole(inline, open))?,
+        };
+        let crashes = stored.crashes.as_ref().map_or(Ok(Crashes::default()), load_crashes)?;
+        let snapshot: Snapshot =
+            decode_document(&whole(&stored.snapshot, base)).ok_or_else(|| damaged("its snapshot is missing"))?;
         Ok(Self {
             base: Base {
                 position: Position {
@@ -214,8 +255,19 @@ impl Checkpoint {
             decisions: stored.decisions.iter().map(load_decision).collect::<Result<_, _>>()?,
             done: DoneRanges::stored(stored.done.iter().map(load_range).collect::<Result<_, _>>()?)
                 .ok_or_else(|| damaged("its done windows are not in order"))?,
+            open: open.into_iter().map(|window| (window.ordinal, window)).collect(),
+            crashes,
         })
     }
+}
+
+fn store_pieces(ids: &[PieceId]) -> Result<Vec<StoredPiece>, Error> {
+    ids.iter().map(|id| Ok(StoredPiece { epoch: number(id.epoch)?, number: number(id.number)? })).collect()
+}
+
+fn load_crashes(stored: &StoredCrashes) -> Result<Crashes, Error> {
+    let crashes = u32::try_from(stored.count).map_err(|_| damaged("crashes are not counted"))?;
+    Ok(Crashes { at: count(stored.at)?, count: crashes })
 }
 
 fn read_stored(inline: &[u8]) -> Result<Stored, Error> {
@@ -273,23 +325,23 @@ fn load_range(stored: &StoredRange) -> Result<DoneRange, Error> {
     })
 }
 
-fn to_bson<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
+pub(super) fn to_bson<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
     bson::serialize_to_vec(value).map_err(|_| Cause::bug("a checkpoint is not BSON").into())
 }
 
-fn binary(bytes: Vec<u8>) -> Binary {
+pub(super) fn binary(bytes: Vec<u8>) -> Binary {
     Binary { subtype: BinarySubtype::Generic, bytes }
 }
 
-fn damaged(reason: &'static str) -> Error {
+pub(super) fn damaged(reason: &'static str) -> Error {
     Cause::corrupt_state("checkpoint", reason).into()
 }
 
-fn number(count: u64) -> Result<i64, Error> {
+pub(super) fn number(count: u64) -> Result<i64, Error> {
     i64::try_from(count).map_err(|_| Cause::out_of_range("a count has 63 bits").into())
 }
 
-fn count(number: i64) -> Result<u64, Error> {
+pub(super) fn count(number: i64) -> Result<u64, Error> {
     u64::try_from(number).map_err(|_| damaged("a count is negative"))
 }
 
@@ -304,7 +356,32 @@ fn offset(bits: i64) -> Offset {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{BufferedSlot, Slot, chunk::nested};
+    use crate::{
+        BufferedSlot, Slot,
+        checkpoint::{MemberRun, MemberRuns, OpenPiece, OpenWindow},
+        chunk::nested,
+        window::{Bounds, Places, Reason},
+    };
+
+    /// An open window of so many messages, each of which is left and was elsewhere.
+    fn open(messages: u32) -> OpenWindow {
+        let run = |number| MemberRun {
+            first: Offset::first_of(Slot::new(u64::from(messages - number)).unwrap()),
+            len: 1,
+            time: Timestamp::from_millis(i64::from(number) << 40),
+        };
+        OpenWindow {
+            ordinal: 9,
+            bounds: Bounds::new(Timestamp::EPOCH, Timestamp::MAX),
+            key: Some("key".to_owned()),
+            reason: Reason::Gap,
+            leaving: 7,
+            members: MemberRuns::stored((0..messages).map(run).collect()).unwrap(),
+            dead: Places::from(1..2),
+            skipped: Places::default(),
+            left: vec![OpenPiece { places: Places::first(1), attempt: 3, split: true, ..OpenPiece::default() }],
+        }
+    }
 
     fn checkpoint(state: usize) -> Checkpoint {
         let mut checkpoint = Checkpoint::start(Position { offset: Offset::from_u64(u64::MAX), ..Position::START });
@@ -328,6 +405,8 @@ mod tests {
             left: 9,
         };
         checkpoint.done = DoneRanges::stored(vec![range]).unwrap();
+        checkpoint.open.insert(9, open(3));
+        checkpoint.crashes = Crashes { at: 9, count: 2 };
         checkpoint
     }
 
@@ -356,6 +435,24 @@ mod tests {
 
         checkpoint.base.decision += 1;
         assert_eq!(checkpoint.encode(&mut writer).unwrap().new_pieces.len(), 3);
+    }
+
+    #[test]
+    fn open_windows_that_are_big_go_to_pieces_too() {
+        for state in [100, 100_000] {
+            let mut writer = PieceWriter::new(3);
+            let mut checkpoint = checkpoint(state);
+            checkpoint.open.insert(10, OpenWindow { ordinal: 10, ..open(200_000) });
+            let first = checkpoint.encode(&mut writer).unwrap();
+            assert!(first.inline.len() < INLINE_MAX && first.new_pieces.len() > 1);
+            let bytes: Vec<Bytes> = first.new_pieces.iter().map(|(_, bytes)| bytes.clone()).collect();
+            assert_eq!(Checkpoint::pieces_of(&first.inline).unwrap(), first.pieces);
+            assert_eq!(Checkpoint::decode(&first.inline, &bytes).unwrap(), checkpoint);
+            assert!(Checkpoint::decode(&first.inline, &bytes[1..]).is_err());
+            assert!(checkpoint.encode(&mut writer).unwrap().new_pieces.is_empty(), "they are there already");
+            checkpoint.open.remove(&10);
+            assert!(checkpoint.encode(&mut writer).unwrap().pieces.len() < first.pieces.len());
+        }
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl DoneRanges {
         &self.0
     }
 
-    /// Marks a window as done; marking it again changes nothing.
+    /// Marks a window as one that need not be formed again; marking it again changes nothing.
     pub fn insert(&mut self, window: &FormedWindow) {
         let ordinal = window.ordinal;
         let range = DoneRange {
@@ -76,6 +76,13 @@ impl DoneRanges {
     #[must_use]
     pub fn covers(&self, from: u64, to: u64) -> bool {
         from >= to || self.0.iter().any(|range| range.first <= from && to - 1 <= range.last)
+    }
+
+    /// The first ordinal from `from` on that is not among them.
+    #[must_use]
+    pub fn end_from(&self, from: u64) -> u64 {
+        let range = self.0.iter().find(|range| range.first <= from && from <= range.last);
+        range.map_or(from, |range| range.last + 1)
     }
 
     /// Forgets the windows below `ordinal`, with which `left` messages left the buffer.
@@ -158,6 +165,8 @@ mod tests {
                 prop_assert_eq!(range.chain, WindowChain::stored(range.last.cast_signed()));
                 prop_assert!(done.covers(range.first, range.last + 1));
                 prop_assert!(!done.covers(range.first, range.last + 2));
+                prop_assert_eq!(done.end_from(range.first), range.last + 1);
+                prop_assert_eq!(done.end_from(range.last + 1), range.last + 1);
             }
             done.forget_below(below, left_before(below));
             let kept: Vec<u64> = done.as_slice().iter().flat_map(|range| range.first..=range.last).collect();

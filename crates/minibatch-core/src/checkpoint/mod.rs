@@ -2,18 +2,23 @@
 //!
 //! A checkpoint counts windows, not messages. [`Base`] is a point of the log with the strategy's state and buffer exactly
 //! there; the [`Decision`]s after it are what ended windows and is not in the log; [`DoneRange`]s name the windows from
-//! the base on that need not be formed for their function again, each with a digest, so that a replay that forms other
-//! windows is noticed. To storages all this is opaque bytes: see [`Checkpoint::encode`].
+//! the base on that need not be formed again, each with a digest, so that a replay that forms other windows is noticed;
+//! those of them that are not done yet are [`OpenWindow`]s, kept by themselves with what is left of them. To storages all
+//! this is opaque bytes: see [`Checkpoint::encode`].
 
 mod codec;
 mod done;
+mod open;
 mod progress;
 mod runs;
+
+use std::collections::BTreeMap;
 
 use crate::{BufferedSlot, EmitterState, Offset, Timestamp, storage::Position, window::WindowChain};
 
 pub use codec::{EncodedCheckpoint, PieceWriter};
 pub use done::{DoneRange, DoneRanges};
+pub use open::{MemberRun, MemberRuns, OpenPiece, OpenWindow};
 pub use progress::Progress;
 
 /// A point of the log with everything needed to form the windows after it.
@@ -106,33 +111,78 @@ pub struct Checkpoint {
     pub base: Base,
     /// The decisions after the base.
     pub decisions: Vec<Decision>,
-    /// The windows after the base that are done.
+    /// The windows after the base that need not be formed again: they are done, or open.
     pub done: DoneRanges,
+    /// The windows of which some messages are left to be settled, by ordinal; also those before the base.
+    pub open: BTreeMap<u64, OpenWindow>,
+    /// How often its owners died in the same place.
+    pub crashes: Crashes,
+}
+
+/// How often a partition was taken over from an owner that died, while its first unsettled window stayed the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Crashes {
+    /// That window's ordinal.
+    pub at: u64,
+    /// How often.
+    pub count: u32,
 }
 
 impl Checkpoint {
     /// Of a group that starts at `position`.
     #[must_use]
     pub fn start(position: Position) -> Self {
-        Self { base: Base::start(position), decisions: Vec::new(), done: DoneRanges::default() }
+        Self {
+            base: Base::start(position),
+            decisions: Vec::new(),
+            done: DoneRanges::default(),
+            open: BTreeMap::new(),
+            crashes: Crashes::default(),
+        }
     }
 
-    /// The same with no window done, for a strategy that forms other windows now than it did.
+    /// The smallest offset that is needed to go on from here.
+    #[must_use]
+    pub fn keep_from(&self) -> Offset {
+        keep_from(&self.base, &self.open)
+    }
+
+    /// How many messages left the buffer with the windows that are open: these have not ended.
+    #[must_use]
+    pub fn open_leaving(&self) -> u64 {
+        self.open.values().map(|window| window.leaving).sum()
+    }
+
+    /// The first window with messages that are not settled: it is open, or has yet to be formed again.
+    #[must_use]
+    pub fn first_unsettled(&self) -> u64 {
+        let formed = self.done.end_from(self.base.ordinal);
+        self.open.first_key_value().map_or(formed, |(&open, _)| open.min(formed))
+    }
+
+    /// The same with no window done, for a strategy that forms other windows now than it did. Open windows before the base
+    /// stay, as nothing is formed of their messages again.
     ///
     /// The windows get numbers above all that were used, so that no id stands for two windows.
     #[must_use]
     pub fn without_done(mut self) -> Self {
+        self.open.retain(|&ordinal, _| ordinal < self.base.ordinal);
         self.base.ordinal = self.done.last().map_or(self.base.ordinal, |last| last + 1);
         self.done = DoneRanges::default();
         self
     }
 
     /// The same from `position` on, with nothing before it that would be needed: for a log that was cut there. The
-    /// strategy begins anew, its windows with numbers above all that were used.
+    /// strategy begins anew, its windows with numbers above all that were used. No window is open any more.
     #[must_use]
     pub fn resumed_at(self, position: Position) -> Self {
         let Base { ordinal, decision, dropped, left, .. } = self.without_done().base;
         let base = Base { ordinal, decision, dropped, left, ..Base::start(position) };
-        Self { base, decisions: Vec::new(), done: DoneRanges::default() }
+        Self { base, ..Self::start(position) }
     }
+}
+
+/// The smallest offset that a base and open windows need.
+fn keep_from(base: &Base, open: &BTreeMap<u64, OpenWindow>) -> Offset {
+    open.values().filter_map(OpenWindow::keep_from).fold(base.keep_from(), Offset::min)
 }

@@ -1,6 +1,8 @@
 //! How far a group has got: which windows are done, and from where the others can be formed again.
 
-use super::{Base, Checkpoint, Decision, DoneRanges};
+use std::collections::BTreeMap;
+
+use super::{Base, Checkpoint, Crashes, Decision, DoneRanges, OpenWindow, keep_from};
 use crate::{Offset, window::FormedWindow};
 
 /// The live side of a [`Checkpoint`].
@@ -11,13 +13,16 @@ pub struct Progress {
     candidate: Option<Base>,
     decisions: Vec<Decision>,
     done: DoneRanges,
+    open: BTreeMap<u64, OpenWindow>,
+    crashes: Crashes,
 }
 
 impl Progress {
     /// Goes on from what is stored.
     #[must_use]
     pub fn new(checkpoint: Checkpoint) -> Self {
-        Self { base: checkpoint.base, candidate: None, decisions: checkpoint.decisions, done: checkpoint.done }
+        let Checkpoint { base, decisions, done, open, crashes } = checkpoint;
+        Self { base, candidate: None, decisions, done, open, crashes }
     }
 
     /// Marks a window as done.
@@ -25,6 +30,21 @@ impl Progress {
         if window.ordinal >= self.base.ordinal {
             self.done.insert(window);
         }
+    }
+
+    /// Keeps a window that is settled but for what is left of it, in the place of what was known of it.
+    pub fn open(&mut self, window: OpenWindow) {
+        self.open.insert(window.ordinal, window);
+    }
+
+    /// Nothing is left of an open window.
+    pub fn close(&mut self, ordinal: u64) {
+        self.open.remove(&ordinal);
+    }
+
+    /// The owners before died so often in this place.
+    pub fn crashed(&mut self, crashes: Crashes) {
+        self.crashes = crashes;
     }
 
     /// Keeps a decision until a base after it takes its place.
@@ -64,13 +84,23 @@ impl Progress {
     /// What to store.
     #[must_use]
     pub fn checkpoint(&self) -> Checkpoint {
-        Checkpoint { base: self.base.clone(), decisions: self.decisions.clone(), done: self.done.clone() }
+        let mut checkpoint = Checkpoint {
+            base: self.base.clone(),
+            decisions: self.decisions.clone(),
+            done: self.done.clone(),
+            open: self.open.clone(),
+            crashes: self.crashes,
+        };
+        if checkpoint.first_unsettled() != self.crashes.at {
+            checkpoint.crashes = Crashes::default();
+        }
+        checkpoint
     }
 
     /// The smallest offset that is still needed.
     #[must_use]
     pub fn keep_from(&self) -> Offset {
-        self.base.keep_from()
+        keep_from(&self.base, &self.open)
     }
 
     /// How many separate ranges of windows are done.

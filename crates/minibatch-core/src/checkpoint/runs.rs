@@ -44,7 +44,7 @@ pub(super) fn decode(mut bytes: &[u8]) -> Option<Vec<BufferedSlot>> {
     Some(slots)
 }
 
-fn write(bytes: &mut Vec<u8>, mut number: u64) {
+pub(super) fn write(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push((number & 0x7F) as u8 | 0x80);
         number >>= 7;
@@ -52,7 +52,7 @@ fn write(bytes: &mut Vec<u8>, mut number: u64) {
     bytes.push((number & 0x7F) as u8);
 }
 
-fn read(bytes: &mut &[u8]) -> Option<u64> {
+pub(super) fn read(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0_u64;
     for shift in (0..64).step_by(7) {
         let (&byte, rest) = bytes.split_first()?;

@@ -1,6 +1,6 @@
 //! A driver with its progress: forms a group's windows, again after a restart, and knows which are done.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     LogEntry, WindowDriver,
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Buffer, Cause, Error, Offset, Slot, Timestamp,
-    checkpoint::{Checkpoint, DecisionKind, Progress},
+    checkpoint::{Checkpoint, Crashes, DecisionKind, OpenWindow, Progress},
     chunk::Chunk,
     storage::Position,
     window::FormedWindow,
@@ -31,9 +31,15 @@ pub struct WindowFormer {
 }
 
 impl WindowFormer {
-    /// The records that the buffer of a checkpoint needs, in slot order, each with the append time to open it with.
+    /// The records that the buffer and the open windows of a checkpoint need, in slot order, each with the append time to
+    /// open it with.
     pub fn slots_needed(checkpoint: &Checkpoint) -> impl Iterator<Item = (Slot, Timestamp)> {
-        checkpoint.base.buffered.iter().map(|slot| (slot.slot, slot.time))
+        let buffered = checkpoint.base.buffered.iter().map(|slot| (slot.slot, slot.time));
+        let mut needed: BTreeMap<Slot, Timestamp> = buffered.collect();
+        for window in checkpoint.open.values() {
+            needed.extend(window.runs_left().as_slice().iter().map(|run| (run.first.slot(), run.time)));
+        }
+        needed.into_iter()
     }
 
     /// Goes on from a checkpoint. `chunks` are the records of [`WindowFormer::slots_needed`], in their order.
@@ -137,6 +143,22 @@ impl WindowFormer {
     /// Goes back to what was `before` a commit that was refused: what was settled since is not done.
     pub fn take_back(&mut self, before: Progress) {
         self.progress.take_back(before);
+    }
+
+    /// Keeps a window that is settled but for what is left of it: it is not delivered again, and what is left of it is
+    /// the caller's to try after a restart too.
+    pub fn open(&mut self, window: OpenWindow) {
+        self.progress.open(window);
+    }
+
+    /// Nothing is left of an open window.
+    pub fn close(&mut self, ordinal: u64) {
+        self.progress.close(ordinal);
+    }
+
+    /// The owners before this one died so often in this place.
+    pub fn crashed(&mut self, crashes: Crashes) {
+        self.progress.crashed(crashes);
     }
 
     /// What to store.

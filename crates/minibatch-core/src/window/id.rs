@@ -1,9 +1,10 @@
 //! The stable name of a window.
 
-use std::{fmt, ops::Range};
+use std::fmt;
 
 use twox_hash::XxHash3_128;
 
+use super::Places;
 use crate::storage::Generation;
 
 /// Names a window for good: the same id, the same members in the same order with the same bounds.
@@ -29,13 +30,9 @@ impl WindowId {
     /// The id of the piece of this window that has its members at these places, as where a failing window is split. The
     /// same for the same piece, at every attempt.
     #[must_use]
-    pub fn piece(self, places: Range<usize>) -> Self {
-        let mut key = [0; 32];
-        let places = [places.start as u64, places.end as u64];
-        let parts = self.0.to_le_bytes().into_iter().chain(places.into_iter().flat_map(u64::to_le_bytes));
-        for (byte, part) in key.iter_mut().zip(parts) {
-            *byte = part;
-        }
+    pub fn piece(self, places: &Places) -> Self {
+        let ends = places.ranges().iter().flat_map(|range| [range.start as u64, range.end as u64]);
+        let key: Vec<u8> = self.0.to_le_bytes().into_iter().chain(ends.flat_map(u64::to_le_bytes)).collect();
         Self(XxHash3_128::oneshot(&key))
     }
 
@@ -70,7 +67,9 @@ mod tests {
         assert_ne!(id, WindowId::new(Generation::new(7), 0, 2));
         assert_ne!(id, WindowId::new(Generation::new(8), 0, 1));
         assert_ne!(id, WindowId::new(Generation::new(7), 1, 1));
-        assert_eq!(id.piece(0..2), id.piece(0..2));
-        assert!([id, id.piece(0..1), id.piece(1..2)].iter().all(|other| *other != id.piece(0..2)));
+        let piece = |places: &[usize]| id.piece(&places.iter().copied().collect());
+        assert_eq!(piece(&[0, 1]), id.piece(&Places::first(2)));
+        assert_eq!(piece(&[0, 1]).to_string(), "7100718e815a65cfb9e733d6b2bf8f56");
+        assert!([id, piece(&[0]), piece(&[1]), piece(&[0, 1, 3])].iter().all(|other| *other != piece(&[0, 1])));
     }
 }

@@ -3,11 +3,13 @@
 mod bounds;
 mod formed;
 mod id;
+mod places;
 mod reason;
 mod selection;
 
 pub use bounds::Bounds;
 pub use formed::{FormedWindow, WindowChain};
 pub use id::WindowId;
+pub use places::Places;
 pub use reason::Reason;
 pub use selection::{Leaves, Picks, Selection};

@@ -32,7 +32,7 @@ pub enum Reason {
     Shutdown,
     /// The buffer was full.
     BufferFull,
-    /// It failed before and is tried again.
+    /// Its function gave these messages back for later.
     Retry,
     /// It was asked for again.
     Rerun,

@@ -40,7 +40,7 @@ impl Judge {
             checkpoint,
             state: state.clone(),
         };
-        let needed = judge.checkpoint.base.keep_from();
+        let needed = judge.checkpoint.keep_from();
         judge.compare(Term::Needed, state.start.offset, needed, needed.to_u64(), state.keep_from.to_u64());
         if let Some(cut) = accounts::cut(&judge.checkpoint, state.counters, first) {
             (state.counters, judge.checkpoint, judge.cut) = (cut.counters, cut.checkpoint, true);
@@ -93,13 +93,13 @@ impl Judge {
         let GroupState { start, counters, .. } = self.state;
         let base = &self.checkpoint.base;
         let (position, left, dropped, buffered) = (base.position, base.left, base.dropped, base.buffered_count());
-        let done = self.checkpoint.done.left();
+        let (done, open) = (self.checkpoint.done.left(), self.checkpoint.open_leaving());
         let read = self.read.unwrap_or(self.count);
         let (begin, end) = (start.offset, Offset::first_of(self.next));
 
         self.compare(Term::Read, self.bounds.first().offset, position.offset, position.count, read);
         let finished = counters.finished.saturating_add(counters.dead).saturating_add(counters.skipped);
-        self.compare(Term::Done, begin, position.offset, left.saturating_add(done), finished);
+        self.compare(Term::Done, begin, position.offset, (left + done).saturating_sub(open), finished);
         self.compare(Term::Dropped, begin, position.offset, dropped, counters.dropped);
         let expired = position.count.saturating_sub(start.count + buffered).saturating_sub(left + dropped);
         self.compare(Term::Expired, begin, position.offset, expired, counters.expired);
@@ -111,7 +111,7 @@ impl Judge {
             skipped: counters.skipped,
             dropped: counters.dropped,
             expired: counters.expired,
-            waiting: (self.count.saturating_sub(position.count) + buffered).saturating_sub(done),
+            waiting: (self.count.saturating_sub(position.count) + buffered + open).saturating_sub(done),
         };
         self.compare(Term::Sum, begin, end, terms.appended, terms.sum());
         PartitionAudit { partition: self.partition, terms, differences: self.differences }

@@ -6,7 +6,10 @@ use std::{
 };
 
 use minibatch_core::{Cause, Error, storage::StreamInfo};
-use tokio::task::{JoinError, JoinSet};
+use tokio::{
+    sync::watch,
+    task::{JoinError, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -26,9 +29,11 @@ const PREFETCH_MIN_BYTES: usize = 256 << 10;
 pub(super) fn start<T>(mut setup: Setup) -> Consumer<T> {
     let stream = setup.stream.clone();
     let dropped = CancellationToken::new();
+    let (pause, paused) = watch::channel(false);
     let shared = Shared {
         handoff: Arc::new(Handoff::default()),
         stats: Arc::new(Stats::default()),
+        paused,
         stop: setup.client.stopping().child_token(),
         dropped: dropped.clone(),
     };
@@ -44,7 +49,7 @@ pub(super) fn start<T>(mut setup: Setup) -> Consumer<T> {
         Crew { setup, stream, shared: shared.clone(), at_work: BTreeMap::new(), tasks: JoinSet::new(), failed: None };
     let task = client.tasks().spawn(crew.run());
     let Shared { handoff, stats, stop, .. } = shared;
-    Consumer::new(Parts { client, source, options, handoff, stats, stop, dropped: dropped.drop_guard(), task })
+    Consumer::new(Parts { client, source, options, handoff, stats, stop, pause, dropped: dropped.drop_guard(), task })
 }
 
 struct Crew {

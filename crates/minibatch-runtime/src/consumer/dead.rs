@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use minibatch_core::{Error, Message, StreamName, chunk::Encoded, storage::Effect};
+use minibatch_core::{Error, Message, StreamName, chunk::Encoded, window::WindowId};
 use tokio::sync::oneshot;
 
-use super::Delivery;
-use crate::{Client, window::Rejected};
+use super::ladder::Condemned;
+use crate::Client;
 
 const ERROR: &str = "minibatch-error";
 const ATTEMPTS: &str = "minibatch-attempts";
@@ -14,60 +14,35 @@ const WINDOW: &str = "minibatch-window";
 const PARTITION: &str = "minibatch-partition";
 const OFFSET: &str = "minibatch-offset";
 
-/// Which messages of a window are given up on, and why.
-pub(super) enum Letters {
-    All { reason: String },
-    Some(Vec<Rejected>),
-}
-
-impl Letters {
-    fn reason(&self, place: usize) -> Option<&str> {
-        match self {
-            Self::All { reason } => Some(reason),
-            Self::Some(rejected) => {
-                let at = rejected.binary_search_by_key(&place, |one| one.place).ok()?;
-                rejected.get(at).map(|one| one.reason.as_str())
-            }
-        }
-    }
-}
-
 /// The headers of a message without those of a dead letter.
 pub(super) fn own_headers<'a>(message: &Message<'a>) -> Vec<(&'a str, Cow<'a, str>)> {
     let own = message.headers().filter(|(name, _)| ![ERROR, ATTEMPTS, WINDOW, PARTITION, OFFSET].contains(name));
     own.map(|(name, value)| (name, Cow::Borrowed(value))).collect()
 }
 
-/// Messages of a window on their way to the dead letters; the window is done when they are durable.
+/// Messages of a window on their way to the dead letters.
 pub(super) struct Burial {
-    pub(super) delivery: Delivery,
-    pub(super) letters: Letters,
-    pub(super) effects: Vec<Effect>,
+    pub(super) partition: u32,
+    pub(super) ordinal: u64,
+    pub(super) window: WindowId,
+    pub(super) condemned: Condemned,
     pub(super) durable: Option<oneshot::Sender<()>>,
 }
 
 impl Burial {
-    /// Their places in the window, ascending.
-    pub(super) fn places(&self) -> Vec<usize> {
-        match &self.letters {
-            Letters::All { .. } => (0..self.delivery.formed.members.len()).collect(),
-            Letters::Some(rejected) => rejected.iter().map(|one| one.place).collect(),
-        }
-    }
-
     /// The letters: the messages with why they are here.
     fn letters(&self) -> impl Iterator<Item = (Message<'_>, Vec<(&str, Cow<'_, str>)>)> {
-        let Self { delivery, letters, .. } = self;
-        delivery.formed.members.iter().enumerate().filter_map(|(place, message)| {
+        let Condemned { members, reasons, attempt, .. } = &self.condemned;
+        members.iter().zip(reasons).map(|(message, reason)| {
             let mut headers = own_headers(&message);
             headers.extend([
-                (ERROR, Cow::Borrowed(letters.reason(place)?)),
-                (ATTEMPTS, delivery.attempt.to_string().into()),
-                (WINDOW, delivery.id.to_string().into()),
-                (PARTITION, delivery.lane.partition.to_string().into()),
+                (ERROR, Cow::Borrowed(reason.as_str())),
+                (ATTEMPTS, attempt.to_string().into()),
+                (WINDOW, self.window.to_string().into()),
+                (PARTITION, self.partition.to_string().into()),
                 (OFFSET, message.offset().to_string().into()),
             ]);
-            Some((message, headers))
+            (message, headers)
         })
     }
 }

@@ -42,8 +42,13 @@ pub struct Failure {
 }
 
 impl Failure {
-    fn new(reason: impl Into<String>) -> Self {
+    pub(crate) fn new(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), retry_after: None }
+    }
+
+    /// The process ended in the middle of the attempt.
+    pub(super) fn crash() -> Self {
+        Self::new("the process ended while it was worked on")
     }
 
     /// The function did not return in time.

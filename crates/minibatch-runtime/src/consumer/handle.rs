@@ -11,10 +11,14 @@ use std::{
 
 use minibatch_core::{Cause, Error};
 use serde::de::DeserializeOwned;
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{ConsumerOptions, Delivery, Settlement, Summary, handoff::Handoff, stats::Stats};
+use super::{
+    ConsumerOptions, Delivery, PartitionStatus, Settlement, Summary,
+    handoff::{Handoff, Lane},
+    stats::Stats,
+};
 use crate::{Client, Window, window::WindowSource};
 
 /// A running consumer, to pull windows from. Also a [`futures::Stream`].
@@ -70,6 +74,7 @@ pub struct Consumer<T> {
     handoff: Arc<Handoff>,
     pub(super) stats: Arc<Stats>,
     pub(super) stop: CancellationToken,
+    pause: watch::Sender<bool>,
     _dropped: DropGuard,
     task: Option<JoinHandle<Result<(), Error>>>,
     messages: PhantomData<fn() -> T>,
@@ -82,6 +87,7 @@ pub(super) struct Parts {
     pub(super) handoff: Arc<Handoff>,
     pub(super) stats: Arc<Stats>,
     pub(super) stop: CancellationToken,
+    pub(super) pause: watch::Sender<bool>,
     pub(super) dropped: DropGuard,
     pub(super) task: JoinHandle<Result<(), Error>>,
 }
@@ -95,6 +101,7 @@ impl<T> Consumer<T> {
             handoff: parts.handoff,
             stats: parts.stats,
             stop: parts.stop,
+            pause: parts.pause,
             _dropped: parts.dropped,
             task: Some(parts.task),
             messages: PhantomData,
@@ -117,10 +124,27 @@ impl<T> Consumer<T> {
     /// What ended the consumer, if anything did.
     pub async fn shutdown(mut self) -> Result<Summary, Error> {
         self.stop();
-        while let Some(delivery) = self.next_delivery(|_| true).await? {
+        while let Some(delivery) = self.next_delivery().await? {
             Settlement::Returned { delivery }.send();
         }
         Ok(self.summary())
+    }
+
+    /// Hands out nothing more until [`Consumer::resume`], but what is on its way. What is out is finished, and partitions
+    /// are kept. For the whole group, in all processes, there is [`Group::pause`](crate::Group::pause).
+    pub fn pause(&self) {
+        self.pause.send_replace(true);
+    }
+
+    /// Goes on after [`Consumer::pause`].
+    pub fn resume(&self) {
+        self.pause.send_replace(false);
+    }
+
+    /// What it does with each partition that it has had so far.
+    #[must_use]
+    pub fn status(&self) -> Vec<PartitionStatus> {
+        self.stats.status()
     }
 
     /// What it has done so far.
@@ -129,17 +153,18 @@ impl<T> Consumer<T> {
         self.stats.summary()
     }
 
-    /// The next window of a partition that is `open`, not decoded yet; `None` at the end.
-    pub(super) async fn next_delivery(&mut self, open: impl Fn(u32) -> bool) -> Result<Option<Delivery>, Error> {
-        poll_fn(|context| self.poll_take(context, &open)).await
+    /// Gets no more windows of a partition before what is settled of it next is heard.
+    pub(super) fn hold(&self, lane: &Lane) {
+        self.handoff.hold(lane);
     }
 
-    fn poll_take(
-        &mut self,
-        context: &mut Context<'_>,
-        open: impl Fn(u32) -> bool,
-    ) -> Poll<Result<Option<Delivery>, Error>> {
-        match ready!(self.handoff.poll_take(context, open)) {
+    /// The next window, not decoded yet; `None` at the end.
+    pub(super) async fn next_delivery(&mut self) -> Result<Option<Delivery>, Error> {
+        poll_fn(|context| self.poll_take(context)).await
+    }
+
+    fn poll_take(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Delivery>, Error>> {
+        match ready!(self.handoff.poll_take(context)) {
             Some(delivery) => Poll::Ready(Ok(Some(delivery))),
             None => self.poll_end(context).map_ok(|()| None),
         }
@@ -170,7 +195,7 @@ impl<T: DeserializeOwned> Consumer<T> {
     }
 
     fn poll_window(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Window<T>>, Error>> {
-        while let Some(delivery) = ready!(self.poll_take(context, |_| true))? {
+        while let Some(delivery) = ready!(self.poll_take(context))? {
             let settlements = delivery.lane.settlements.clone();
             let window = Window::open(&self.source, delivery, Some(settlements));
             if !window.is_rejected() {

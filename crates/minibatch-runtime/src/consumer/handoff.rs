@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    ops::{Bound, Range},
+    ops::Bound,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
@@ -11,7 +11,6 @@ use std::{
 use futures::task::AtomicWaker;
 use minibatch_core::window::{FormedWindow, WindowId};
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 use super::Settlement;
 
@@ -32,27 +31,13 @@ pub(crate) struct Lane {
     /// Which session of the partition: a later one knows nothing of its windows.
     pub(crate) session: u64,
     pub(crate) settlements: mpsc::UnboundedSender<Settlement>,
-    /// Cancelled when the session ends or is asked to: its windows are tried no more.
-    pub(crate) ending: CancellationToken,
 }
 
 impl Lane {
     /// For windows that no session formed: nothing is to be told of them.
     pub(super) fn of_none(partition: u32) -> Self {
         let (settlements, _) = mpsc::unbounded_channel();
-        Self { partition, session: 0, settlements, ending: CancellationToken::new() }
-    }
-}
-
-impl Delivery {
-    /// The piece of the window that has the members at these places.
-    pub(super) fn piece(&self, places: &Range<usize>) -> Self {
-        let mut piece = self.clone();
-        if *places != (0..self.formed.members.len()) {
-            piece.id = self.id.piece(places.clone());
-            piece.formed.members = self.formed.members.slice(places.clone());
-        }
-        piece
+        Self { partition, session: 0, settlements }
     }
 }
 
@@ -65,10 +50,19 @@ pub(super) struct Handoff {
 
 #[derive(Debug, Default)]
 struct Queues {
-    by_partition: BTreeMap<u32, VecDeque<Delivery>>,
+    by_partition: BTreeMap<u32, Queue>,
     /// The partition that was taken from last.
     last: u32,
     closed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    /// Pieces of windows that were begun before the others.
+    again: VecDeque<Delivery>,
+    deliveries: VecDeque<Delivery>,
+    /// Nothing is given before the taker's last word is heard.
+    held: bool,
 }
 
 impl Handoff {
@@ -77,18 +71,41 @@ impl Handoff {
     }
 
     pub(super) fn offer(&self, delivery: Delivery) {
-        self.queues().by_partition.entry(delivery.lane.partition).or_default().push_back(delivery);
+        self.queues().of(delivery.lane.partition).deliveries.push_back(delivery);
+        self.taker.wake();
+    }
+
+    /// Offers a piece of a window that was begun already: before all others of its partition.
+    pub(super) fn offer_again(&self, delivery: Delivery) {
+        self.queues().of(delivery.lane.partition).again.push_back(delivery);
         self.taker.wake();
     }
 
     /// Takes back what nobody took of a partition.
     pub(super) fn take_back(&self, partition: u32) -> VecDeque<Delivery> {
-        self.queues().by_partition.remove(&partition).unwrap_or_default()
+        self.queues().by_partition.remove(&partition).unwrap_or_default().all()
     }
 
     /// Takes back what nobody took.
     pub(super) fn take_all_back(&self) -> impl Iterator<Item = Delivery> {
-        std::mem::take(&mut self.queues().by_partition).into_values().flatten()
+        std::mem::take(&mut self.queues().by_partition).into_values().flat_map(Queue::all)
+    }
+
+    /// Gives nothing more of a partition until [`Handoff::resume`]: for a taker that must not go on before its next word is
+    /// heard. A lane that nobody listens to holds nothing.
+    pub(super) fn hold(&self, lane: &Lane) {
+        let mut queues = self.queues();
+        if !lane.settlements.is_closed() {
+            queues.of(lane.partition).held = true;
+        }
+    }
+
+    /// What the taker said of a partition was heard.
+    pub(super) fn resume(&self, partition: u32) {
+        let held = self.queues().by_partition.get_mut(&partition).map(|queue| std::mem::take(&mut queue.held));
+        if held == Some(true) {
+            self.taker.wake();
+        }
     }
 
     /// No more windows will come.
@@ -97,33 +114,49 @@ impl Handoff {
         self.taker.wake();
     }
 
-    /// The next window of a partition that is `open` to whoever takes; `None` when no more will come of any.
-    pub(super) fn poll_take(&self, context: &mut Context<'_>, open: impl Fn(u32) -> bool) -> Poll<Option<Delivery>> {
-        if let ready @ Poll::Ready(_) = self.queues().take(&open) {
+    /// The next window; `None` when no more will come of any partition.
+    pub(super) fn poll_take(&self, context: &mut Context<'_>) -> Poll<Option<Delivery>> {
+        if let ready @ Poll::Ready(_) = self.queues().take() {
             return ready;
         }
         self.taker.register(context.waker());
         // a window may have come between the look and the registration
-        self.queues().take(&open)
+        self.queues().take()
     }
 }
 
 impl Queues {
-    fn take(&mut self, open: &impl Fn(u32) -> bool) -> Poll<Option<Delivery>> {
-        let after = (Bound::Excluded(self.last), Bound::Unbounded);
-        let mut in_turn = self.by_partition.range(after).chain(self.by_partition.range(..=self.last));
-        let next = in_turn.find(|(partition, queue)| !queue.is_empty() && open(**partition)).map(|(next, _)| *next);
-        if let Some(next) = next {
-            self.last = next;
-            return self
-                .by_partition
-                .get_mut(&next)
-                .and_then(VecDeque::pop_front)
-                .map_or(Poll::Pending, |delivery| Poll::Ready(Some(delivery)));
+    fn of(&mut self, partition: u32) -> &mut Queue {
+        self.by_partition.entry(partition).or_default()
+    }
+
+    fn take(&mut self) -> Poll<Option<Delivery>> {
+        let last = self.last;
+        let after = self.by_partition.range_mut((Bound::Excluded(last), Bound::Unbounded));
+        let next = after.filter_map(Queue::next_of).next();
+        let next = next.or_else(|| self.by_partition.range_mut(..=last).filter_map(Queue::next_of).next());
+        if let Some(delivery) = next {
+            self.last = delivery.lane.partition;
+            return Poll::Ready(Some(delivery));
         }
         match self.closed {
             true => Poll::Ready(None),
             false => Poll::Pending,
         }
+    }
+}
+
+impl Queue {
+    fn next_of((_, queue): (&u32, &mut Self)) -> Option<Delivery> {
+        if queue.held {
+            return None;
+        }
+        queue.again.pop_front().or_else(|| queue.deliveries.pop_front())
+    }
+
+    fn all(self) -> VecDeque<Delivery> {
+        let mut all = self.again;
+        all.extend(self.deliveries);
+        all
     }
 }

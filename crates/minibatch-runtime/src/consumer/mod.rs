@@ -6,6 +6,7 @@
 //! returns them.
 
 mod assignment;
+mod attempt;
 mod builder;
 mod crew;
 mod dead;
@@ -21,6 +22,7 @@ mod serve;
 mod session;
 mod settlement;
 mod stats;
+mod status;
 mod supervisor;
 
 pub use builder::{NoWindow, Streaming};
@@ -31,4 +33,5 @@ pub use kept::{KeptMembers, KeptWindow, KeptWindows};
 pub use options::{ConsumerOptions, OnBufferFull, OnExhausted, OnExpired};
 pub(crate) use redrive::redrive;
 pub use serve::Summary;
-pub(crate) use settlement::Settlement;
+pub(crate) use settlement::{GivenBack, Passed, Rejected, Settlement};
+pub use status::{Failing, PartitionStatus};

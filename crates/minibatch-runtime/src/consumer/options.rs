@@ -12,11 +12,13 @@ pub struct ConsumerOptions {
     pub start: StartAt,
     /// What to do when the group's windows were formed by another strategy. End with an error.
     pub on_strategy_change: OnStrategyChange,
-    /// How often a window is tried before it is split, or given up on where it has one message. 5.
+    /// How often a window is tried before it is split, or given up on where it has one message; and how often the function
+    /// may [give back](crate::Window::retry) a message. 5.
     pub max_attempts: u32,
     /// How many windows a function is run on at once, over all partitions. 1: in order in each.
     pub workers: usize,
-    /// How far windows of a partition may be handed out ahead of the first that is not done. 10,000.
+    /// How far windows of a partition may be handed out ahead of the first that is not done, those that failed aside.
+    /// 10,000.
     pub max_ahead: u64,
     /// How long a function may take for a window; `None`, the default, for as long as it likes.
     pub timeout: Option<Duration>,
@@ -49,6 +51,8 @@ pub enum OnExhausted {
     DeadLetter,
     /// Keep all its messages as dead letters, and go on: for a function to which a piece of a window means nothing.
     DeadLetterWhole,
+    /// Find the messages at fault, leave them out, and go on. They are counted and kept nowhere.
+    Skip,
     /// Stop with [`Function`](minibatch_core::Cause::Function); the window comes again at the next start.
     Stop,
 }

@@ -5,7 +5,7 @@ use minibatch_core::{
     window::{Reason, Selection},
 };
 
-use super::{Settlement, dead::own_headers};
+use super::{Passed, Settlement, dead::own_headers};
 use crate::{Client, retry::until_verdict};
 
 /// The group of dead streams whose position says what was redriven.
@@ -35,14 +35,14 @@ pub(crate) async fn redrive(client: &Client, name: &StreamName) -> Result<u64, E
     }
     let (stream, dead) = (client.open::<()>(name).await?, client.open::<()>(&dead).await?);
     let mut consumer = dead.streaming().window(|| Batches).group(GROUP).begin(true).await?;
-    while let Some(delivery) = consumer.next_delivery(|_| true).await? {
+    while let Some(delivery) = consumer.next_delivery().await? {
         let append = || async {
             let members = delivery.formed.members.iter();
             let letters = members.map(|message| (message, own_headers(&message)));
             stream.append_routed(stream.router().route_copies(letters)?).await
         };
         until_verdict(&**client.clock(), "redrive", append).await?;
-        Settlement::Done { delivery, rejected: Vec::new(), effects: Vec::new(), durable: None }.send();
+        Settlement::Done { delivery, passed: Passed::whole(), durable: None }.send();
     }
     Ok(consumer.summary().messages)
 }

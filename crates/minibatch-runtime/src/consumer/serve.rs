@@ -1,7 +1,6 @@
 //! Running a function on windows, each until it is done or given up on: one after the other, or some at a time.
 
 use std::{
-    collections::HashMap,
     marker::PhantomData,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
@@ -12,7 +11,7 @@ use futures::{StreamExt, stream::FuturesUnordered};
 use minibatch_core::Error;
 use serde::de::DeserializeOwned;
 
-use super::{Consumer, Failure, Outcome, Settlement, function, ladder::Ladder};
+use super::{Consumer, Failure, Outcome, Settlement, attempt::Attempts, function};
 use crate::Window;
 
 /// What a consumer did until it ended.
@@ -27,6 +26,8 @@ pub struct Summary {
     pub failures: u64,
     /// How many messages went to the dead letters.
     pub dead: u64,
+    /// How many messages were given up on and kept nowhere.
+    pub skipped: u64,
 }
 
 /// A function of windows, async or blocking.
@@ -108,10 +109,9 @@ where
     let mut stopped = false;
     // the client may stop it, too
     let stopping = consumer.stop.clone();
-    let ladder = Ladder::of(&consumer, function);
+    let attempts = Attempts::of(&consumer, function);
     let workers = consumer.options.workers.max(1);
-    let mut climbing = FuturesUnordered::new();
-    let mut by_partition: HashMap<u32, usize> = HashMap::new();
+    let mut under_way = FuturesUnordered::new();
     loop {
         tokio::select! {
             biased;
@@ -120,29 +120,19 @@ where
                 consumer.stop();
             }
             () = stopping.cancelled(), if !stopped => stopped = true,
-            Some(settlement) = climbing.next() => {
-                let lane = Arc::clone(&Settlement::delivery(&settlement).lane);
-                if let Some(climbing) = by_partition.get_mut(&lane.partition) {
-                    *climbing -= 1;
+            Some(settlement) = under_way.next() => {
+                let settlement: Settlement = settlement;
+                let again = settlement.delivery().attempt > 1 || matches!(settlement, Settlement::Failed { .. });
+                if again && workers == 1 {
+                    // what follows may have to wait for the rest of this window
+                    consumer.hold(&settlement.delivery().lane);
                 }
-                // where nothing is given up on, what follows waits for the next start
-                let last = matches!(settlement, Settlement::Exhausted { .. }) && !lane.ending.is_cancelled();
                 settlement.send();
-                if last {
-                    stopped = true;
-                    consumer.stop();
-                }
             }
-            // a stopped consumer ends when the windows at hand are settled, or it no longer waits for them; a partition
-            // that is kept busy by its windows, if only with waiting for their next attempts, holds up no other
-            delivery = consumer.next_delivery(|partition| {
-                stopped || by_partition.get(&partition).is_none_or(|climbing| *climbing < workers)
-            }) => match delivery? {
+            // a stopped consumer ends when the windows at hand are settled, or it no longer waits for them
+            delivery = consumer.next_delivery(), if stopped || under_way.len() < workers => match delivery? {
                 Some(delivery) if stopped => Settlement::Returned { delivery }.send(),
-                Some(delivery) => {
-                    *by_partition.entry(delivery.lane.partition).or_default() += 1;
-                    climbing.push(ladder.climb(delivery));
-                }
+                Some(delivery) => under_way.push(attempts.at(delivery)),
                 None => return Ok(consumer.summary()),
             },
         }

@@ -6,7 +6,7 @@ use minibatch_core::{
     Cause, Error, ErrorKind, GroupName, Slot, Strategy, StreamName,
     storage::{Acquired, GroupState, Partition, Start, StreamInfo},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -16,8 +16,8 @@ use super::{
     stats::Stats,
 };
 use crate::{
-    Client, FAREWELL_TIMEOUT, STOP_TIMEOUT, client::Membership, delivery::DeliveryMode, retry::until_verdict,
-    upkeep::Upkeep,
+    Client, ConsumerState, FAREWELL_TIMEOUT, STOP_TIMEOUT, client::Membership, delivery::DeliveryMode,
+    retry::until_verdict, upkeep::Upkeep,
 };
 
 /// Everything that the consumer of a partition is made of.
@@ -42,6 +42,8 @@ pub(super) struct Setup {
 pub(super) struct Shared {
     pub(super) handoff: Arc<Handoff>,
     pub(super) stats: Arc<Stats>,
+    /// The consumer was told to pause.
+    pub(super) paused: watch::Receiver<bool>,
     /// The consumer is to stop.
     pub(super) stop: CancellationToken,
     /// The consumer's handle was dropped.
@@ -66,6 +68,7 @@ pub(super) struct Supervisor {
     pub(super) stop: CancellationToken,
     /// Of the session at work.
     pub(super) lane: Arc<Lane>,
+    pub(super) paused: watch::Receiver<bool>,
     shared: Shared,
     patience: Patience,
     /// The epoch in which this process owns the partition.
@@ -80,11 +83,12 @@ impl Supervisor {
     /// `stop` ends with the consumer's at the latest.
     pub(super) fn new(setup: Setup, shared: Shared, stop: CancellationToken, patience: Patience) -> Self {
         let (settlements, settled) = mpsc::unbounded_channel();
-        let lane = Lane { partition: setup.partition.index, session: 0, settlements, ending: stop.child_token() };
+        let lane = Lane { partition: setup.partition.index, session: 0, settlements };
         Self {
             handoff: Arc::clone(&shared.handoff),
             settled,
             stats: Arc::clone(&shared.stats),
+            paused: shared.paused.clone(),
             stop,
             lane: Arc::new(lane),
             setup,
@@ -108,6 +112,7 @@ impl Supervisor {
         if let Some(epoch) = self.epoch {
             self.release(epoch).await;
         }
+        self.stats.tell(self.setup.partition.index, ConsumerState::Stopped, None);
         self.end_lane();
         end
     }
@@ -138,6 +143,7 @@ impl Supervisor {
         }
         let stop = self.stop.clone();
         loop {
+            self.stats.tell(self.setup.partition.index, ConsumerState::Waiting, None);
             let Some(owned) = stop.run_until_cancelled(self.acquire()).await else { return Ok(()) };
             let Some((membership, state)) = owned? else { return Ok(()) };
             self.epoch = Some(state.fence.epoch);
@@ -222,14 +228,14 @@ impl Supervisor {
     }
 
     fn begin_lane(&mut self) {
-        let Lane { partition, session, settlements, .. } = &*self.lane;
-        let (settlements, ending) = (settlements.clone(), self.stop.child_token());
-        self.lane = Arc::new(Lane { partition: *partition, session: session + 1, settlements, ending });
+        let Lane { partition, session, settlements } = &*self.lane;
+        // a window of a session before may be what holds the queue
+        self.handoff.take_back(*partition);
+        self.lane = Arc::new(Lane { partition: *partition, session: session + 1, settlements: settlements.clone() });
     }
 
-    /// What is not taken comes again, and what is under way is tried no more.
+    /// What is not taken comes again.
     fn end_lane(&self) {
         self.handoff.take_back(self.lane.partition);
-        self.lane.ending.cancel();
     }
 }

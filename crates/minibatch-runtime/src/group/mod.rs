@@ -1,5 +1,6 @@
 //! A group as its users hold it: to open it, to look at it, to move it.
 
+pub(crate) mod control;
 mod locate;
 mod seek;
 mod start;

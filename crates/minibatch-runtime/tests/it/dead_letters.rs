@@ -42,13 +42,14 @@ async fn after_its_last_attempt_the_message_at_fault_goes_to_the_dead_letters_an
         })
         .await
         .unwrap();
+    // twice as a window, and twice alone: before the four and after it
     assert_eq!((summary.windows, summary.messages, summary.failures, summary.dead), (3, 6, 4, 1));
 
     let letters = letters::<u32>(&client).await;
     assert_eq!(letters.iter().map(|(value, _)| *value).collect::<Vec<_>>(), [3]);
     let (_, meta) = &letters[0];
     assert_eq!(header(meta, "minibatch-error"), "no threes");
-    assert_eq!(header(meta, "minibatch-attempts"), "3");
+    assert_eq!(header(meta, "minibatch-attempts"), "4");
     assert_eq!(header(meta, "minibatch-window"), id.unwrap().to_string());
     assert_eq!(header(meta, "minibatch-offset"), "1:2");
 
@@ -97,10 +98,11 @@ async fn a_message_of_another_type_is_rejected_alone() {
 #[tokio::test]
 async fn a_dead_letter_that_fails_again_stops_its_consumer_and_stays() {
     let client = client();
-    let stream = numbers(&client, 1).await;
+    let stream = numbers(&client, 2).await;
     let failing = |stream: minibatch_runtime::Stream<u32>| async move {
-        let windows = stream.streaming().window(CountWindow::new(1)).max_attempts(1);
-        windows.drain(|_: Window<u32>| async { Err::<(), _>("no") }).await
+        let windows = stream.streaming().window(CountWindow::new(1)).max_attempts(1).backoff(soon());
+        let fails = |window: Window<u32>| async move { if window.data == [1] { Err("no") } else { Ok(()) } };
+        windows.drain(fails).await
     };
     assert_eq!(failing(stream).await.unwrap().dead, 1);
     let dead = client.dead_letters::<u32>("numbers").await.unwrap();
@@ -124,7 +126,10 @@ async fn dead_letters_are_redriven_once_as_they_were() {
         windows
             .drain(|window: Window<u32>| {
                 seen.extend(window.data.iter().copied().zip(window.meta()).filter(|_| works));
-                async move { if works { Ok(()) } else { Err("mend it") } }
+                if !works {
+                    window.reject(0, "mend it").unwrap();
+                }
+                async {}
             })
             .await
             .unwrap();

@@ -5,6 +5,7 @@
 
 mod child;
 mod consumer;
+mod poison;
 #[cfg(feature = "mongodb")]
 mod server;
 

@@ -10,9 +10,9 @@ use minibatch_core::{
 use serde::{Deserialize, Serialize};
 
 use super::{KeptMembers, KeptWindow};
-use crate::{consumer::Delivery, documents};
+use crate::documents;
 
-/// How many runs of members, and how many runs of dead letters, one note has room for.
+/// How many runs of members, and how many of dead letters and of what was skipped, one note has room for.
 const RUNS: usize = 2_048;
 
 pub(super) fn place(partition: &Partition, group: &GroupName) -> NotePlace {
@@ -42,55 +42,47 @@ struct Facts {
     part: Part,
 }
 
-/// As much of the members and dead letters as one note has room for.
+/// As much of the members, dead letters and skipped messages as one note has room for.
 #[derive(Default, Serialize, Deserialize)]
 struct Part {
     /// First offset, count, append time.
     members: Vec<(i64, u32, i64)>,
     /// From which place in the window up to which.
     dead: Vec<(u32, u32)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    skipped: Vec<(u32, u32)>,
 }
 
-/// The notes of a window that is done, formed, begun and done at these times, with `dead` the places of its dead letters.
-pub(in super::super) fn notes(
-    generation: Generation,
-    delivery: &Delivery,
-    dead: &[usize],
-    [formed, begun, done]: [Timestamp; 3],
-) -> Result<Vec<Note>, Error> {
-    let window = &delivery.formed;
-    let runs = window.members.runs().iter();
+/// The notes of a window that is done.
+pub(in super::super) fn notes(generation: Generation, window: &KeptWindow) -> Result<Vec<Note>, Error> {
+    let members = window.members.iter();
     let members: Vec<_> =
-        runs.map(|run| (run.first().to_u64().cast_signed(), narrow(run.len()), run.time().as_millis())).collect();
-    let dead = joined(dead);
-    let mut parts: Vec<Part> =
-        members.chunks(RUNS).map(|members| Part { members: members.to_vec(), dead: Vec::new() }).collect();
-    let dead = dead.chunks(RUNS).map(<[_]>::to_vec);
-    for (at, dead) in dead.enumerate() {
-        match parts.get_mut(at) {
-            Some(part) => part.dead = dead,
-            None => parts.push(Part { members: Vec::new(), dead }),
-        }
-    }
-    let count = narrow(parts.len().max(1));
-    let mut parts = parts.into_iter();
+        members.map(|run| (run.first.to_u64().cast_signed(), run.len, run.time.as_millis())).collect();
+    let (dead, skipped) = (pairs(&window.dead), pairs(&window.skipped));
+    let parts = [members.len(), dead.len(), skipped.len()].map(|runs| runs.div_ceil(RUNS)).into_iter().max();
+    let parts = parts.unwrap_or(0).max(1);
+    let mut rest = (0..parts).map(|at| Part {
+        members: share(&members, at),
+        dead: share(&dead, at),
+        skipped: share(&skipped, at),
+    });
     let facts = Facts {
-        id: delivery.id.to_string(),
+        id: window.id.to_string(),
         ordinal: window.ordinal,
         reason: window.reason.name().to_owned(),
         key: window.key.clone(),
         start: window.bounds.start.as_millis(),
         end: window.bounds.end.as_millis(),
-        attempts: delivery.attempt,
-        formed: formed.as_millis(),
-        begun: begun.as_millis(),
-        done: done.as_millis(),
-        parts: count,
-        part: parts.next().unwrap_or_default(),
+        attempts: window.attempts,
+        formed: window.formed.as_millis(),
+        begun: window.begun.as_millis(),
+        done: window.done.as_millis(),
+        parts: u32::try_from(parts).unwrap_or(u32::MAX),
+        part: rest.next().unwrap_or_default(),
     };
     let key = key(generation, window.ordinal);
     let mut notes = vec![documents::encode(key.clone(), &facts)?];
-    for (number, part) in (1..).zip(parts) {
+    for (number, part) in (1..).zip(rest) {
         notes.push(documents::encode(format!("{key}-{number:08x}"), &part)?);
     }
     Ok(notes)
@@ -116,6 +108,7 @@ impl Reader {
                 let part: Part = documents::decode("kept window", note)?;
                 facts.part.members.extend(part.members);
                 facts.part.dead.extend(part.dead);
+                facts.part.skipped.extend(part.skipped);
                 (facts, found + 1)
             }
             // of a window whose notes are not all there: it is not done, and will be kept again
@@ -146,7 +139,8 @@ fn window(facts: Facts, generation: Generation, partition: u32) -> Result<KeptWi
         reason: Reason::named(&facts.reason).ok_or_else(|| damaged("its reason is of a newer version"))?,
         attempts: facts.attempts,
         members: facts.part.members.into_iter().map(members).collect(),
-        dead: facts.part.dead.into_iter().map(|(from, to)| from..to).collect(),
+        dead: ranges(facts.part.dead),
+        skipped: ranges(facts.part.skipped),
         formed: at(facts.formed),
         begun: at(facts.begun),
         done: at(facts.done),
@@ -157,86 +151,72 @@ fn members((first, len, time): (i64, u32, i64)) -> KeptMembers {
     KeptMembers { first: Offset::from_u64(first.cast_unsigned()), len, time: Timestamp::from_millis(time) }
 }
 
-/// Ascending places as ranges.
-fn joined(places: &[usize]) -> Vec<(u32, u32)> {
-    let mut ranges: Vec<Range<u32>> = Vec::new();
-    for place in places.iter().map(|place| narrow(*place)) {
-        match ranges.last_mut() {
-            Some(last) if last.end == place => last.end += 1,
-            _ => ranges.push(place..place + 1),
-        }
-    }
-    ranges.into_iter().map(|range| (range.start, range.end)).collect()
+fn pairs(places: &[Range<u32>]) -> Vec<(u32, u32)> {
+    places.iter().map(|range| (range.start, range.end)).collect()
 }
 
-fn narrow(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
+fn ranges(pairs: Vec<(u32, u32)>) -> Vec<Range<u32>> {
+    pairs.into_iter().map(|(from, to)| from..to).collect()
+}
+
+/// As much of it as the note at that place has room for.
+fn share<T: Clone>(all: &[T], at: usize) -> Vec<T> {
+    all.chunks(RUNS).nth(at).unwrap_or_default().to_vec()
 }
 
 #[cfg(test)]
 mod tests {
     use minibatch_core::{
-        Members, Run, Slot, StreamName,
-        chunk::{Chunk, ChunkBuilder, Encoded, ProducerStamp, Record, RecordKind},
+        Slot, StreamName,
+        checkpoint::{MemberRun, MemberRuns, OpenWindow},
         storage::Incarnation,
-        window::{FormedWindow, WindowChain},
     };
-    use std::sync::Arc;
 
     use super::*;
-    use crate::consumer::handoff::Lane;
 
-    /// A window of every second message of a chunk.
-    fn delivery(runs: u32) -> Delivery {
-        let mut builder = ChunkBuilder::new();
-        builder.fill(&Encoded::values(&vec![0_u8; 4_096]).unwrap(), 0);
-        let record = Record {
-            slot: Slot::FIRST,
-            kind: RecordKind::Data,
-            producer: ProducerStamp { id: minibatch_core::ProducerId::new("p").unwrap(), epoch: 1, sequence: 1 },
+    /// A window of so many messages, no two of which are neighbours.
+    fn window(runs: u32, dead: &[usize], skipped: &[usize]) -> KeptWindow {
+        let run = |number: u32| MemberRun {
+            first: Offset::new(Slot::FIRST, number * 2 % 4_096).unwrap(),
+            len: 1,
             time: Timestamp::EPOCH,
-            payload: builder.finish(),
         };
-        let chunk = Arc::new(Chunk::open(&record, Timestamp::EPOCH).unwrap());
-        let run = |number: u32| Run::of(&chunk, number * 2 % 4_096, number * 2 % 4_096 + 1).unwrap();
-        let formed = FormedWindow {
+        let window = OpenWindow {
             ordinal: 7,
-            members: (0..runs).map(run).collect::<Members>(),
             bounds: Bounds::new(Timestamp::EPOCH, Timestamp::MAX),
             key: Some("key".to_owned()),
             reason: Reason::Predicate,
-            next: Offset::FIRST,
-            chain: WindowChain::default(),
             leaving: 0,
-            left_before: 0,
+            members: MemberRuns::stored((0..runs).map(run).collect()).unwrap(),
+            dead: dead.iter().copied().collect(),
+            skipped: skipped.iter().copied().collect(),
+            left: Vec::new(),
         };
-        Delivery { lane: Arc::new(Lane::of_none(2)), id: WindowId::new(Generation::new(-1), 2, 7), formed, attempt: 3 }
+        KeptWindow::new(WindowId::new(Generation::new(-1), 2, 7), 2, 3, window, [1, 2, 3].map(Timestamp::from_millis))
     }
 
     #[test]
     fn a_window_is_read_back_from_as_many_notes_as_it_takes() {
         let generation = Generation::new(-1);
-        for (runs, dead, parts) in [(0, vec![], 1), (3, vec![0, 1, 2], 1), (5_000, (0..5_000).step_by(2).collect(), 3)]
+        let odd: Vec<usize> = (1..10_000).step_by(2).collect();
+        for (runs, dead, skipped, parts) in
+            [(0, vec![], vec![], 1), (3, vec![0, 1, 2], vec![], 1), (3, vec![0], vec![2], 1), (5_000, vec![], odd, 3)]
         {
-            let delivery = delivery(runs);
-            let notes = notes(generation, &delivery, &dead, [Timestamp::EPOCH; 3]).unwrap();
+            let window = window(runs, &dead, &skipped);
+            let notes = notes(generation, &window).unwrap();
             assert_eq!(notes.len(), parts, "{runs}");
             assert!(notes.is_sorted_by(|a, b| a.key < b.key) && notes.iter().all(|note| note.check().is_ok()));
             let mut reader = Reader::default();
             // what an attempt left that was cut short does not count
             assert!(notes.iter().skip(1).all(|rest| reader.take(generation, 2, rest).unwrap().is_none()));
             let whole: Vec<_> = notes.iter().filter_map(|note| reader.take(generation, 2, note).unwrap()).collect();
-            let [kept] = &whole[..] else { panic!("{} windows", whole.len()) };
-            let members = kept.members.iter().map(|run| (run.first, run.len as usize));
-            assert!(members.eq(delivery.formed.members.runs().iter().map(|run| (run.first(), run.len()))));
-            let listed: Vec<usize> = kept.dead.iter().cloned().flatten().map(|place| place as usize).collect();
-            assert_eq!((listed, kept.id, kept.attempts), (dead, delivery.id, 3));
+            assert_eq!(whole, [window]);
         }
     }
 
     #[test]
     fn a_note_of_another_place_is_not_taken_for_this_ones() {
-        let notes = notes(Generation::new(-1), &delivery(1), &[], [Timestamp::EPOCH; 3]).unwrap();
+        let notes = notes(Generation::new(-1), &window(1, &[], &[])).unwrap();
         let error = Reader::default().take(Generation::new(-1), 3, &notes[0]).unwrap_err();
         assert!(matches!(error.cause(), Cause::CorruptState { .. }), "{error:?}");
         let stream = StreamName::new("s").unwrap();

@@ -6,9 +6,10 @@ use std::{fmt, future::Future, ops::Range, sync::Arc};
 
 use minibatch_core::{
     Cause, Clock, Error, GroupName, Members, Offset, Run, Slot, Timestamp,
+    checkpoint::OpenWindow,
     chunk::Chunk,
     storage::{Note, Partition, ReadLimit, Storage},
-    window::{Bounds, FormedWindow, Reason, WindowChain, WindowId},
+    window::{Bounds, FormedWindow, Places, Reason, WindowChain, WindowId},
 };
 use serde::de::DeserializeOwned;
 
@@ -39,8 +40,10 @@ pub struct KeptWindow {
     pub attempts: u32,
     /// Its messages in the window's order, as runs of consecutive ones.
     pub members: Vec<KeptMembers>,
-    /// Which of its messages went to the dead letters, by their places in the window. The others succeeded.
+    /// Which of its messages went to the dead letters, by their places in the window.
     pub dead: Vec<Range<u32>>,
+    /// Which of them were given up on and kept nowhere. The others succeeded.
+    pub skipped: Vec<Range<u32>>,
     /// When it was formed, by the clock of its consumer, as the next two.
     pub formed: Timestamp,
     /// When it was handed out.
@@ -62,6 +65,32 @@ pub struct KeptMembers {
 }
 
 impl KeptWindow {
+    /// A window of which nothing is left; formed, begun and done at these times.
+    pub(super) fn new(
+        id: WindowId,
+        partition: u32,
+        attempts: u32,
+        window: OpenWindow,
+        [formed, begun, done]: [Timestamp; 3],
+    ) -> Self {
+        let members = window.members.as_slice().iter();
+        Self {
+            id,
+            partition,
+            ordinal: window.ordinal,
+            bounds: window.bounds,
+            key: window.key,
+            reason: window.reason,
+            attempts,
+            members: members.map(|run| KeptMembers { first: run.first, len: run.len, time: run.time }).collect(),
+            dead: ranges(&window.dead),
+            skipped: ranges(&window.skipped),
+            formed,
+            begun,
+            done,
+        }
+    }
+
     /// How many messages it has.
     #[must_use]
     pub fn len(&self) -> u64 {
@@ -73,6 +102,11 @@ impl KeptWindow {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+fn ranges(places: &Places) -> Vec<Range<u32>> {
+    let narrow = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
+    places.ranges().iter().map(|range| narrow(range.start)..narrow(range.end)).collect()
 }
 
 /// The windows that consumers of a group kept, of its present run: those that are done, and perhaps the last ones before a

@@ -113,7 +113,7 @@ impl Committer {
         let obsolete = self.pieces.replace(encoded.pieces.clone()).is_none_or(|pieces| pieces != encoded.pieces);
         let obsolete = obsolete.then(|| self.writer.next());
         let commit = Commit { checkpoint: encoded.inline.clone(), keep_from: former.keep_from(), counters, effects };
-        self.in_flight = Some(self.send(encoded, commit, obsolete, keeper.take()));
+        self.in_flight = Some(self.send(encoded, commit, obsolete, keeper.take()?));
         Ok(true)
     }
 

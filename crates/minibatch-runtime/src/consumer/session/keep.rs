@@ -4,26 +4,28 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use minibatch_core::{
     Clock, Error, Timestamp,
+    checkpoint::OpenWindow,
     storage::{Generation, Note},
-    window::FormedWindow,
+    window::{FormedWindow, WindowId},
 };
 
-use super::super::{Delivery, kept, supervisor::Setup};
+use super::super::{KeptWindow, kept, supervisor::Setup};
 
 /// What is kept of the windows of a session.
 pub(super) struct Keeper {
     /// Nothing is kept without.
     clock: Option<Arc<dyn Clock>>,
     generation: Generation,
+    partition: u32,
     /// When a window was formed, and begun, by ordinal.
     times: BTreeMap<u64, (Timestamp, Timestamp)>,
-    notes: Vec<Note>,
+    done: Vec<KeptWindow>,
 }
 
 impl Keeper {
     pub(super) fn new(setup: &Setup, generation: Generation) -> Self {
         let clock = setup.options.keep.then(|| Arc::clone(setup.client.clock()));
-        Self { clock, generation, times: BTreeMap::new(), notes: Vec::new() }
+        Self { clock, generation, partition: setup.partition.index, times: BTreeMap::new(), done: Vec::new() }
     }
 
     pub(super) fn formed(&mut self, windows: &[FormedWindow]) {
@@ -39,17 +41,18 @@ impl Keeper {
         }
     }
 
-    /// A window is done, but for what was buried of it.
-    pub(super) fn done(&mut self, delivery: &Delivery, dead: &[usize]) -> Result<(), Error> {
-        let Some(clock) = &self.clock else { return Ok(()) };
-        let done = clock.now();
-        let (formed, begun) = self.times.remove(&delivery.formed.ordinal).unwrap_or((done, done));
-        self.notes.extend(kept::notes(self.generation, delivery, dead, [formed, begun, done])?);
-        Ok(())
+    /// A window is done.
+    pub(super) fn done(&mut self, id: WindowId, attempts: u32, window: impl FnOnce() -> OpenWindow) {
+        if let Some(clock) = &self.clock {
+            let (now, window) = (clock.now(), window());
+            let (formed, begun) = self.times.remove(&window.ordinal).unwrap_or((now, now));
+            self.done.push(KeptWindow::new(id, self.partition, attempts, window, [formed, begun, now]));
+        }
     }
 
     /// What is to be written before the next commit.
-    pub(super) fn take(&mut self) -> Vec<Note> {
-        std::mem::take(&mut self.notes)
+    pub(super) fn take(&mut self) -> Result<Vec<Note>, Error> {
+        let notes = self.done.drain(..).map(|window| kept::notes(self.generation, &window));
+        Ok(notes.collect::<Result<Vec<_>, _>>()?.concat())
     }
 }

@@ -3,37 +3,43 @@
 //! A single task does it all, so there is no state to share: what takes time (reading, committing, waiting, dead letters)
 //! is a future that the loop in [`run`] polls beside the others.
 
+mod careful;
 mod commit;
+mod control;
 mod fetch;
-mod finished;
 mod keep;
 mod restore;
 mod run;
+mod settle;
 mod status;
 mod tail;
+mod transact;
 
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
+    time::Duration,
 };
 
 use futures::{future::BoxFuture, stream::FuturesUnordered};
 use minibatch_core::{
-    Error, Offset,
+    Clock, Error, Offset, Timestamp,
     driver::WindowFormer,
     storage::{Counters, Generation, GroupState, Position},
     window::FormedWindow,
 };
 
-use super::{Delivery, dead::Burial, supervisor::Supervisor};
-use crate::client::Membership;
+use super::{Delivery, dead::Burial, ladder::Ladder, supervisor::Supervisor};
+use crate::{ConsumerState, client::Membership};
+use careful::Careful;
 use commit::Committer;
+use control::Control;
 use fetch::Fetcher;
-use finished::FinishedWindows;
 use keep::Keeper;
 use restore::Restored;
 use status::Teller;
 use tail::TailTimer;
+use transact::Transactions;
 
 pub(super) struct Session {
     number: u64,
@@ -51,11 +57,23 @@ pub(super) struct Session {
     /// Dead letters that wait for those on their way, so that their order is kept.
     burials: Vec<Burial>,
     burying: bool,
-    /// Windows that wait for their next attempt, and dead letters on their way.
+    /// The windows that did not succeed at once.
+    ladder: Ladder,
+    /// When the next of them is to be tried.
+    climb: Option<(Duration, BoxFuture<'static, ()>)>,
+    state: ConsumerState,
+    failing_since: Option<Timestamp>,
+    /// Windows are done in order: none is begun while one is tried again.
+    in_order: bool,
+    /// Owners died here one after the other: one window at a time.
+    careful: Option<Careful>,
+    control: Control,
+    clock: Arc<dyn Clock>,
+    /// What was begun and takes a while.
     later: FuturesUnordered<BoxFuture<'static, Result<Later, Error>>>,
     /// Where the consumer is transactional.
-    finished: FinishedWindows,
     counters: Counters,
+    transactions: Transactions,
     /// Where the group began.
     start: Position,
     teller: Teller,
@@ -64,7 +82,7 @@ pub(super) struct Session {
     decided_in: u64,
     /// The position at the last commit.
     committed: Offset,
-    /// Reads no more; what is out is waited for.
+    /// Reads no more; what was formed is waited for.
     ending: bool,
     /// It was told to stop, or gave up: what is out is waited for so long and no longer, and not tried again.
     stopping: bool,
@@ -72,12 +90,14 @@ pub(super) struct Session {
     given_up: Option<Error>,
 }
 
-/// What was to happen later, and has.
+/// What took a while, and is over.
 enum Later {
-    /// A failed window is to be tried again.
-    Again(Delivery),
     /// Dead letters are durable.
     Buried(Vec<Burial>),
+    /// It is noted that a window is to be tried.
+    Noted(Delivery),
+    /// Whether the group is paused.
+    Looked { paused: bool },
     /// What every group has finished with was removed.
     Trimmed,
     /// It is time to tell the status.
@@ -96,10 +116,14 @@ impl Session {
     ) -> Result<Self, Error> {
         let setup = &supervisor.setup;
         let Restored { checkpoint, counters, changed } = restore::checkpoint(setup, &state, without_done).await?;
-        let chunks = restore::buffered(setup, &checkpoint).await?;
+        let chunks = restore::records(setup, &checkpoint).await?;
+        let crashes = careful::crashes(&checkpoint, state.unclean);
+        let careful = Careful::begin(setup, crashes, &checkpoint);
+        let open = checkpoint.open.clone();
         let driver = setup.strategy.driver(checkpoint.base.position)?;
         let mut formed = Vec::new();
-        let former = WindowFormer::new(driver, checkpoint, &chunks, &mut formed)?;
+        let mut former = WindowFormer::new(driver, checkpoint, &chunks, &mut formed)?;
+        former.crashed(crashes);
         let position = former.position();
         let mut keeper = Keeper::new(setup, state.generation);
         keeper.formed(&formed);
@@ -107,7 +131,7 @@ impl Session {
         if changed {
             committer.wants(None);
         }
-        Ok(Self {
+        let mut session = Self {
             number: supervisor.lane.session,
             generation: state.generation,
             membership: Arc::clone(membership),
@@ -120,9 +144,17 @@ impl Session {
             out_bytes: 0,
             burials: Vec::new(),
             burying: false,
+            ladder: Ladder::new(&setup.options, setup.dead.is_none(), setup.drain),
+            climb: None,
+            state: ConsumerState::Working,
+            failing_since: None,
+            in_order: false,
+            careful,
+            control: Control::new(setup, supervisor.paused.clone()),
+            clock: Arc::clone(setup.client.clock()),
             later: FuturesUnordered::new(),
-            finished: FinishedWindows::default(),
             counters,
+            transactions: Transactions::default(),
             decided_in: 0,
             start: state.start,
             teller: Teller::default(),
@@ -131,6 +163,12 @@ impl Session {
             ending: false,
             stopping: false,
             given_up: None,
-        })
+        };
+        for (ordinal, open) in open {
+            let (now, wall) = (session.clock.elapsed(), session.clock.now());
+            let verdict = session.ladder.restore(open, &chunks, now, wall)?;
+            session.obey(supervisor, ordinal, verdict, None)?;
+        }
+        Ok(session)
     }
 }

@@ -1,4 +1,4 @@
-//! From what is stored to a window former: the checkpoint, its pieces, and the records that its buffer holds.
+//! From what is stored to a window former: the checkpoint, its pieces, and the records that it needs.
 
 use std::sync::Arc;
 
@@ -53,8 +53,8 @@ pub(super) async fn checkpoint(setup: &Setup, state: &GroupState, without_done: 
     Ok(Restored { checkpoint, counters, changed })
 }
 
-/// Reads the records that the checkpoint's buffer holds, each opened with the append time it had.
-pub(super) async fn buffered(setup: &Setup, checkpoint: &Checkpoint) -> Result<Vec<Arc<Chunk>>, Error> {
+/// Reads the records that the checkpoint's buffer and open windows hold, each opened with the append time it had.
+pub(super) async fn records(setup: &Setup, checkpoint: &Checkpoint) -> Result<Vec<Arc<Chunk>>, Error> {
     let (storage, clock) = (setup.client.storage(), &**setup.client.clock());
     let mut needed = WindowFormer::slots_needed(checkpoint).peekable();
     let mut chunks = Vec::new();
@@ -67,7 +67,7 @@ pub(super) async fn buffered(setup: &Setup, checkpoint: &Checkpoint) -> Result<V
             }
         }
         if chunks.len() == before {
-            return Err(Cause::corrupt_state("checkpoint", "its buffer needs a record that is not there").into());
+            return Err(Cause::corrupt_state("checkpoint", "it needs a record that is not there").into());
         }
     }
     Ok(chunks)

@@ -2,25 +2,15 @@
 
 use std::{future::pending, sync::Arc};
 
-use futures::StreamExt;
-use minibatch_core::{
-    Cause, Error,
-    checkpoint::DecisionKind,
-    driver::LogEntry,
-    window::{FormedWindow, WindowId},
-};
+use futures::{StreamExt, future::BoxFuture};
+use minibatch_core::{Cause, Error, checkpoint::DecisionKind, driver::LogEntry, window::FormedWindow};
 
 use super::{
-    super::{
-        Delivery, OnBufferFull, OnExhausted, Settlement,
-        dead::{self, Burial, Letters},
-        supervisor::Supervisor,
-    },
+    super::{Delivery, Failing, OnBufferFull, supervisor::Supervisor},
     Later, Session,
     fetch::Fetched,
-    finished::{Before, Finished},
 };
-use crate::{STOP_TIMEOUT, accounts, delivery::DeliveryMode, retry::until_verdict, status::ConsumerState};
+use crate::{ConsumerState, STOP_TIMEOUT, delivery::DeliveryMode};
 
 /// How many settlements are taken up at once.
 const SETTLEMENTS: usize = 1_024;
@@ -32,6 +22,8 @@ enum Event {
     Fetched(Result<Fetched, Error>),
     Expired(Result<(), Error>),
     Later(Result<Later, Error>),
+    Control,
+    Climb,
     Lost,
     Stop,
     GiveUp,
@@ -40,13 +32,19 @@ enum Event {
 impl Session {
     /// Works until the consumer is stopped, has drained, or loses the partition.
     pub(in super::super) async fn run(&mut self, supervisor: &mut Supervisor) -> Result<(), Error> {
-        let clock = Arc::clone(supervisor.setup.client.clock());
+        let clock = Arc::clone(&self.clock);
         let mut settled = Vec::with_capacity(SETTLEMENTS);
         let mut deadline = None;
         self.check_drained(supervisor)?;
         self.tell(supervisor);
         loop {
+            // nothing of it may change what may have to be taken back
+            let settles = !self.transactions.is_open();
+            if settles {
+                self.check_hopeless(supervisor);
+            }
             self.hand_out(supervisor);
+            self.tell_state(supervisor);
             self.start_commit(supervisor)?;
             if self.is_over() {
                 return self.finish(supervisor).await;
@@ -55,13 +53,16 @@ impl Session {
                 deadline = Some(clock.sleep(STOP_TIMEOUT));
             }
             self.timer.arm(self.former.deadline().filter(|_| self.wants_more()));
+            self.arm_climb();
             let event = tokio::select! {
                 biased;
                 () = self.membership.lost() => Event::Lost,
-                _ = supervisor.settled.recv_many(&mut settled, SETTLEMENTS) => Event::Settled,
+                _ = supervisor.settled.recv_many(&mut settled, SETTLEMENTS), if settles => Event::Settled,
                 verdict = self.committer.committed() => Event::Committed(verdict),
-                Some(later) = self.later.next() => Event::Later(later),
-                () = supervisor.stop.cancelled(), if !self.stopping => Event::Stop,
+                Some(later) = self.later.next(), if settles => Event::Later(later),
+                () = supervisor.stop.cancelled(), if settles && !self.stopping => Event::Stop,
+                () = self.control.changed(), if settles => Event::Control,
+                () = async { match &mut self.climb { Some((_, sleep)) => sleep.await, None => pending().await } }, if settles => Event::Climb,
                 fetched = self.fetcher.next(), if self.wants_more() => Event::Fetched(fetched),
                 expired = self.timer.expired() => Event::Expired(expired),
                 () = async { match &mut deadline { Some(sleep) => sleep.await, None => pending().await } } => Event::GiveUp,
@@ -71,15 +72,18 @@ impl Session {
                     for settlement in settled.drain(..) {
                         self.settle(supervisor, settlement)?;
                     }
+                    // what follows waits behind what is tried again, or need not wait
+                    self.hand_out(supervisor);
+                    supervisor.handoff.resume(supervisor.lane.partition);
                 }
                 Event::Committed(verdict) => {
                     self.committed(supervisor, verdict)?;
                     self.tell_committed(supervisor);
                     self.trim(false);
                 }
-                Event::Later(later) => self.later(supervisor, later?)?,
+                Event::Later(later) => self.later(supervisor, later?),
                 Event::Fetched(Err(error)) if matches!(error.cause(), Cause::OffsetTrimmed { .. }) => {
-                    self.expired(error);
+                    self.expired(supervisor, error);
                 }
                 Event::Fetched(fetched) => self.fetched(supervisor, fetched?)?,
                 Event::Expired(expired) => {
@@ -87,10 +91,13 @@ impl Session {
                     self.fetcher.confirm_tail();
                 }
                 Event::Stop => self.stop(supervisor)?,
+                Event::Control if self.control.is_paused() => self.call_back(supervisor),
+                Event::Control => {}
+                Event::Climb => self.climb = None,
                 Event::Lost => return Err(Cause::MemberDead.into()),
                 Event::GiveUp => {
                     tracing::warn!(
-                        windows = self.out.len(),
+                        windows = self.out.len() + usize::from(self.ladder.is_out()),
                         "stopping without waiting longer for windows that are out"
                     );
                     self.abandon();
@@ -102,36 +109,60 @@ impl Session {
 
     /// Whether the next entry of the log can be used now.
     fn wants_more(&self) -> bool {
-        !self.ending && self.ready.is_empty()
+        !self.ending && self.ready.is_empty() && !self.control.is_paused()
     }
 
     fn is_over(&self) -> bool {
-        self.ending && self.ready.is_empty() && self.out.is_empty() && self.committer.is_idle()
+        let waits_for_ladder = if self.stopping { self.ladder.is_out() } else { !self.ladder.is_empty() };
+        self.ending && self.ready.is_empty() && self.out.is_empty() && !waits_for_ladder && self.committer.is_idle()
     }
 
-    /// Hands out what is ready, as far as the bytes that are out and the first that is not done allow; one window always
-    /// may be.
+    /// Hands out what is to be tried again and what is ready.
     fn hand_out(&mut self, supervisor: &Supervisor) {
-        if !self.committer.is_durable(self.decided_in) {
+        if self.transactions.is_open() || !self.committer.is_durable(self.decided_in) {
             return;
         }
-        let limit = supervisor.setup.options.prefetch_bytes;
-        while let Some(window) = self.ready.front() {
-            let bytes = window.members.bytes();
-            if let Some((&first, _)) = self.out.first_key_value()
-                && (self.out_bytes + bytes > limit || window.ordinal - first >= supervisor.setup.options.max_ahead)
-            {
-                return;
-            }
-            let Some(formed) = self.ready.pop_front() else { return };
-            let id = WindowId::new(self.generation, supervisor.setup.partition.index, formed.ordinal);
-            self.out.insert(formed.ordinal, bytes);
-            self.teller.ordinal = formed.ordinal;
-            self.keeper.begun(formed.ordinal);
-            self.out_bytes += bytes;
-            let lane = Arc::clone(&supervisor.lane);
-            supervisor.handoff.offer(Delivery { lane, id, formed, attempt: 1 });
+        let now = self.clock.elapsed();
+        let again = !self.stopping && self.ladder.wake().is_some_and(|wake| wake <= now);
+        if !again && self.ready.is_empty() {
+            return;
         }
+        if let Some(look) = self.control.look() {
+            self.later.push(Box::pin(async move { Ok(Later::Looked { paused: look.await? }) }));
+        }
+        if self.control.is_paused() || self.control.is_unsure() {
+            return;
+        }
+        if again {
+            self.climb(supervisor);
+        }
+        while self.ready.front().is_some_and(|window| self.may_begin(supervisor, window))
+            && let Some(formed) = self.ready.pop_front()
+        {
+            let ordinal = formed.ordinal;
+            let bytes = formed.members.bytes();
+            self.out.insert(ordinal, bytes);
+            self.out_bytes += bytes;
+            self.teller.ordinal = ordinal;
+            self.keeper.begun(ordinal);
+            self.ladder.admitted();
+            self.careful = self.careful.take().and_then(|careful| careful.after(bytes));
+            let id = self.id(supervisor, ordinal);
+            let lane = Arc::clone(&supervisor.lane);
+            self.offer(supervisor, Delivery { lane, id, formed, attempt: 1 });
+        }
+    }
+
+    /// Whether the window may be handed out: as far as the bytes that are out and the first that is not done allow, where
+    /// one window always may be, and nothing before it is to be waited for.
+    fn may_begin(&self, supervisor: &Supervisor, window: &FormedWindow) -> bool {
+        let options = &supervisor.setup.options;
+        let fits = self.out.first_key_value().is_none_or(|(&first, _)| {
+            let bytes = self.out_bytes + self.ladder.bytes() + window.members.bytes();
+            bytes <= options.prefetch_bytes && window.ordinal - first < options.max_ahead
+        });
+        let waits = self.in_order && self.ladder.is_climbing();
+        fits && self.is_free() && (self.stopping || (self.ladder.admits() && !waits))
     }
 
     fn fetched(&mut self, supervisor: &Supervisor, fetched: Fetched) -> Result<(), Error> {
@@ -203,21 +234,21 @@ impl Session {
     }
 
     fn stop(&mut self, supervisor: &Supervisor) -> Result<(), Error> {
-        self.recall(supervisor);
-        self.stopping = true;
-        if supervisor.flushes() && !self.ending && self.former.is_caught_up() {
+        let may_flush = !self.ending && self.former.is_caught_up() && !self.control.is_paused();
+        let flush = supervisor.flushes() && may_flush;
+        self.cease(supervisor);
+        if flush {
             self.decide(supervisor, DecisionKind::Shutdown)?;
         }
-        self.end();
         Ok(())
     }
 
-    /// Takes back what nobody has taken.
-    fn recall(&mut self, supervisor: &Supervisor) {
-        for delivery in supervisor.handoff.take_back(supervisor.lane.partition) {
-            self.forget(delivery.formed.ordinal);
-        }
+    /// Begins nothing more, and takes back what nobody has taken.
+    pub(super) fn cease(&mut self, supervisor: &Supervisor) {
+        self.call_back(supervisor);
         self.ready.clear();
+        self.stopping = true;
+        self.end();
     }
 
     fn end(&mut self) {
@@ -228,216 +259,37 @@ impl Session {
     }
 
     /// The log was cut above what was read: what is at hand is finished, and another session sees what is left.
-    fn expired(&mut self, error: Error) {
+    fn expired(&mut self, supervisor: &Supervisor, error: Error) {
         self.given_up.get_or_insert(error);
-        self.end();
+        self.cease(supervisor);
     }
 
     fn abandon(&mut self) {
         self.ready.clear();
         self.out.clear();
         self.out_bytes = 0;
+        self.ladder.abandon();
+        self.transactions.abandon();
     }
 
-    fn forget(&mut self, ordinal: u64) {
+    pub(super) fn forget(&mut self, ordinal: u64) {
         self.out_bytes -= self.out.remove(&ordinal).unwrap_or(0);
     }
 
-    fn settle(&mut self, supervisor: &Supervisor, settlement: Settlement) -> Result<(), Error> {
-        if settlement.delivery().lane.session != self.number {
-            return Ok(());
-        }
-        match settlement {
-            Settlement::Done { delivery, rejected, effects, durable } if rejected.is_empty() => {
-                self.finish_window(supervisor, Finished { delivery, dead: Vec::new(), effects, durable })?;
-            }
-            Settlement::Done { delivery, rejected, effects, durable } => {
-                let letters = Letters::Some(rejected);
-                self.bury(supervisor, Burial { delivery, letters, effects, durable })?;
-            }
-            Settlement::Failed { delivery, reason } => self.failed(supervisor, delivery, reason)?,
-            Settlement::Exhausted { delivery, reason } => self.give_up(supervisor, &delivery, reason),
-            Settlement::Returned { delivery } => self.forget(delivery.formed.ordinal),
-        }
-        Ok(())
-    }
-
-    /// An attempt at a window failed.
-    fn failed(&mut self, supervisor: &Supervisor, delivery: Delivery, reason: String) -> Result<(), Error> {
-        supervisor.stats.failed();
-        let options = &supervisor.setup.options;
-        if delivery.attempt >= options.max_attempts {
-            match options.on_exhausted {
-                OnExhausted::DeadLetter | OnExhausted::DeadLetterWhole => {
-                    let letters = Letters::All { reason };
-                    self.bury(supervisor, Burial { delivery, letters, effects: Vec::new(), durable: None })?;
-                }
-                OnExhausted::Stop => self.give_up(supervisor, &delivery, reason),
-            }
-        } else if self.stopping {
-            self.forget(delivery.formed.ordinal);
-        } else {
-            self.try_later(supervisor, delivery);
-        }
-        Ok(())
-    }
-
-    /// A window's function has succeeded, and its dead letters are durable.
-    fn finish_window(&mut self, supervisor: &Supervisor, finished: Finished) -> Result<(), Error> {
-        if supervisor.setup.options.delivery == DeliveryMode::Transactional {
-            self.finished.push(finished);
-            return Ok(());
-        }
-        self.settle_window(&finished)?;
-        self.done(supervisor, &finished);
-        self.committer.wants(finished.durable);
-        Ok(())
-    }
-
-    fn start_commit(&mut self, supervisor: &Supervisor) -> Result<(), Error> {
-        let mut effects = Vec::new();
-        if self.committer.is_free() {
-            let mut windows = self.finished.next(&self.out, supervisor.setup.options.workers == 1);
-            if !windows.is_empty() {
-                let before = Before { progress: self.former.progress(), counters: self.counters };
-                for finished in &mut windows {
-                    self.settle_window(finished)?;
-                    effects.extend(finished.effects.iter().cloned());
-                }
-                self.finished.send(windows, before);
-                self.committer.wants(None);
-            }
-        }
-        if self.committer.start(&mut self.former, self.counters, &mut self.keeper, effects)? {
-            self.committed = self.former.position().offset;
-        }
-        Ok(())
-    }
-
-    fn committed(&mut self, supervisor: &Supervisor, verdict: Result<(), Error>) -> Result<(), Error> {
-        match verdict {
-            Err(error) if matches!(error.cause(), Cause::EffectRefused { .. }) => {
-                self.effects_refused(supervisor, &error)
-            }
-            verdict => {
-                verdict?;
-                for finished in self.finished.committed() {
-                    self.done(supervisor, &finished);
-                    // whoever acknowledged may not care when it is durable
-                    finished.durable.map(|durable| durable.send(()));
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// Nothing of the commit was stored: its windows are not done.
-    fn effects_refused(&mut self, supervisor: &Supervisor, error: &Error) -> Result<(), Error> {
-        let (before, culprit) = self.finished.refused();
-        if let Some(Before { progress, counters }) = before {
-            self.former.take_back(progress);
-            self.counters = counters;
-        }
-        let Some(Finished { delivery, .. }) = culprit else { return Ok(()) };
-        tracing::warn!(window = %delivery.id, attempt = delivery.attempt, %error, "effects refused");
-        let options = &supervisor.setup.options;
-        let unproven = self.counters.finished == 0 && options.on_exhausted != OnExhausted::Stop;
-        if unproven && delivery.attempt >= options.max_attempts && !self.stopping {
-            supervisor.stats.failed();
-            self.try_later(supervisor, delivery);
-            return Ok(());
-        }
-        self.failed(supervisor, delivery, error.cause().to_string())
-    }
-
-    /// Stops with the function's error, when what is done is committed.
-    fn give_up(&mut self, supervisor: &Supervisor, delivery: &Delivery, reason: String) {
-        tracing::warn!(window = %delivery.id, attempt = delivery.attempt, "attempts are over, stopping");
-        self.forget(delivery.formed.ordinal);
-        for finished in self.finished.withdraw(delivery.formed.ordinal) {
-            self.forget(finished.delivery.formed.ordinal);
-        }
-        self.given_up.get_or_insert(Cause::function(reason).into());
-        self.stopping = true;
-        self.recall(supervisor);
-        self.end();
-    }
-
-    /// Counts a window among those that are done with the next commit.
-    fn settle_window(&mut self, finished: &Finished) -> Result<(), Error> {
-        let formed = &finished.delivery.formed;
-        self.keeper.done(&finished.delivery, &finished.dead)?;
-        self.former.settle(formed);
-        accounts::settle(&mut self.counters, formed.leaving, finished.dead.len() as u64, 0);
-        Ok(())
-    }
-
-    fn done(&mut self, supervisor: &Supervisor, finished: &Finished) {
-        let formed = &finished.delivery.formed;
-        self.forget(formed.ordinal);
-        supervisor.stats.done(formed.members.len() as u64, finished.dead.len() as u64);
-    }
-
-    fn try_later(&mut self, supervisor: &Supervisor, mut delivery: Delivery) {
-        delivery.attempt += 1;
-        let wait = supervisor.setup.options.backoff.before(delivery.attempt);
-        let clock = Arc::clone(supervisor.setup.client.clock());
-        self.later.push(Box::pin(async move {
-            clock.sleep(wait).await;
-            Ok(Later::Again(delivery))
-        }));
-    }
-
-    /// Sends messages of a window to the dead letters; it is done once they are durable.
-    fn bury(&mut self, supervisor: &Supervisor, burial: Burial) -> Result<(), Error> {
-        let Some(name) = &supervisor.setup.dead else {
-            // a dead letter that fails again has nowhere to go, and nothing may be lost
-            return Err(Cause::function("a dead letter failed again; mend the function, or remove the message").into());
-        };
-        let delivery = &burial.delivery;
-        tracing::warn!(window = %delivery.id, attempt = delivery.attempt, stream = %name, "giving up, messages go to the dead letters");
-        self.burials.push(burial);
-        self.start_burial(supervisor);
-        Ok(())
-    }
-
-    /// Sends off the dead letters that wait, unless others are on their way.
-    fn start_burial(&mut self, supervisor: &Supervisor) {
-        let Some(name) = supervisor.setup.dead.clone().filter(|_| !self.burying && !self.burials.is_empty()) else {
-            return;
-        };
-        let client = supervisor.setup.client.clone();
-        let burials = std::mem::take(&mut self.burials);
-        if client.stopping().is_cancelled() {
-            // nothing can be appended any more: the windows come again after the next start
-            burials.iter().for_each(|burial| self.forget(burial.delivery.formed.ordinal));
-            return;
-        }
-        self.burying = true;
-        self.later.push(Box::pin(async move {
-            until_verdict(&**client.clock(), "bury", || dead::bury(&client, &name, &burials)).await?;
-            Ok(Later::Buried(burials))
-        }));
-    }
-
-    fn later(&mut self, supervisor: &Supervisor, later: Later) -> Result<(), Error> {
+    fn later(&mut self, supervisor: &Supervisor, later: Later) {
         match later {
-            Later::Again(delivery) if self.stopping => self.forget(delivery.formed.ordinal),
-            Later::Again(delivery) => supervisor.handoff.offer(delivery),
-            Later::Buried(burials) => {
-                for burial in burials {
-                    let dead = burial.places();
-                    let Burial { delivery, effects, durable, .. } = burial;
-                    self.finish_window(supervisor, Finished { delivery, dead, effects, durable })?;
+            Later::Buried(burials) => self.buried(supervisor, burials),
+            Later::Noted(delivery) => self.noted(supervisor, delivery),
+            Later::Looked { paused } => {
+                self.control.looked(paused);
+                if self.control.is_paused() {
+                    self.call_back(supervisor);
                 }
-                self.burying = false;
-                self.start_burial(supervisor);
             }
             Later::Trimmed => {}
             Later::Tell => self.tell_now(supervisor),
             Later::Told => self.told(supervisor),
         }
-        Ok(())
     }
 
     fn trim(&mut self, now: bool) {
@@ -446,6 +298,39 @@ impl Session {
                 trim.await;
                 Ok(Later::Trimmed)
             }));
+        }
+    }
+
+    /// Keeps the timer on the next thing that is to be tried again.
+    fn arm_climb(&mut self) {
+        let paused = self.control.is_paused() || self.control.is_unsure();
+        let wanted = self.ladder.wake().filter(|_| !self.stopping && !paused && self.is_free());
+        if self.climb.as_ref().map(|(at, _)| *at) != wanted {
+            let clock = &self.clock;
+            self.climb = wanted.map(|at| {
+                let (clock, wait) = (Arc::clone(clock), at.saturating_sub(clock.elapsed()));
+                (at, Box::pin(async move { clock.sleep(wait).await }) as BoxFuture<'static, ()>)
+            });
+        }
+    }
+
+    /// Tells those who look what it is doing.
+    fn tell_state(&mut self, supervisor: &Supervisor) {
+        let error = self.ladder.failing().map(ToOwned::to_owned);
+        let state = match &error {
+            _ if self.stopping => ConsumerState::Stopping,
+            _ if self.control.is_paused() => ConsumerState::Paused,
+            Some(_) => ConsumerState::Failing,
+            None if self.ending => ConsumerState::Stopping,
+            None => ConsumerState::Working,
+        };
+        let since = error.as_ref().map(|_| self.failing_since.unwrap_or_else(|| self.clock.now()));
+        self.failing_since = since;
+        let failing = error.zip(since).map(|(error, since)| Failing { since, error });
+        supervisor.stats.tell(supervisor.setup.partition.index, state, failing);
+        if state != self.state {
+            self.state = state;
+            self.tell(supervisor);
         }
     }
 

@@ -50,8 +50,7 @@ impl Session {
     pub(super) fn tell_now(&mut self, supervisor: &Supervisor) {
         self.teller.changed = false;
         self.teller.told = Some(supervisor.setup.client.clock().elapsed());
-        let state = if self.ending { ConsumerState::Stopping } else { ConsumerState::Working };
-        let tell = self.telling(supervisor, state);
+        let tell = self.telling(supervisor, self.state);
         self.later.push(Box::pin(async move {
             tell.await;
             Ok(Later::Told)
@@ -81,7 +80,7 @@ impl Session {
         let lag = self.timer.is_at_tail().then_some(lag);
         let since_commit = self.teller.committed.map(|committed| client.clock().elapsed().saturating_sub(committed));
         let (member, ordinal) = (self.membership.id().to_string(), self.teller.ordinal);
-        let oldest_out = self.out.first_key_value().map(|(&ordinal, _)| ordinal);
+        let oldest_out = self.out.keys().next().copied().into_iter().chain(self.ladder.first()).min();
         async move {
             let Ok(now) = client.storage().now().await else { return };
             let status = GroupStatus {

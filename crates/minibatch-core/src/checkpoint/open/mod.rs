@@ -1,0 +1,106 @@
+//! Windows that are neither untouched nor done: tried again, split, or settled in part.
+
+mod codec;
+mod runs;
+
+use std::sync::Arc;
+
+use crate::{
+    Cause, Error, Members, Offset, Timestamp,
+    chunk::Chunk,
+    window::{Bounds, FormedWindow, Places, Reason},
+};
+
+pub(super) use codec::{decode, encode};
+pub use runs::{MemberRun, MemberRuns};
+
+/// A window of which some messages are left to be settled.
+///
+/// It holds back neither base nor log: what is left of it is read again by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenWindow {
+    /// Its number in its partition and group.
+    pub ordinal: u64,
+    /// The time it covers.
+    pub bounds: Bounds,
+    /// The key that its messages share, where the strategy goes by key.
+    pub key: Option<String>,
+    /// Why it was emitted.
+    pub reason: Reason,
+    /// How many messages left the buffer with it.
+    pub leaving: u64,
+    /// All its messages.
+    pub members: MemberRuns,
+    /// Those that went to the dead letters.
+    pub dead: Places,
+    /// Those that were given up on and kept nowhere.
+    pub skipped: Places,
+    /// What is left, in the order in which it is to be tried. All other messages are finished, dead or skipped.
+    pub left: Vec<OpenPiece>,
+}
+
+/// Messages of an open window that are tried together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenPiece {
+    /// Which ones.
+    pub places: Places,
+    /// Which attempt the next one is.
+    pub attempt: u32,
+    /// The next attempt is not to be made before this.
+    pub not_before: Option<Timestamp>,
+    /// Its attempts are over: it is tried to find the messages at fault.
+    pub split: bool,
+    /// The function gave these messages back for later.
+    pub retry: bool,
+    /// It has failed before, by itself or as a part of what it was split from.
+    pub failed: bool,
+    /// Another window or piece has succeeded since it failed last, so when it fails again it is itself at fault.
+    pub proven: bool,
+    /// Its attempt was begun: if nothing more is known of it, then the process ended meanwhile.
+    pub begun: bool,
+}
+
+impl OpenWindow {
+    /// A window of which nothing is left, and everything is finished.
+    #[must_use]
+    pub fn finished(window: &FormedWindow) -> Self {
+        Self {
+            ordinal: window.ordinal,
+            bounds: window.bounds,
+            key: window.key.clone(),
+            reason: window.reason,
+            leaving: window.leaving,
+            members: MemberRuns::of(&window.members),
+            dead: Places::default(),
+            skipped: Places::default(),
+            left: Vec::new(),
+        }
+    }
+
+    /// The places that are left.
+    #[must_use]
+    pub fn places_left(&self) -> Places {
+        self.left.iter().flat_map(|piece| piece.places.ranges()).cloned().collect()
+    }
+
+    /// The records with messages that are left, in the order of those messages.
+    #[must_use]
+    pub fn runs_left(&self) -> MemberRuns {
+        self.members.pick(&self.places_left())
+    }
+
+    /// The smallest offset that is needed to go on with it.
+    #[must_use]
+    pub fn keep_from(&self) -> Option<Offset> {
+        self.runs_left().as_slice().iter().map(|run| run.first).min()
+    }
+
+    /// The messages that are left. `chunks` are those of [`OpenWindow::runs_left`] and perhaps others, in slot order.
+    ///
+    /// # Errors
+    /// [`Cause::CorruptState`] when one is missing.
+    pub fn members_left(&self, chunks: &[Arc<Chunk>]) -> Result<Members, Error> {
+        let missing = || Cause::corrupt_state("checkpoint", "an open window needs a record that is not there");
+        Members::restored(&self.runs_left(), chunks).ok_or_else(|| missing().into())
+    }
+}
