@@ -131,7 +131,8 @@ pub use minibatch_emitters::{
 };
 pub use minibatch_runtime::{
     Ack, Appended, Backoff, Client, ClientOptions, Consumer, ConsumerOptions, Failure, MessageMeta, NoWindow,
-    OnBufferFull, OnExhausted, Outcome, RetryAfter, Stream, Streaming, Summary, SystemClock, Window, retry_after,
+    OnBufferFull, OnExhausted, Outcome, PartitionStatus, RetryAfter, Stream, Streaming, Summary, SystemClock, Window,
+    WorkState, retry_after,
 };
 pub use settings::WindowSettings;
 

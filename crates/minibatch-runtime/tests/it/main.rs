@@ -5,6 +5,7 @@
 mod dead_letters;
 mod faults;
 mod ladder;
+mod lives;
 mod outcomes;
 mod ownership;
 mod pausing;
