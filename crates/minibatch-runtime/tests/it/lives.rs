@@ -99,7 +99,7 @@ struct World {
 }
 
 impl World {
-    /// One life; true when all messages have ended.
+    /// One life; true when all messages have ended, or an hour has passed.
     fn live(&self) -> bool {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let ended = runtime.block_on(async {
@@ -127,8 +127,12 @@ impl World {
         let stream = client.stream::<u32>("numbers").await.unwrap();
         let (group, clock) = (stream.clone(), Arc::clone(&self.clock));
         let all_ended = async move {
-            while group.groups().await.unwrap()[0].1.counters.total() < u64::from(MESSAGES) {
-                clock.sleep(Duration::from_millis(100)).await;
+            for _ in 0..3_600 {
+                let groups = group.groups().await.unwrap();
+                if groups.iter().all(|(_, state)| state.counters.total() >= u64::from(MESSAGES)) {
+                    return;
+                }
+                clock.sleep(Duration::from_secs(1)).await;
             }
         };
         let windows = stream.streaming().window(CountWindow::new(self.size)).max_attempts(2).workers(self.workers);
@@ -144,11 +148,11 @@ impl World {
                         Act::Fail => return Err("failed".into()),
                         Act::Reject => {
                             window.reject(0, "rejected").unwrap();
-                            seen.lock().unwrap().finished.extend(&window.data[1..]);
+                            seen.lock().unwrap().finished.extend(window.data.iter().skip(1));
                         }
                         Act::GiveBack => {
                             window.retry(0, Duration::from_secs(5)).unwrap();
-                            seen.lock().unwrap().finished.extend(&window.data[1..]);
+                            seen.lock().unwrap().finished.extend(window.data.iter().skip(1));
                         }
                         Act::AskForPatience => {
                             let patience = retry_after(Duration::from_secs(1));
@@ -178,7 +182,7 @@ proptest! {
         let storage = Arc::new(MemoryStorage::with_clock(given));
         let seen = Arc::new(Mutex::new(Seen { script: script.into(), finished: Vec::new() }));
         // the last window is as long as the others: only a drain would end it
-        let size = (size..).find(|size| MESSAGES as usize % size == 0).unwrap_or(1);
+        let size = (size..).find(|size| (MESSAGES as usize).is_multiple_of(*size)).unwrap_or(1);
         let world = World { storage, clock, seen, size, workers };
         let first = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let numbers: Vec<u32> = (1..=MESSAGES).collect();
