@@ -12,6 +12,7 @@ mod faults;
 mod kept;
 mod ladder;
 mod liar;
+mod lives;
 mod outcomes;
 mod ownership;
 mod partitions;
