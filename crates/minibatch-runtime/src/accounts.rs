@@ -129,8 +129,8 @@ fn come_again(counters: &mut Counters, count: u64) {
 mod tests {
     use minibatch_core::{
         BufferedSlot, Slot, Timestamp,
-        checkpoint::{DoneRange, DoneRanges},
-        window::WindowChain,
+        checkpoint::{DoneRange, DoneRanges, MemberRun, MemberRuns, OpenPiece},
+        window::{Bounds, Places, Reason, WindowChain},
     };
 
     use super::*;
@@ -245,5 +245,57 @@ mod tests {
         let again = without_done(checkpoint, &mut counters);
         assert_eq!((counters.finished, counters.dead), (5, 1));
         assert_eq!(again.base.left, 6);
+    }
+
+    /// Opens a window with which the messages of record `slot` left, the first of them finished.
+    fn open(checkpoint: &mut Checkpoint, ordinal: u64, slot: u64) {
+        let first = Offset::first_of(Slot::new(slot).unwrap());
+        let window = OpenWindow {
+            ordinal,
+            bounds: Bounds::new(Timestamp::EPOCH, Timestamp::MAX),
+            key: None,
+            reason: Reason::Count,
+            leaving: 4,
+            members: MemberRuns::stored(vec![MemberRun { first, len: 4, time: Timestamp::EPOCH }]).unwrap(),
+            dead: Places::default(),
+            skipped: Places::default(),
+            left: vec![OpenPiece { places: Places::from(1..4), attempt: 2, ..OpenPiece::default() }],
+        };
+        checkpoint.open.insert(ordinal, window);
+    }
+
+    #[test]
+    fn an_open_window_without_its_messages_ends_alone_where_nothing_else_is_missing() {
+        let mut checkpoint = checkpoint(5, 0);
+        open(&mut checkpoint, 1, 2);
+        open(&mut checkpoint, 2, 4);
+        let found = cut(&checkpoint, counters(8, 0, 0), at(3)).unwrap();
+        assert_eq!((found.lost, found.counters), (3, Counters { skipped: 3, ..counters(9, 0, 0) }));
+        assert_eq!(found.checkpoint.open.keys().collect::<Vec<_>>(), [&2]);
+        assert_eq!(found.checkpoint.base, checkpoint.base);
+        assert_eq!(cut(&found.checkpoint, found.counters, at(4)), None);
+    }
+
+    #[test]
+    fn open_windows_above_the_floor_come_again_where_the_buffer_is_cut() {
+        // record 3 is lost from the buffer, which has half of it; record 4 left with an open window
+        let mut checkpoint = checkpoint(5, 0);
+        let slot = BufferedSlot { slot: Slot::new(3).unwrap(), time: Timestamp::EPOCH, runs: vec![(2, 4)] };
+        checkpoint.base.buffered = vec![slot];
+        checkpoint.base.left = 14;
+        open(&mut checkpoint, 2, 4);
+        let found = cut(&checkpoint, counters(10, 0, 0), at(4)).unwrap();
+        assert_eq!((found.lost, found.counters), (2, counters(10, 0, 2)));
+        assert_eq!((found.checkpoint.base.left, found.checkpoint.open.len()), (10, 0));
+    }
+
+    #[test]
+    fn windows_that_differ_take_back_nothing_for_those_that_were_open() {
+        let mut checkpoint = checkpoint(3, 2);
+        done(&mut checkpoint, &[(0, 4), (4, 8)]);
+        open(&mut checkpoint, 2, 3);
+        let mut counters = counters(10, 0, 0);
+        let again = without_done(checkpoint, &mut counters);
+        assert_eq!((counters.finished, again.base.left, again.open.len()), (6, 6, 0));
     }
 }

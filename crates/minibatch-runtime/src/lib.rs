@@ -36,7 +36,10 @@
 //!   heartbeat, however many groups it reads as; a group costs a document for each partition, and a look at its other
 //!   members a second where there are several partitions to share.
 //! - A window whose function fails is tried again with growing waits, then split down to the messages at fault, which go
-//!   to the stream `<name>.dead`; where no piece succeeds, the function is at fault, and nothing is given up on.
+//!   to the stream `<name>.dead`; where nothing succeeds, the function is at fault, and nothing is given up on. What is
+//!   left of such a window is kept with the group, so that a restart goes on where it was.
+//! - A consumer says what it does by [`Consumer::status`]; it can be [paused](Consumer::pause), and so can a
+//!   [group](Stream::pause_group) in all processes.
 
 mod accounts;
 mod audit;

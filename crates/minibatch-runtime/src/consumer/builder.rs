@@ -232,13 +232,26 @@ impl<T: DeserializeOwned + Send + 'static, W> Streaming<T, W> {
     ///
     /// An error, a panic, or no return within the [`timeout`](Streaming::timeout) is a failed attempt: the window is tried
     /// again with growing waits, its followers wait. When its [attempts](Streaming::max_attempts) are over it is split in
-    /// halves, and those that fail again, each piece one attempt, down to the single messages at fault: they go to the
-    /// stream `<name>.dead` with the reason, and the window is done. Where no piece succeeds the function is at fault:
-    /// nothing is given up on, and the window is tried at the longest wait until something of it succeeds. Only a window
-    /// of one message, of which nothing can be told apart, goes to the dead letters by itself.
+    /// halves, and those that fail again, each piece one attempt, down to single messages. A message that fails alone goes
+    /// to the stream `<name>.dead` with the reason when it is at fault: when something else, another piece or another
+    /// window, has succeeded since it failed before.
     ///
-    /// A piece is a window with an [id](Window::id) of its own. An error made by [`retry_after`](crate::retry_after) costs
-    /// no attempt; [`Window::reject`] gives up on single messages; [`on_exhausted`](Streaming::on_exhausted) stops instead.
+    /// Where nothing succeeds, the function is at fault, or what it depends on: nothing is given up on, whatever the size
+    /// of the windows. The consumer is [failing](crate::ConsumerState::Failing): it tries what failed again at growing
+    /// waits, and each time one window more, in case that alone shows the function to work, until something succeeds. So the one
+    /// bad message at the end of a stream, in a window of its own, stays until another message comes; a bad message in a
+    /// window of which something succeeded does not, it is given up on after as many attempts alone as a window has. And a
+    /// bad message in a window of its own may see its successor done before it is tried for the last time:
+    /// [`on_exhausted`](Streaming::on_exhausted) stop is for those who want order at any price.
+    ///
+    /// A process that dies (an abort, no memory left) leaves the window to the next owner. When owners die in one place
+    /// one after the other, the next notes each attempt before it is made, one window at a time: dying is then a failed
+    /// attempt, and the message at fault is found as any other.
+    ///
+    /// A piece is a window with an [id](Window::id) of its own. What is left of a window that was split is kept with the
+    /// group: a restart goes on there, and what has succeeded does not run again. An error made by
+    /// [`retry_after`](crate::retry_after) costs no attempt; [`Window::reject`] gives up on single messages,
+    /// [`Window::retry`] gives them back for later.
     ///
     /// # Errors
     /// As [`Streaming::open`], and whatever ends the consumer.
@@ -275,10 +288,11 @@ impl<T: DeserializeOwned + Send + 'static, W> Streaming<T, W> {
 
     /// Runs an async function on every window up to the end of the stream as it is now, the last one of each partition
     /// being what is left, and returns. For jobs and tests. It takes all partitions, and waits for those that another
-    /// member works on until it lets go of them.
+    /// member works on until it lets go of them. It does not wait for ever where nothing succeeds.
     ///
     /// # Errors
-    /// As [`Streaming::run`].
+    /// As [`Streaming::run`], and [`Function`](minibatch_core::Cause::Function) when nothing has succeeded for as many
+    /// rounds as a window has attempts: what failed comes again at the next start.
     ///
     /// # Cancel safety
     /// As [`Streaming::run`].

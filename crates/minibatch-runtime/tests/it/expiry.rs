@@ -1,6 +1,6 @@
 //! What a cut of the log takes from a group: counted, and told.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use minibatch_core::{
     Cause, Slot,
@@ -112,5 +112,36 @@ async fn whoever_must_not_miss_anything_stops() {
     assert!(matches!(error.cause(), Cause::OffsetTrimmed { .. }), "{error:?}");
     assert_eq!(cut.stream.groups().await.unwrap()[0].1[0].counters.total(), 0);
     assert_eq!(cut.drain().await.len(), 18);
+    cut.client.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_open_window_waits_as_a_whole_and_what_is_left_of_it_is_skipped_when_it_is_cut() {
+    let cut = Cut::new().await;
+    let windows = || cut.stream.streaming().window(CountWindow::new(3)).group("slow");
+    let mut consumer = windows().open().await.unwrap();
+    let window = consumer.next().await.unwrap().unwrap();
+    window.retry(1, Duration::from_secs(3_600)).unwrap();
+    window.ack().await.unwrap();
+    for _ in 1..10 {
+        consumer.next().await.unwrap().unwrap().ack().await.unwrap();
+    }
+    drop(consumer);
+    let audit = cut.stream.audit("slow").await.unwrap();
+    assert_eq!((audit.differences().count(), audit.total().finished, audit.total().waiting), (0, 27, 3));
+
+    cut.below(2).await;
+    let expected = cut.stream.audit("slow").await.unwrap();
+    assert_eq!((expected.differences().count(), expected.total().skipped, expected.total().waiting), (0, 1, 0));
+    let mut seen: Vec<u32> = Vec::new();
+    let look = |window: Window<u32>| {
+        seen.extend(window.data);
+        async {}
+    };
+    windows().drain(look).await.unwrap();
+    assert!(seen.is_empty(), "the group goes on where it was");
+    let audit = cut.stream.audit("slow").await.unwrap();
+    let terms = audit.total();
+    assert_eq!((audit.differences().count(), terms.finished, terms.skipped, terms.waiting), (0, 29, 1, 0));
     cut.client.shutdown().await;
 }

@@ -13,6 +13,7 @@ mod idempotent;
 mod kept;
 mod ladder;
 mod liar;
+mod lives;
 mod outcomes;
 mod ownership;
 mod partitions;

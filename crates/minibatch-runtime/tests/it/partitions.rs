@@ -138,8 +138,12 @@ async fn dead_letters_name_their_partition_and_go_back_to_it() {
     let client = client();
     let stream = partitioned(&client, 4).await;
     one_in_each(&stream).await;
-    let refuse = |window: Window<u32>| async move { if window.partition == 3 { Err("no") } else { Ok(()) } };
-    let windows = stream.streaming().window(CountWindow::new(1)).max_attempts(1).backoff(soon());
+    let refuse = |window: Window<u32>| async move {
+        if window.partition == 3 {
+            window.reject(0, "no").unwrap();
+        }
+    };
+    let windows = stream.streaming().window(CountWindow::new(1));
     assert_eq!(windows.drain(refuse).await.unwrap().dead, 1);
 
     let dead = client.dead_letters::<u32>("numbers").await.unwrap();

@@ -97,7 +97,7 @@ async fn effects_take_place_once_whatever_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_refused_effect_fails_its_window_alone_and_in_order() {
+async fn a_refused_effect_fails_its_message_alone_and_in_order() {
     for workers in [1, 4] {
         let file = File::with_table().await;
         // 3 comes twice
@@ -105,12 +105,12 @@ async fn a_refused_effect_fails_its_window_alone_and_in_order() {
         stream.append_many(&[1, 2, 3, 4, 5, 3, 7, 8, 9, 10]).await.unwrap();
         let done = pairs(&stream).workers(workers).drain(|window: Window<u32>| std::future::ready(keep(&window)));
         let done = done.await.unwrap();
-        assert_eq!((done.windows, done.messages, done.dead, done.failures), (5, 10, 2, 3), "{workers} workers");
+        assert_eq!((done.windows, done.messages, done.dead), (5, 10, 1), "{workers} workers");
         let mut seen = file.seen();
         if workers > 1 {
             seen.sort_unstable();
         }
-        assert_eq!(seen, [1, 2, 3, 4, 7, 8, 9, 10]);
+        assert_eq!(seen, [1, 2, 3, 4, 5, 7, 8, 9, 10]);
         let letters = file.client.dead_letters::<u32>("numbers").await.unwrap();
         let mut dead = Vec::new();
         let windows = letters.streaming().window(CountWindow::new(1)).drain(|window: Window<u32>| {
@@ -121,7 +121,7 @@ async fn a_refused_effect_fails_its_window_alone_and_in_order() {
         let reason =
             |headers: &[(String, String)]| headers.iter().any(|(_, value)| value.contains("ConstraintViolation"));
         assert!(dead.iter().all(|(headers, _)| reason(headers)), "{dead:?}");
-        assert_eq!(dead.iter().map(|(_, number)| *number).collect::<Vec<_>>(), [5, 3]);
+        assert_eq!(dead.iter().map(|(_, number)| *number).collect::<Vec<_>>(), [3]);
     }
 }
 
@@ -156,7 +156,10 @@ async fn where_no_effect_ever_worked_nothing_is_given_up_on() {
     let done = done.await.unwrap();
     assert_eq!((done.messages, done.dead), (4, 0));
     assert!(calls.load(Relaxed) > 12);
-    assert_eq!(file.seen(), [1, 2, 3, 4]);
+    // where the group is failing, whatever succeeds first is done first
+    let mut seen = file.seen();
+    seen.sort_unstable();
+    assert_eq!(seen, [1, 2, 3, 4]);
 }
 
 #[tokio::test]
