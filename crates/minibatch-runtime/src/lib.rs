@@ -39,7 +39,7 @@
 //!   to the stream `<name>.dead`; where nothing succeeds, the function is at fault, and nothing is given up on. What is
 //!   left of such a window is kept with the group, so that a restart goes on where it was.
 //! - A consumer says what it does by [`Consumer::status`]; it can be [paused](Consumer::pause), and so can a
-//!   [group](Stream::pause_group) in all processes.
+//!   [group](Group::pause) in all processes.
 
 mod accounts;
 mod audit;
