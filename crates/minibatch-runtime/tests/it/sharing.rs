@@ -13,7 +13,7 @@ use minibatch_core::{
 use minibatch_emitters::CountWindow;
 use minibatch_memory::MemoryStorage;
 use minibatch_runtime::{Client, ClientOptions, Consumer, Stream, Window};
-use minibatch_testkit::clock::ManualClock;
+use minibatch_testkit::{clock::ManualClock, storage::Tapped};
 
 use crate::{
     counting::Counting,
@@ -215,7 +215,7 @@ async fn work(world: &World, ledger: &Arc<Ledger>) -> (Client, tokio::task::Join
 async fn many_groups_of_one_stream_cost_one_heartbeat() {
     const GROUPS: usize = 10_000;
     let clock = Arc::new(ManualClock::new(Timestamp::EPOCH));
-    let counting = Arc::new(Counting::new(Arc::new(MemoryStorage::with_clock(Arc::clone(&clock) as _))));
+    let counting = Arc::new(Tapped::new(MemoryStorage::with_clock(Arc::clone(&clock) as _), Counting::default()));
     let client = Client::with_options(Arc::clone(&counting) as _, Arc::clone(&clock) as _, ClientOptions::default());
     let stream = partitioned(&client, 1).await;
     let mut groups = Vec::with_capacity(GROUPS);
@@ -226,15 +226,15 @@ async fn many_groups_of_one_stream_cost_one_heartbeat() {
     let mut waiting = 0;
     while waiting < GROUPS as u64 {
         settle().await;
-        waiting += counting.take().get("wait").copied().unwrap_or(0);
+        waiting += counting.tap().take().get("wait").copied().unwrap_or(0);
     }
     assert_eq!(stream.groups().await.unwrap().len(), GROUPS);
-    counting.take();
+    counting.tap().take();
     for _ in 0..120 {
         clock.advance(SECOND / 2);
         settle().await;
     }
-    let calls = counting.take();
+    let calls = counting.tap().take();
     assert!(
         (19..=21).contains(&calls["heartbeat"]) && calls.len() == 1,
         "in a minute in which nothing happens: {calls:?}"
@@ -246,7 +246,7 @@ async fn many_groups_of_one_stream_cost_one_heartbeat() {
 #[tokio::test]
 async fn a_group_with_partitions_looks_at_its_members_once_a_second() {
     let clock = Arc::new(ManualClock::new(Timestamp::EPOCH));
-    let counting = Arc::new(Counting::new(Arc::new(MemoryStorage::with_clock(Arc::clone(&clock) as _))));
+    let counting = Arc::new(Tapped::new(MemoryStorage::with_clock(Arc::clone(&clock) as _), Counting::default()));
     let client = || Client::with_options(Arc::clone(&counting) as _, Arc::clone(&clock) as _, ClientOptions::default());
     let (one, two) = (client(), client());
     let _stream = partitioned(&one, 100).await;
@@ -255,12 +255,12 @@ async fn a_group_with_partitions_looks_at_its_members_once_a_second() {
         clock.advance(SECOND / 4);
         settle().await;
     }
-    counting.take();
+    counting.tap().take();
     for _ in 0..240 {
         clock.advance(SECOND / 4);
         settle().await;
     }
-    let calls = counting.take();
+    let calls = counting.tap().take();
     let names: Vec<_> = calls.keys().copied().collect();
     assert_eq!(names, ["heartbeat", "living", "notes"], "{calls:?}");
     // a list has a page and its end
