@@ -208,8 +208,13 @@ mod tests {
         for (name, kind) in
             [("tomb", RecordKind::Tombstone), ("punct", RecordKind::Punctuation), ("new", RecordKind::Unknown)]
         {
-            let record = decode(Slot::FIRST, stored("kind", name)).unwrap();
+            let mut document = bson::Document::try_from(&*stored("kind", name)).unwrap();
+            document.insert("n", 0_i64);
+            let record = decode(Slot::FIRST, RawDocumentBuf::try_from(&document).unwrap()).unwrap();
             assert_eq!((record.kind, record.payload), (kind, Payload::empty()));
+            // its kind is damaged
+            let error = decode(Slot::FIRST, stored("kind", name)).unwrap_err();
+            assert!(matches!(error.cause(), Cause::CorruptRecord { .. }), "{name}");
         }
     }
 
