@@ -21,7 +21,7 @@ pub(crate) struct Report {
     pub(crate) recovery_ms_p50: Option<u64>,
     pub(crate) recovery_ms_max: Option<u64>,
     /// What was missing to run it.
-    pub(crate) skipped: Option<&'static str>,
+    pub(crate) missing: Option<&'static str>,
     /// Why a run failed.
     pub(crate) failure: Option<String>,
     /// The seeds of the runs begin with this one.
@@ -41,7 +41,7 @@ impl Report {
             verdict: Verdict::default(),
             recovery_ms_p50: None,
             recovery_ms_max: None,
-            skipped: None,
+            missing: None,
             failure: None,
             seed,
             recoveries: Vec::new(),

@@ -65,7 +65,7 @@ impl Series {
         eprint!("{} on {}: {} … ", fault.id, fault.place.name(), fault.what);
         if let Some(missing) = fault.needs.missing().await {
             eprintln!("SKIPPED for want of {missing}");
-            report.skipped = Some(missing);
+            report.missing = Some(missing);
             return;
         }
         let (tally, judged) = self.world(fault).await;

@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 use minibatch::StreamName;
 use minibatch_testkit::history::{Key, Verdict};
 use nix::sys::signal::Signal;
+use rusqlite::Connection;
 
 use super::{Expect, Fault, Need, Place};
 use crate::{
@@ -132,6 +133,12 @@ async fn stopped(world: &mut World) -> Result<Verdict> {
         owner.more(Said::Window, world.random.u64(1..10)).await?;
         pause(millis(world.random.u64(0..4))).await;
         owner.signal(Signal::SIGSTOP)?;
+        while holds_the_file(world)? {
+            // nobody can go on beside it, until it does
+            owner.signal(Signal::SIGCONT)?;
+            pause(millis(1)).await;
+            owner.signal(Signal::SIGSTOP)?;
+        }
         let stopped = now();
         world.recovered(stopped, &heir, Said::Window).await?;
         owner.signal(Signal::SIGCONT)?;
@@ -145,6 +152,17 @@ async fn stopped(world: &mut World) -> Result<Verdict> {
     let verdict = world.drain_and_judge().await?;
     ensure!(verdict.fenced > 0, "no stopped consumer was told that it lost its partition");
     Ok(verdict)
+}
+
+/// Whether whoever was stopped holds the lock of a file in use. Others may for a moment.
+fn holds_the_file(world: &World) -> Result<bool> {
+    let file = world.file();
+    if !file.exists() {
+        return Ok(false);
+    }
+    let database = Connection::open(file)?;
+    database.busy_timeout(millis(500))?;
+    Ok(database.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_err())
 }
 
 /// Starts and ends consumers, some orderly and some not, as long as there are two to six.
