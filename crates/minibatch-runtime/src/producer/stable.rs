@@ -35,7 +35,7 @@ use crate::{Client, retry::until_verdict};
 /// assert_eq!(loader.last_sequence(), 2);
 /// // a source that did not know how far it was may send a batch again
 /// loader.append_batch(2, &lines[2..]).await?;
-/// assert_eq!(words.bounds().await?.tail.get(), 2);
+/// assert_eq!(words.bounds().await?[0].tail.get(), 2);
 /// # Ok(())
 /// # }
 /// ```
