@@ -67,13 +67,15 @@ impl PartitionRow {
         let count = self.floor_count + to_u64(kept, "partition")?;
         Ok(Position { offset: Offset::first_of(self.tail.slot.next()), time: self.tail.time, count })
     }
+}
 
-    /// Takes note of a record appended.
-    pub(crate) fn advance(&self, conn: &Connection, tail: Tail) -> Result<(), Failed> {
+impl Tail {
+    /// Takes note that the partition ends here now.
+    pub(crate) fn keep(&self, conn: &Connection, partition: i64) -> Result<(), Failed> {
         conn.prepare_cached("UPDATE partitions SET head_slot = ?2, head_time = ?3 WHERE id = ?1")?.execute((
-            self.id,
-            tail.slot.to_i64(),
-            tail.time.as_millis(),
+            partition,
+            self.slot.to_i64(),
+            self.time.as_millis(),
         ))?;
         Ok(())
     }

@@ -16,7 +16,7 @@ const INCREMENTAL: i64 = 2;
 
 /// Readable with any SQLite shell of version 3.51.3 or newer; the view is for that.
 ///
-/// Columns that nothing fills yet (`meta`, `last_meta`, `below`, `seen`) have their place, so that programs that do and
+/// Columns that nothing fills yet (`meta`, `last_meta`) have their place, so that programs that do and
 /// programs that do not can share a file.
 const TABLES: &str = "
 CREATE TABLE streams (

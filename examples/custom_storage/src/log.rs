@@ -6,8 +6,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use minibatch_core::{
     Cause, Error, GroupName, Offset, ProducerId, Slot, Timestamp,
-    chunk::{NewChunk, Record, RecordKind, clamp_time},
-    storage::{ChunkLog, LogBounds, Partition, Position, ProducerGrant, ReadLimit, RecordSummary, Trimmed},
+    chunk::{DerivedChunk, NewChunk, Payload, ProducerStamp, Record, RecordKind, clamp_time},
+    storage::{
+        ChunkLog, DerivedAppend, LogBounds, Partition, Position, ProducerGrant, ReadLimit, RecordSummary, Trimmed,
+        UsedNumbers,
+    },
 };
 
 use crate::{CustomStorage, groups::Group, now};
@@ -18,6 +21,8 @@ pub(crate) struct Log {
     records: BTreeMap<Slot, Record>,
     pub(crate) bounds: LogBounds,
     producers: HashMap<ProducerId, Producer>,
+    /// The numbers of derived chunks, trimmed or not.
+    derived: HashMap<ProducerId, UsedNumbers>,
     pub(crate) groups: BTreeMap<GroupName, Group>,
     pub(crate) notes: BTreeMap<(Option<GroupName>, &'static str, String), Bytes>,
     /// The last epoch that a group was given: all groups share the count, so that none is given twice.
@@ -36,6 +41,7 @@ impl Default for Log {
             records: BTreeMap::new(),
             bounds: LogBounds { floor: Slot::ZERO, floor_time: Timestamp::MIN, floor_count: 0, tail: Slot::ZERO },
             producers: HashMap::new(),
+            derived: HashMap::new(),
             groups: BTreeMap::new(),
             notes: BTreeMap::new(),
             last_epoch: 0,
@@ -74,11 +80,28 @@ impl Log {
             };
         }
         known.last_sequence = got;
-        let (slot, time) = (self.bounds.tail.next(), clamp_time(chunk.time, now()));
-        let record = Record { slot, kind: RecordKind::Data, producer: chunk.producer, time, payload: chunk.payload };
-        self.records.insert(slot, record);
+        Ok(self.push(chunk.producer, chunk.time, chunk.payload))
+    }
+
+    fn append_derived(&mut self, chunk: DerivedChunk) -> DerivedAppend {
+        let used = self.derived.entry(chunk.id.clone()).or_default();
+        if used.contains(chunk.number) {
+            let stamp = chunk.stamp();
+            return match self.records.values().find(|record| record.producer == stamp) {
+                Some(record) => DerivedAppend { slot: record.slot, differs: record.payload != chunk.payload },
+                None => DerivedAppend { slot: self.bounds.floor.previous(), differs: false },
+            };
+        }
+        used.insert(chunk.number, chunk.below);
+        let slot = self.push(chunk.stamp(), chunk.time, chunk.payload);
+        DerivedAppend { slot, differs: false }
+    }
+
+    fn push(&mut self, producer: ProducerStamp, time: Timestamp, payload: Payload) -> Slot {
+        let (slot, time) = (self.bounds.tail.next(), clamp_time(time, now()));
+        self.records.insert(slot, Record { slot, kind: RecordKind::Data, producer, time, payload });
         self.bounds.tail = slot;
-        Ok(slot)
+        slot
     }
 
     fn read(&self, from: Slot, limit: ReadLimit) -> Result<Vec<Record>, Error> {
@@ -127,6 +150,18 @@ impl ChunkLog for CustomStorage {
         let slot = self.state().partition(partition)?.append(chunk)?;
         self.appended.notify_waiters();
         Ok(slot)
+    }
+
+    async fn append_derived(
+        &self,
+        partition: &Partition,
+        chunks: Vec<DerivedChunk>,
+    ) -> Result<Vec<DerivedAppend>, Error> {
+        let mut state = self.state();
+        let log = state.partition(partition)?;
+        let appended = chunks.into_iter().map(|chunk| log.append_derived(chunk)).collect();
+        self.appended.notify_waiters();
+        Ok(appended)
     }
 
     async fn read(&self, partition: &Partition, from: Slot, limit: ReadLimit) -> Result<Vec<Record>, Error> {

@@ -1,6 +1,9 @@
 //! Buffered messages as bytes: a slot, its time and its runs, each as the difference to the one before, in LEB128.
 
-use crate::{BufferedSlot, Offset, Slot, Timestamp};
+use crate::{
+    BufferedSlot, Offset, Slot, Timestamp,
+    leb128::{read, write},
+};
 
 pub(super) fn encode(slots: &[BufferedSlot]) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -42,27 +45,6 @@ pub(super) fn decode(mut bytes: &[u8]) -> Option<Vec<BufferedSlot>> {
         (slot_before, time_before) = (slot, time);
     }
     Some(slots)
-}
-
-pub(super) fn write(bytes: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        bytes.push((number & 0x7F) as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push((number & 0x7F) as u8);
-}
-
-pub(super) fn read(bytes: &mut &[u8]) -> Option<u64> {
-    let mut number = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let (&byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        number |= u64::from(byte & 0x7F).checked_shl(shift)?;
-        if byte & 0x80 == 0 {
-            return Some(number);
-        }
-    }
-    None
 }
 
 #[cfg(test)]

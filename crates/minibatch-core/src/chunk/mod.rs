@@ -15,4 +15,4 @@ pub(crate) use element::{DOCUMENT, check_depth, decode_document, value_len};
 pub use encode::{CHUNK_MAX_MESSAGES, CHUNK_TARGET_BYTES, ChunkBuilder, Encoded, Extras, MESSAGE_MAX_BYTES};
 pub use open::Chunk;
 pub use payload::{Codec, Payload};
-pub use record::{NewChunk, ProducerStamp, Record, RecordKind, clamp_time};
+pub use record::{DerivedChunk, NewChunk, ProducerStamp, Record, RecordKind, clamp_time};

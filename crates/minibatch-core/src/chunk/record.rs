@@ -10,9 +10,9 @@ use crate::{Cause, Error, ProducerId, Slot, Timestamp, storage::RecordSummary};
 pub struct ProducerStamp {
     /// The producer.
     pub id: ProducerId,
-    /// How often this id had been registered: the newest fences the others.
+    /// How often this id had been registered: the newest fences the others. 0 for a [`DerivedChunk`].
     pub epoch: u64,
-    /// The producer's own count of its chunks in this partition: 1, 2, 3, …
+    /// The producer's own count of its chunks in this partition: 1, 2, 3, … For a [`DerivedChunk`] its number.
     pub sequence: u64,
 }
 
@@ -25,6 +25,31 @@ pub struct NewChunk {
     pub time: Timestamp,
     /// The messages.
     pub payload: Payload,
+}
+
+/// An append that follows from something else, as a window's output does: whoever works that out again has the same id and
+/// number, in whatever order, and only the first one is appended.
+#[derive(Clone, Debug)]
+pub struct DerivedChunk {
+    /// What it follows from. Ids of [registered producers](crate::storage::ChunkLog::register_producer) are others:
+    /// [`ProducerId::reserved`] makes one that they cannot have.
+    pub id: ProducerId,
+    /// Which of the appends that follow from it this is: any number below 2^63, in any order.
+    pub number: u64,
+    /// No lower number will be new any more: what was kept to know them by can be forgotten.
+    pub below: u64,
+    /// The writer's clock.
+    pub time: Timestamp,
+    /// The messages.
+    pub payload: Payload,
+}
+
+impl DerivedChunk {
+    /// The stamp of its record: no registration ever has epoch 0.
+    #[must_use]
+    pub fn stamp(&self) -> ProducerStamp {
+        ProducerStamp { id: self.id.clone(), epoch: 0, sequence: self.number }
+    }
 }
 
 /// What kind of record fills a slot.

@@ -6,12 +6,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{
-    Acquired, ChunkLog, Commit, Fence, GroupState, GroupStore, LogBounds, Note, NotePlace, NoteStore, Partition,
-    PieceId, ProducerGrant, ReadLimit, RecordSummary, Start, StreamInfo, StreamStore, Trimmed,
+    Acquired, ChunkLog, Commit, DerivedAppend, Fence, GroupState, GroupStore, LogBounds, Note, NotePlace, NoteStore,
+    Partition, PieceId, ProducerGrant, ReadLimit, RecordSummary, Start, StreamInfo, StreamStore, Trimmed,
 };
 use crate::{
     Error, GroupName, MemberId, ProducerId, Slot, StreamName, Timestamp,
-    chunk::{NewChunk, Record},
+    chunk::{DerivedChunk, NewChunk, Record},
 };
 
 macro_rules! forward {
@@ -48,6 +48,13 @@ macro_rules! forward {
             }
             async fn append(&self, partition: &Partition, chunk: NewChunk) -> Result<Slot, Error> {
                 (**self).append(partition, chunk).await
+            }
+            async fn append_derived(
+                &self,
+                partition: &Partition,
+                chunks: Vec<DerivedChunk>,
+            ) -> Result<Vec<DerivedAppend>, Error> {
+                (**self).append_derived(partition, chunks).await
             }
             async fn read(&self, partition: &Partition, from: Slot, limit: ReadLimit) -> Result<Vec<Record>, Error> {
                 (**self).read(partition, from, limit).await

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{Partition, Position};
 use crate::{
     Error, Offset, ProducerId, Slot, Timestamp,
-    chunk::{NewChunk, Record, RecordKind},
+    chunk::{DerivedChunk, NewChunk, Record, RecordKind},
 };
 
 /// What registering a producer gives.
@@ -17,6 +17,15 @@ pub struct ProducerGrant {
     pub epoch: u64,
     /// The sequence of the producer's next chunk.
     pub next_sequence: u64,
+}
+
+/// What a derived append came to: what stands under its number now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DerivedAppend {
+    /// Where it is; of a record that was trimmed since, a slot below the floor.
+    pub slot: Slot,
+    /// True where another payload was first: this one is nowhere. Of a record that was trimmed nobody can tell: false.
+    pub differs: bool,
 }
 
 /// How much to read at once, at least one record.
@@ -107,14 +116,18 @@ pub struct Trimmed {
 /// 15. `survey` returns what `read` would, without the messages, and at most `limit` records (at least one when there is
 ///     one); whether payloads are sound it does not look.
 /// 16. `floor_count` and the messages of the records from the floor on are all that were ever appended.
+/// 17. *First write wins*: of the derived chunks of one id and number the first is appended, and stands for ever, also
+///     after it was trimmed, whatever the others hold and however late they come. Below the greatest `below` that came with
+///     the id, a number may count as used that never was. The chunks of one call are appended in their order; an error
+///     leaves some of them appended, from the first on.
 ///
 /// # Errors
 /// Besides those named, [`Retry`](crate::ErrorKind::Retry) without a verdict, and
 /// [`StreamDropped`](crate::Cause::StreamDropped).
 ///
 /// # Cancel safety
-/// A dropped `append` may still have appended: append the same chunk again (clause 2). The others change nothing that a
-/// second call would not.
+/// A dropped `append` may still have appended: append the same chunk again (clause 2). The others, `append_derived` too,
+/// change nothing that a second call would not.
 #[async_trait]
 pub trait ChunkLog: fmt::Debug + Send + Sync + 'static {
     /// Registers a producer, fencing earlier registrations of the same id.
@@ -122,6 +135,13 @@ pub trait ChunkLog: fmt::Debug + Send + Sync + 'static {
 
     /// Appends one chunk; returns its slot once it is durable.
     async fn append(&self, partition: &Partition, chunk: NewChunk) -> Result<Slot, Error>;
+
+    /// Appends chunks that may have been appended before; returns what stands of each once that is durable.
+    async fn append_derived(
+        &self,
+        partition: &Partition,
+        chunks: Vec<DerivedChunk>,
+    ) -> Result<Vec<DerivedAppend>, Error>;
 
     /// Reads records from `from` on.
     async fn read(&self, partition: &Partition, from: Slot, limit: ReadLimit) -> Result<Vec<Record>, Error>;

@@ -21,15 +21,17 @@ mod groups;
 mod log;
 mod notes;
 mod streams;
+mod used;
 
 use std::fmt;
 
 pub use commit::{Commit, CommitVerdict, Counters, Fence};
 pub use effect::{Effect, SqlValue};
 pub use groups::{Acquired, GroupState, GroupStore, PieceId, Position, Start};
-pub use log::{ChunkLog, LogBounds, ProducerGrant, ReadLimit, RecordSummary, Trimmed};
+pub use log::{ChunkLog, DerivedAppend, LogBounds, ProducerGrant, ReadLimit, RecordSummary, Trimmed};
 pub use notes::{NOTE_MAX_BYTES, Note, NotePlace, NoteStore};
 pub use streams::{Generation, Incarnation, Partition, StreamInfo, StreamStore};
+pub use used::UsedNumbers;
 
 /// Everything that the runtime needs of a storage. Implemented for whatever has the four parts.
 pub trait Storage: StreamStore + ChunkLog + GroupStore + NoteStore {}

@@ -1,13 +1,15 @@
 //! The log of a partition: the trait over the plain model.
 
+mod derived;
 mod producers;
 mod records;
 
 use async_trait::async_trait;
+use derived::Derived;
 use minibatch_core::{
-    Error, ProducerId, Slot,
-    chunk::{NewChunk, Record, clamp_time},
-    storage::{ChunkLog, LogBounds, Partition, ProducerGrant, ReadLimit, RecordSummary, Trimmed},
+    Error, ProducerId, Slot, Timestamp,
+    chunk::{DerivedChunk, NewChunk, Payload, ProducerStamp, Record, clamp_time},
+    storage::{ChunkLog, DerivedAppend, LogBounds, Partition, ProducerGrant, ReadLimit, RecordSummary, Trimmed},
 };
 use producers::{Producers, Verdict};
 use records::Records;
@@ -20,22 +22,37 @@ use crate::storage::MemoryStorage;
 pub(crate) struct Log {
     pub(crate) records: Records,
     producers: Producers,
+    derived: Derived,
     /// The tail, for those who wait. Closed when the stream is dropped.
     tail: watch::Sender<Slot>,
 }
 
 impl Log {
-    fn append(&mut self, chunk: NewChunk, now: minibatch_core::Timestamp) -> Result<Slot, Error> {
+    fn append(&mut self, chunk: NewChunk, now: Timestamp) -> Result<Slot, Error> {
         match self.producers.judge(&chunk, &self.records)? {
             Verdict::Known(slot) => Ok(slot),
             Verdict::New => {
                 let time = clamp_time(chunk.time, now);
-                let slot = self.records.push(chunk.producer.clone(), time, chunk.payload)?;
+                let slot = self.push(chunk.producer.clone(), time, chunk.payload)?;
                 self.producers.wrote(&chunk.producer, slot);
-                self.tail.send_replace(slot);
                 Ok(slot)
             }
         }
+    }
+
+    fn append_derived(&mut self, chunk: &DerivedChunk, now: Timestamp) -> Result<DerivedAppend, Error> {
+        if let Some(standing) = self.derived.standing(chunk, &self.records) {
+            return Ok(standing);
+        }
+        let slot = self.push(chunk.stamp(), clamp_time(chunk.time, now), chunk.payload.clone())?;
+        self.derived.wrote(chunk, slot);
+        Ok(DerivedAppend { slot, differs: false })
+    }
+
+    fn push(&mut self, producer: ProducerStamp, time: Timestamp, payload: Payload) -> Result<Slot, Error> {
+        let slot = self.records.push(producer, time, payload)?;
+        self.tail.send_replace(slot);
+        Ok(slot)
     }
 
     /// Deletes what lies below a slot, the last record excepted.
@@ -43,7 +60,10 @@ impl Log {
         let floor = self.records.raise_floor(needed);
         let mut deleted = 0;
         while let Some(record) = self.records.pop_below(floor) {
-            self.producers.forget_oldest(&record.producer.id);
+            match record.producer {
+                ProducerStamp { id, epoch: 0, sequence } => self.derived.trimmed(&id, sequence),
+                ProducerStamp { id, .. } => self.producers.forget_oldest(&id),
+            }
             deleted += 1;
         }
         Trimmed { floor, deleted }
@@ -62,6 +82,18 @@ impl ChunkLog for MemoryStorage {
         let mut state = self.state();
         let append = |error: Error| error.during("append");
         state.streams.partition(partition).map_err(append)?.log.append(chunk, self.time().now()).map_err(append)
+    }
+
+    async fn append_derived(
+        &self,
+        partition: &Partition,
+        chunks: Vec<DerivedChunk>,
+    ) -> Result<Vec<DerivedAppend>, Error> {
+        let mut state = self.state();
+        let append = |error: Error| error.during("append derived");
+        let log = &mut state.streams.partition(partition).map_err(append)?.log;
+        let now = self.time().now();
+        chunks.iter().map(|chunk| log.append_derived(chunk, now).map_err(append)).collect()
     }
 
     async fn read(&self, partition: &Partition, from: Slot, limit: ReadLimit) -> Result<Vec<Record>, Error> {

@@ -1,9 +1,11 @@
 //! Appending: put a chunk into the next slot, and find out what became of it whenever that is not plain.
 
+use bson::RawDocumentBuf;
 use minibatch_core::{Cause, Error, Slot, chunk::NewChunk, storage::Partition};
 
 use super::{
     chunk,
+    derived::TrimmedNumbers,
     holes::TOMBSTONE,
     numbers::Producers,
     producers::Verdict,
@@ -21,13 +23,14 @@ use crate::{
 pub(crate) struct Appending {
     pub(super) slots: Slots,
     pub(super) producers: Producers,
+    pub(super) derived: Option<TrimmedNumbers>,
 }
 
 /// Ids that control records are written under, with their slot for a number.
 const CONTROL_IDS: [&str; 2] = [TOMBSTONE, "~punct"];
 
 /// What one insert came to.
-enum Attempt {
+pub(super) enum Attempt {
     /// It stands, in this slot.
     Appended(Slot),
     /// Somebody else has the slot.
@@ -140,6 +143,16 @@ impl Client {
         let mut producer = chunk.producer.clone();
         producer.sequence = stored;
         let document = chunk::encode(partition, place.slot, &producer, chunk.time, &chunk.payload)?;
+        self.insert_at(partition, place, document).await
+    }
+
+    /// Puts the document of a record into a place.
+    pub(super) async fn insert_at(
+        &self,
+        partition: &Partition,
+        place: Place,
+        document: RawDocumentBuf,
+    ) -> Result<Attempt, Error> {
         match self.database().insert(Collection::Chunks, document).await {
             Ok(()) => {
                 let in_time = place.is_good(self.clock().elapsed());

@@ -1,10 +1,10 @@
 //! A chunk as a document, written and read as bytes: its messages are copied and never looked at.
 
-use bson::{DateTime, RawBsonRef, RawDocument, RawDocumentBuf, rawdoc, spec::ElementType};
+use bson::{DateTime, RawBsonRef, RawDocument, RawDocumentBuf, raw::cstr, rawdoc, spec::ElementType};
 use bytes::Bytes;
 use minibatch_core::{
     Cause, Error, ProducerId, Slot, Timestamp,
-    chunk::{Payload, ProducerStamp, Record, RecordKind, clamp_time},
+    chunk::{DerivedChunk, Payload, ProducerStamp, Record, RecordKind, clamp_time},
     storage::Partition,
 };
 
@@ -18,7 +18,24 @@ pub(super) fn encode(
     time: Timestamp,
     payload: &Payload,
 ) -> Result<RawDocumentBuf, Error> {
-    let head = rawdoc! {
+    append_array(head(partition, slot, producer, time, payload)?, "data", payload.bytes())
+}
+
+/// The document of a derived chunk.
+pub(super) fn encode_derived(partition: &Partition, slot: Slot, chunk: &DerivedChunk) -> Result<RawDocumentBuf, Error> {
+    let mut head = head(partition, slot, &chunk.stamp(), chunk.time, &chunk.payload)?;
+    head.append(cstr!("below"), signed(chunk.below)?);
+    append_array(head, "data", chunk.payload.bytes())
+}
+
+fn head(
+    partition: &Partition,
+    slot: Slot,
+    producer: &ProducerStamp,
+    time: Timestamp,
+    payload: &Payload,
+) -> Result<RawDocumentBuf, Error> {
+    Ok(rawdoc! {
         "_id": random::object_id(),
         "s": partition.stream.as_str(),
         "p": i64::from(partition.index),
@@ -34,8 +51,7 @@ pub(super) fn encode(
         "codec": payload.codec().name(),
         "crc": i64::from(payload.crc()),
         "bytes": i64::try_from(payload.bytes().len()).unwrap_or(i64::MAX),
-    };
-    append_array(head, "data", payload.bytes())
+    })
 }
 
 /// Appends an array that is given as bytes, which need not be text that bson's own types would take.

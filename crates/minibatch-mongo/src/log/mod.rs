@@ -2,6 +2,7 @@
 
 mod append;
 mod chunk;
+mod derived;
 mod holes;
 mod numbers;
 mod producers;
@@ -17,8 +18,8 @@ mod wait;
 use async_trait::async_trait;
 use minibatch_core::{
     Error, ProducerId, Slot,
-    chunk::{NewChunk, Record},
-    storage::{ChunkLog, LogBounds, Partition, ProducerGrant, ReadLimit, RecordSummary, Trimmed},
+    chunk::{DerivedChunk, NewChunk, Record},
+    storage::{ChunkLog, DerivedAppend, LogBounds, Partition, ProducerGrant, ReadLimit, RecordSummary, Trimmed},
 };
 
 pub(crate) use self::{
@@ -39,6 +40,14 @@ impl ChunkLog for MongoStorage {
 
     async fn append(&self, partition: &Partition, chunk: NewChunk) -> Result<Slot, Error> {
         self.client.append(partition, chunk).await.map_err(|error| error.during("append"))
+    }
+
+    async fn append_derived(
+        &self,
+        partition: &Partition,
+        chunks: Vec<DerivedChunk>,
+    ) -> Result<Vec<DerivedAppend>, Error> {
+        self.client.append_derived(partition, &chunks).await.map_err(|error| error.during("append derived"))
     }
 
     async fn read(&self, partition: &Partition, from: Slot, limit: ReadLimit) -> Result<Vec<Record>, Error> {

@@ -10,9 +10,9 @@ use std::{
 
 use bson::{DateTime, RawDocument};
 use minibatch_core::{
-    Cause, Error, Offset, Slot, Timestamp,
+    Cause, Error, Offset, ProducerId, Slot, Timestamp,
     chunk::RecordKind,
-    storage::{Partition, Trimmed},
+    storage::{Partition, Trimmed, UsedNumbers},
 };
 
 use super::chunk;
@@ -63,6 +63,8 @@ struct Fold {
     messages: i64,
     /// Of each producer its last epoch and number.
     producers: BTreeMap<String, (u64, u64)>,
+    /// Of each id of derived chunks the numbers.
+    derived: BTreeMap<String, UsedNumbers>,
 }
 
 impl Fold {
@@ -79,7 +81,13 @@ impl Fold {
         let kind = document.get_str("kind").map_err(|_| damaged())?;
         self.records += 1;
         self.messages += document.get_i64("n").unwrap_or(0);
-        if kind == RecordKind::Data.name() {
+        if kind != RecordKind::Data.name() {
+            return Ok(());
+        }
+        if let (0, number) = written {
+            let below = unsigned("below").ok_or_else(damaged)?;
+            self.derived.entry(producer.to_owned()).or_default().insert(number, below);
+        } else {
             let last = self.producers.entry(producer.to_owned()).or_default();
             if written.1 > last.1 {
                 *last = written;
@@ -89,7 +97,7 @@ impl Fold {
     }
 }
 
-const FOLDED: &[&str] = &["slot", "kind", "n", "pid", "pe", "ps", "ts", "sts"];
+const FOLDED: &[&str] = &["slot", "kind", "n", "pid", "pe", "ps", "below", "ts", "sts"];
 
 impl Client {
     pub(super) async fn trim(&self, partition: &Partition, cut: Slot) -> Result<Trimmed, Error> {
@@ -131,6 +139,9 @@ impl Client {
         for (producer, (epoch, sequence)) in &fold.producers {
             self.fold(partition, producer, *epoch, *sequence).await?;
         }
+        for (id, numbers) in &fold.derived {
+            self.fold_derived(partition, &ProducerId::stored(id), numbers).await?;
+        }
         // exactly from that floor on was folded, and no group has come since the groups were listed
         let unchanged = Filter::of(partition).eq("floor_slot", old.floor.to_i64()).eq("groups", old.groups);
         let update = Update::set("floor_slot", target.to_i64())
@@ -150,7 +161,8 @@ impl Client {
         old: PartitionDocument,
         target: Slot,
     ) -> Result<Option<Fold>, Error> {
-        let mut fold = Fold { time: old.floor_time, records: 0, messages: 0, producers: BTreeMap::new() };
+        let (producers, derived) = (BTreeMap::new(), BTreeMap::new());
+        let mut fold = Fold { time: old.floor_time, records: 0, messages: 0, producers, derived };
         let mut next = old.floor.max(Slot::FIRST);
         while next <= target {
             let filter = Filter::of(partition)

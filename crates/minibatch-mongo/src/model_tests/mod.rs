@@ -3,6 +3,7 @@
 
 mod commits;
 mod conformance;
+mod derived;
 mod gaps;
 mod invariants;
 mod mutants;

@@ -50,24 +50,32 @@ impl Clock for VirtualClock {
 
 /// One client of a server, and its connection.
 pub(super) fn client(server: &Arc<Server>, faults: Faults, seed: u64) -> (MongoStorage, Arc<Connection>) {
-    World { server: Arc::clone(server), mutant: None }.client(faults, seed)
+    World { server: Arc::clone(server), mutant: None, options: MongoOptions::default() }.client(faults, seed)
 }
 
 /// A server and what is wrong with it or with its clients, if anything is.
 pub(super) struct World {
     pub(super) server: Arc<Server>,
     mutant: Option<Mutant>,
+    options: MongoOptions,
 }
 
 impl World {
     pub(super) fn new(mutant: Option<Mutant>) -> Self {
-        Self { server: Server::with_rules(mutant.map_or_else(Rules::default, Mutant::rules)), mutant }
+        let server = Server::with_rules(mutant.map_or_else(Rules::default, Mutant::rules));
+        Self { server, mutant, options: MongoOptions::default() }
+    }
+
+    /// Trimmers that wait so long before they delete.
+    pub(super) fn with_grace(mut self, grace: Duration) -> Self {
+        self.options = self.options.with_trim_grace(grace);
+        self
     }
 
     /// One client, and its connection.
     pub(super) fn client(&self, faults: Faults, seed: u64) -> (MongoStorage, Arc<Connection>) {
         let connection = self.server.connect(faults, seed);
-        let mut options = MongoOptions::default();
+        let mut options = self.options.clone();
         let mut clock: Arc<dyn Clock> = Arc::new(VirtualClock(Instant::now()));
         let connected: Arc<Connection> = Arc::clone(&connection);
         let mut database: Arc<dyn Database> = connected;

@@ -9,10 +9,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use minibatch_core::{
     GroupName, MemberId, ProducerId, Result, Slot, StreamName, Timestamp,
-    chunk::{NewChunk, Record},
+    chunk::{DerivedChunk, NewChunk, Record},
     storage::{
-        Acquired, ChunkLog, Commit, Fence, GroupState, GroupStore, LogBounds, Note, NotePlace, NoteStore, Partition,
-        PieceId, ProducerGrant, ReadLimit, RecordSummary, Start, StreamInfo, StreamStore, Trimmed,
+        Acquired, ChunkLog, Commit, DerivedAppend, Fence, GroupState, GroupStore, LogBounds, Note, NotePlace,
+        NoteStore, Partition, PieceId, ProducerGrant, ReadLimit, RecordSummary, Start, StreamInfo, StreamStore,
+        Trimmed,
     },
 };
 use minibatch_memory::MemoryStorage;
@@ -83,6 +84,9 @@ impl ChunkLog for Liar {
     }
     async fn append(&self, partition: &Partition, chunk: NewChunk) -> Result<Slot> {
         self.storage.append(partition, chunk).await
+    }
+    async fn append_derived(&self, partition: &Partition, chunks: Vec<DerivedChunk>) -> Result<Vec<DerivedAppend>> {
+        self.storage.append_derived(partition, chunks).await
     }
     async fn read(&self, partition: &Partition, from: Slot, limit: ReadLimit) -> Result<Vec<Record>> {
         self.storage.read(partition, from, limit).await

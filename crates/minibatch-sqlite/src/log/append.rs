@@ -1,12 +1,15 @@
 //! Appending: the slot after the last, inside the transaction.
 
 use minibatch_core::{
-    Slot,
-    chunk::{NewChunk, RecordKind, clamp_time},
-    storage::Partition,
+    ProducerId, Slot, Timestamp,
+    chunk::{DerivedChunk, NewChunk, Payload, ProducerStamp, RecordKind, clamp_time},
+    storage::{DerivedAppend, Partition},
 };
 
-use super::producers::{Producer, Verdict, not_granted};
+use super::{
+    derived::Writer,
+    producers::{Producer, Verdict, not_granted},
+};
 use crate::{
     clock::{Wall, stamp},
     error::Failed,
@@ -24,28 +27,78 @@ pub(super) fn append(tx: &Tx<'_>, partition: Partition, chunk: &NewChunk, wall: 
         Verdict::Trimmed => return Ok(row.floor.previous()),
         Verdict::New => {}
     }
-    let slot = Slot::new(row.tail.slot.get() + 1)?;
+    let ProducerStamp { epoch, sequence, .. } = chunk.producer;
+    let new = New { producer: producer.id, epoch, sequence, time: chunk.time, payload: &chunk.payload };
+    let tail = push(tx, row.id, row.tail, &new, wall)?;
+    tx.tell(|news| news.push(partition, End::At(tail.slot)));
+    Ok(tail.slot)
+}
+
+pub(super) fn append_derived(
+    tx: &Tx<'_>,
+    partition: Partition,
+    chunks: &[DerivedChunk],
+    wall: &Wall,
+) -> Result<Vec<DerivedAppend>, Failed> {
+    let row = PartitionRow::find(tx, &partition)?;
+    let mut tail = row.tail;
+    let mut appended = Vec::with_capacity(chunks.len());
+    // mostly all are of one
+    let mut writer: Option<(&ProducerId, Writer)> = None;
+    for chunk in chunks {
+        let writer = match &mut writer {
+            Some((id, writer)) if *id == &chunk.id => writer,
+            other => &mut other.insert((&chunk.id, Writer::find_or_insert(tx, row.id, &chunk.id)?)).1,
+        };
+        appended.push(match writer.standing(tx, chunk, row.floor)? {
+            Some(standing) => standing,
+            None => {
+                let (time, payload) = (chunk.time, &chunk.payload);
+                let new = New { producer: writer.id, epoch: 0, sequence: chunk.number, time, payload };
+                tail = push(tx, row.id, tail, &new, wall)?;
+                writer.raise(tx, chunk.below)?;
+                DerivedAppend { slot: tail.slot, differs: false }
+            }
+        });
+    }
+    if tail.slot > row.tail.slot {
+        tx.tell(|news| news.push(partition, End::At(tail.slot)));
+    }
+    Ok(appended)
+}
+
+/// A record to be.
+struct New<'a> {
+    producer: i64,
+    epoch: u64,
+    sequence: u64,
+    time: Timestamp,
+    payload: &'a Payload,
+}
+
+/// Fills the slot after the tail; returns the tail then.
+fn push(tx: &Tx<'_>, partition: i64, tail: Tail, new: &New<'_>, wall: &Wall) -> Result<Tail, Failed> {
+    let slot = Slot::new(tail.slot.get() + 1)?;
     // the running maximum is stored: each record then bears its append time
-    let time = clamp_time(chunk.time, stamp(tx.now, row.tail.time)).max(row.tail.time);
-    let payload = &chunk.payload;
+    let time = clamp_time(new.time, stamp(tx.now, tail.time)).max(tail.time);
     tx.prepare_cached(
         "INSERT INTO chunks (id, kind, n, producer, pe, ps, ts, codec, crc, data)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?
     .execute((
-        record_id(row.id, slot),
+        record_id(partition, slot),
         RecordKind::Data.name(),
-        payload.count(),
-        producer.id,
-        to_i64(chunk.producer.epoch)?,
-        to_i64(chunk.producer.sequence)?,
+        new.payload.count(),
+        new.producer,
+        to_i64(new.epoch)?,
+        to_i64(new.sequence)?,
         time.as_millis(),
-        payload.codec().name(),
-        payload.crc(),
-        &payload.bytes()[..],
+        new.payload.codec().name(),
+        new.payload.crc(),
+        &new.payload.bytes()[..],
     ))?;
-    row.advance(tx, Tail { slot, time })?;
+    let tail = Tail { slot, time };
+    tail.keep(tx, partition)?;
     wall.saw(time);
-    tx.tell(|news| news.push(partition, End::At(slot)));
-    Ok(slot)
+    Ok(tail)
 }

@@ -1,6 +1,7 @@
 //! The log of a partition.
 
 mod append;
+mod derived;
 mod producers;
 mod read;
 pub(crate) mod space;
@@ -10,8 +11,8 @@ mod trim;
 use async_trait::async_trait;
 use minibatch_core::{
     Error, ProducerId, Slot,
-    chunk::{NewChunk, Record},
-    storage::{ChunkLog, LogBounds, Partition, ProducerGrant, ReadLimit, RecordSummary, Trimmed},
+    chunk::{DerivedChunk, NewChunk, Record},
+    storage::{ChunkLog, DerivedAppend, LogBounds, Partition, ProducerGrant, ReadLimit, RecordSummary, Trimmed},
 };
 use std::sync::Arc;
 
@@ -27,6 +28,15 @@ impl ChunkLog for SqliteStorage {
     async fn append(&self, partition: &Partition, chunk: NewChunk) -> Result<Slot, Error> {
         let (partition, wall) = (partition.clone(), Arc::clone(self.wall()));
         self.writer().run("append", move |tx| append::append(tx, partition, &chunk, &wall)).await
+    }
+
+    async fn append_derived(
+        &self,
+        partition: &Partition,
+        chunks: Vec<DerivedChunk>,
+    ) -> Result<Vec<DerivedAppend>, Error> {
+        let (partition, wall) = (partition.clone(), Arc::clone(self.wall()));
+        self.writer().run("append derived", move |tx| append::append_derived(tx, partition, &chunks, &wall)).await
     }
 
     async fn read(&self, partition: &Partition, from: Slot, limit: ReadLimit) -> Result<Vec<Record>, Error> {

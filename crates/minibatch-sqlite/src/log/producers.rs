@@ -2,7 +2,7 @@
 
 use minibatch_core::{
     Cause, Error, ProducerId, Slot,
-    chunk::NewChunk,
+    chunk::{NewChunk, Payload},
     storage::{Partition, ProducerGrant},
 };
 use rusqlite::{Connection, OptionalExtension};
@@ -35,8 +35,8 @@ pub(super) enum Verdict {
 }
 
 /// What is compared of a record to tell whether an append repeats it.
-struct Written {
-    record_id: i64,
+pub(super) struct Written {
+    pub(super) record_id: i64,
     epoch: u64,
     messages: u32,
     crc: u32,
@@ -87,23 +87,26 @@ impl Producer {
                 false => Err(Cause::out_of_order_sequence(expected, sequence).into()),
             };
         }
-        match self.written(conn, sequence)? {
+        match Written::find(conn, self.id, sequence)? {
             // a newer registration has used the sequence, whatever it wrote
             Some(record) if record.epoch > epoch => Err(Cause::fenced(epoch).into()),
-            Some(record) if record.is(chunk) => Ok(Verdict::Known(slot_of(record.record_id)?)),
+            Some(record) if record.holds(&chunk.payload) => Ok(Verdict::Known(slot_of(record.record_id)?)),
             Some(_) if fenced => Err(Cause::fenced(epoch).into()),
             Some(_) => Err(Cause::sequence_conflict(sequence).into()),
             None if self.trimmed.0 > epoch => Err(Cause::fenced(epoch).into()),
             None => Ok(Verdict::Trimmed),
         }
     }
+}
 
-    fn written(&self, conn: &Connection, sequence: u64) -> Result<Option<Written>, Failed> {
+impl Written {
+    /// What a producer wrote under that number.
+    pub(super) fn find(conn: &Connection, producer: i64, sequence: u64) -> Result<Option<Self>, Failed> {
         let found = conn
             .prepare_cached("SELECT id, pe, n, crc, codec, length(data) FROM chunks WHERE producer = ?1 AND ps = ?2")?
-            .query_row((self.id, to_i64(sequence)?), |row| {
+            .query_row((producer, to_i64(sequence)?), |row| {
                 let epoch: i64 = row.get(1)?;
-                let record = Written {
+                let record = Self {
                     record_id: row.get(0)?,
                     epoch: 0,
                     messages: row.get(2)?,
@@ -114,13 +117,11 @@ impl Producer {
                 Ok((epoch, record))
             })
             .optional()?;
-        found.map(|(epoch, record)| Ok(Written { epoch: to_u64(epoch, "record")?, ..record })).transpose()
+        found.map(|(epoch, record)| Ok(Self { epoch: to_u64(epoch, "record")?, ..record })).transpose()
     }
-}
 
-impl Written {
-    fn is(&self, chunk: &NewChunk) -> bool {
-        let payload = &chunk.payload;
+    /// Whether it holds this payload, by counts and checksum.
+    pub(super) fn holds(&self, payload: &Payload) -> bool {
         self.crc == payload.crc()
             && self.messages == payload.count()
             && usize::try_from(self.bytes) == Ok(payload.bytes().len())

@@ -8,7 +8,7 @@ use minibatch_core::{
 };
 use rusqlite::OptionalExtension;
 
-use super::space;
+use super::{derived, space};
 use crate::{
     error::Failed,
     keys::{record_id, slot_of, to_offset},
@@ -66,14 +66,19 @@ fn raise(tx: &Tx<'_>, row: &PartitionRow, floor: Slot, messages: i64) -> Result<
 /// Keeps in the producers' rows what the records to be deleted say of them; returns how many messages those hold.
 fn fold_producers(tx: &Tx<'_>, first: i64, end: i64) -> Result<i64, Failed> {
     let mut last = HashMap::<i64, (i64, i64)>::new();
+    let mut derived = HashMap::<i64, Vec<i64>>::new();
     let mut messages = 0;
     let mut select = tx.prepare_cached("SELECT producer, pe, ps, n FROM chunks WHERE id >= ?1 AND id <= ?2")?;
     let mut rows = select.query((first, end))?;
     while let Some(row) = rows.next()? {
-        let (epoch, sequence): (i64, i64) = (row.get(1)?, row.get(2)?);
-        let known = last.entry(row.get(0)?).or_default();
-        if sequence > known.1 {
-            *known = (epoch, sequence);
+        let (producer, epoch, sequence): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        if epoch == 0 {
+            derived.entry(producer).or_default().push(sequence);
+        } else {
+            let known = last.entry(producer).or_default();
+            if sequence > known.1 {
+                *known = (epoch, sequence);
+            }
         }
         messages += row.get::<_, i64>(3)?;
     }
@@ -81,6 +86,9 @@ fn fold_producers(tx: &Tx<'_>, first: i64, end: i64) -> Result<i64, Failed> {
         tx.prepare_cached("UPDATE producers SET last_pe = ?2, last_ps = ?3 WHERE id = ?1 AND last_ps < ?3")?;
     for (producer, (epoch, sequence)) in last {
         update.execute((producer, epoch, sequence))?;
+    }
+    for (producer, numbers) in derived {
+        derived::fold(tx, producer, &numbers)?;
     }
     Ok(messages)
 }

@@ -6,10 +6,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use minibatch_core::{
     Cause, Error, ErrorKind, GroupName, MemberId, ProducerId, Slot, StreamName, Timestamp,
-    chunk::{NewChunk, Record},
+    chunk::{DerivedChunk, NewChunk, Record},
     storage::{
-        Acquired, ChunkLog, Commit, Fence, GroupState, GroupStore, LogBounds, Note, NotePlace, NoteStore, Partition,
-        PieceId, ProducerGrant, ReadLimit, RecordSummary, Start, Storage, StreamInfo, StreamStore, Trimmed,
+        Acquired, ChunkLog, Commit, DerivedAppend, Fence, GroupState, GroupStore, LogBounds, Note, NotePlace,
+        NoteStore, Partition, PieceId, ProducerGrant, ReadLimit, RecordSummary, Start, Storage, StreamInfo,
+        StreamStore, Trimmed,
     },
 };
 use tokio::time::timeout_at;
@@ -84,6 +85,14 @@ impl ChunkLog for Patient {
 
     async fn append(&self, partition: &Partition, chunk: NewChunk) -> Result<Slot, Error> {
         self.repeat("append", || self.inner.append(partition, chunk.clone())).await
+    }
+
+    async fn append_derived(
+        &self,
+        partition: &Partition,
+        chunks: Vec<DerivedChunk>,
+    ) -> Result<Vec<DerivedAppend>, Error> {
+        self.repeat("append_derived", || self.inner.append_derived(partition, chunks.clone())).await
     }
 
     async fn read(&self, partition: &Partition, from: Slot, limit: ReadLimit) -> Result<Vec<Record>, Error> {

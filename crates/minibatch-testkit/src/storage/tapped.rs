@@ -6,10 +6,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use minibatch_core::{
     Error, GroupName, MemberId, ProducerId, Slot, StreamName, Timestamp,
-    chunk::{NewChunk, Record},
+    chunk::{DerivedChunk, NewChunk, Record},
     storage::{
-        Acquired, ChunkLog, Commit, Fence, GroupState, GroupStore, LogBounds, Note, NotePlace, NoteStore, Partition,
-        PieceId, ProducerGrant, ReadLimit, RecordSummary, Start, Storage, StreamInfo, StreamStore, Trimmed,
+        Acquired, ChunkLog, Commit, DerivedAppend, Fence, GroupState, GroupStore, LogBounds, Note, NotePlace,
+        NoteStore, Partition, PieceId, ProducerGrant, ReadLimit, RecordSummary, Start, Storage, StreamInfo,
+        StreamStore, Trimmed,
     },
 };
 
@@ -92,6 +93,7 @@ forward! {
     impl ChunkLog {
         fn register_producer(partition: &Partition, producer: &ProducerId) -> ProducerGrant;
         fn append(partition: &Partition, chunk: NewChunk) -> Slot;
+        fn append_derived(partition: &Partition, chunks: Vec<DerivedChunk>) -> Vec<DerivedAppend>;
         fn read(partition: &Partition, from: Slot, limit: ReadLimit) -> Vec<Record>;
         fn wait(partition: &Partition, after: Slot) -> ();
         fn bounds(partition: &Partition) -> LogBounds;

@@ -14,12 +14,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use minibatch_core::{
     Cause, Error, GroupName, MemberId, Offset, ProducerId, Slot, StreamName, Timestamp,
-    chunk::{NewChunk, Payload, Record},
+    chunk::{DerivedChunk, NewChunk, Payload, Record},
     params,
     storage::{
-        Acquired, ChunkLog, Commit, Counters, Effect, Fence, GroupState, GroupStore, LogBounds, Note, NotePlace,
-        NoteStore, Partition, PieceId, ProducerGrant, ReadLimit, RecordSummary, SqlValue, Start, Storage, StreamInfo,
-        StreamStore, Trimmed,
+        Acquired, ChunkLog, Commit, Counters, DerivedAppend, Effect, Fence, GroupState, GroupStore, LogBounds, Note,
+        NotePlace, NoteStore, Partition, PieceId, ProducerGrant, ReadLimit, RecordSummary, SqlValue, Start, Storage,
+        StreamInfo, StreamStore, Trimmed,
     },
 };
 use minibatch_memory::MemoryStorage;
@@ -62,6 +62,11 @@ pub(crate) enum Bug {
     EmptyChunkNotWritten,
     SurveySkipsEmpty,
     FloorCountsNothing,
+    DerivedInOrderOnly,
+    DerivedWrittenAgain,
+    DerivedForgottenAfterTrim,
+    DerivedDifferenceHidden,
+    DerivedTailFirst,
     MembersImmortal,
     HeartbeatOfDeadAccepted,
     StartChanges,
@@ -357,6 +362,38 @@ impl ChunkLog for Faulty {
         }
         self.appended.send_replace(slot);
         Ok(if self.has(Bug::AppendSaysSlotOne) { Slot::FIRST } else { slot })
+    }
+
+    async fn append_derived(
+        &self,
+        partition: &Partition,
+        mut chunks: Vec<DerivedChunk>,
+    ) -> Result<Vec<DerivedAppend>, Error> {
+        let partition = &self.mistaken(partition).await?;
+        let before = self.inner().bounds(partition).await?;
+        match self.bug {
+            Bug::DerivedInOrderOnly => {
+                for chunk in &mut chunks {
+                    chunk.below = chunk.below.max(chunk.number + 1);
+                }
+            }
+            Bug::DerivedTailFirst => chunks.reverse(),
+            _ => {}
+        }
+        let mut appended = self.inner().append_derived(partition, chunks.clone()).await?;
+        let forgets = |slot: Slot| match self.bug {
+            Bug::DerivedWrittenAgain => slot <= before.tail,
+            Bug::DerivedForgottenAfterTrim => slot < before.floor,
+            _ => false,
+        };
+        for (chunk, known) in chunks.into_iter().zip(&mut appended) {
+            if forgets(known.slot) {
+                let id = ProducerId::reserved(&before.tail.to_string());
+                *known = self.inner().append_derived(partition, vec![DerivedChunk { id, ..chunk }]).await?[0];
+            }
+            known.differs &= !self.has(Bug::DerivedDifferenceHidden);
+        }
+        Ok(appended)
     }
 
     async fn read(&self, partition: &Partition, from: Slot, limit: ReadLimit) -> Result<Vec<Record>, Error> {

@@ -83,6 +83,11 @@ bugs! {
     empty_chunk_not_written: EmptyChunkNotWritten breaks "ChunkLog 14";
     survey_skips_empty: SurveySkipsEmpty breaks "ChunkLog 15";
     floor_counts_nothing: FloorCountsNothing breaks "ChunkLog 16";
+    derived_in_order_only: DerivedInOrderOnly breaks "ChunkLog 17";
+    derived_written_again: DerivedWrittenAgain breaks "ChunkLog 17";
+    derived_forgotten_after_trim: DerivedForgottenAfterTrim breaks "ChunkLog 17";
+    derived_difference_hidden: DerivedDifferenceHidden breaks "ChunkLog 17";
+    derived_tail_first: DerivedTailFirst breaks "ChunkLog 17";
     members_immortal: MembersImmortal breaks "GroupStore 1";
     heartbeat_of_dead_accepted: HeartbeatOfDeadAccepted breaks "GroupStore 2";
     start_changes: StartChanges breaks "GroupStore 3";

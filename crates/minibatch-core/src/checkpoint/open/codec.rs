@@ -6,10 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{MemberRun, MemberRuns, OpenPiece, OpenWindow};
 use crate::{
     Error, Offset, Timestamp,
-    checkpoint::{
-        codec::{binary, count, damaged, number, to_bson},
-        runs::{read, write},
-    },
+    checkpoint::codec::{binary, count, damaged, number, to_bson},
+    leb128::{read, write},
     window::{Bounds, Places, Reason},
 };
 

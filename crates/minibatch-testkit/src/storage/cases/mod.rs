@@ -7,6 +7,7 @@ mod effects;
 mod general;
 mod groups;
 mod log_append;
+mod log_derived;
 mod log_producers;
 mod log_read;
 mod log_survey;
@@ -35,6 +36,7 @@ pub(crate) fn all() -> impl Iterator<Item = Case> {
         log_wait::CASES,
         log_trim::CASES,
         log_survey::CASES,
+        log_derived::CASES,
         members::CASES,
         groups::CASES,
         restarts::CASES,

@@ -1,10 +1,12 @@
 //! What the cases are written with.
 
+mod derived;
 mod groups;
 mod producer;
 mod reading;
 mod tasks;
 
+pub(crate) use derived::derived;
 pub(crate) use groups::{
     LONG_LIFE, STRATEGY, commit_at, die_owning, finish_below, group, member, open_group, own, state, stream_of,
     take_over,
