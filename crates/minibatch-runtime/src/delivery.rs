@@ -9,6 +9,7 @@
 //! | at least once, the default | nothing: every message gets to the function until it has succeeded | |
 //! | [`transactional`](crate::Streaming::transactional) | the window's [`Effects`] | into tables of the same SQLite file, or collections of the same MongoDB database, which must be a replica set |
 //! | [`idempotent`](crate::Streaming::idempotent) | what the function puts in place of whatever is there under the window's id | each attempt replaces all of it at once, and leaves nothing else behind when it fails |
+//! | [`into`](crate::Streaming::into) another stream | what the function returns, as messages of that stream | the function returns the same for the same messages |
 //! | a [`StableProducer`](crate::StableProducer)'s [`append_batch`](crate::StableProducer::append_batch) | the batch | its source numbers its batches and gives the same batch under the same number |
 //!
 //! **What no mode covers**: everything else that a function does. A request it sends, a file it writes, a counter it raises
@@ -46,8 +47,6 @@
 //! Effects can not be read back by the function, and say nothing of what another program has written meanwhile: let them
 //! change what is there (`n = n + ?1`) instead of setting what was read before.
 //!
-//! A window's dead letters are appended before its commit: of a window whose commit is lost they may come twice.
-//!
 //! # Idempotent
 //! A window's [id](crate::Window::id) stands for the same messages in the same order, whatever crashes. What is not in the
 //! log and ends a window (a wait that is over, the end of a drain, a full buffer) is made durable **before** a function sees
@@ -61,6 +60,35 @@
 //! - A strategy that forms other windows of the same messages than it did (a closure that changed, randomness) stops the
 //!   consumer with [`WindowsDiffer`](minibatch_core::Cause::WindowsDiffer), here as in transactional mode: at least once
 //!   would hand out every window again, under new ids.
+
+//! # Into another stream
+//! What the function returns is appended under the window's number: generation of the group, partition, ordinal, and the
+//! number of the chunk. The first chunk under a number stands, whoever appends another and however much later, also when it
+//! was trimmed since. The window is done once its output is durable; so after a crash in between it comes again, with the
+//! same messages as in idempotent mode, and its output is there already. The other stream may be in another storage.
+//!
+//! ```
+//! # use minibatch_runtime::{Output, Window};
+//! async fn totals(window: Window<f64>) -> Result<Vec<Output<f64>>, std::io::Error> {
+//!     let sum: f64 = window.data.iter().sum();
+//!     Ok(vec![Output::new(sum).with_key("all").with_header("window", window.id.to_string())])
+//! }
+//! ```
+//!
+//! - The function must return the same for the same messages, and reject the same. Where it does not, a window that comes
+//!   again keeps the output that came first, chunk by chunk, and what differs is warned of and counted in
+//!   [`Summary::discarded`](crate::Summary::discarded).
+//! - A window whose attempts are over goes to the dead letters whole, and has no output, unless an owner that was taken for
+//!   dead still appends it.
+//! - A group that begins anew (a [seek](crate::Group::seek), another strategy) is another run: its windows have output of
+//!   their own.
+//! - On MongoDB it holds as long as no request takes effect later than the trimmer's grace (30 s) after it was sent.
+//!
+//! # Dead letters
+//! A message has one dead letter in a run of its group, whatever dies between the letter and the commit, and
+//! [`Client::redrive`](crate::Client::redrive) appends a letter once. A letter may stand of a message that succeeded all the
+//! same: where the process died before the commit, and the next attempt went well. Of a message in several windows
+//! (sliding ones) the first letter stands.
 
 pub use crate::effects::Effects;
 

@@ -14,7 +14,8 @@ use crate::{
     Appended, Audit, Backlog, Client, Group, GroupStatus, KeptWindows, MessageId, Retention, StableProducer, Streaming,
     audit,
     consumer::NoWindow,
-    producer::{Routed, Router},
+    producer::{Origin, Routed, Router},
+    retry::until_verdict,
     status,
     upkeep::Upkeep,
 };
@@ -240,6 +241,23 @@ impl<T> Stream<T> {
 
     pub(crate) async fn append_encoded(&self, encoded: Encoded) -> Result<Appended, Error> {
         self.append_routed(self.router.route(encoded)).await
+    }
+
+    /// Appends what follows from something, once; returns how many chunks another was there in place of.
+    pub(crate) async fn append_derived(&self, origin: &Origin, routed: &Routed) -> Result<u64, Error> {
+        let (messages, bytes) = routed.weight();
+        if messages > 0 {
+            self.upkeep.admit(messages, bytes).await?;
+        }
+        let (storage, clock) = (self.client.storage(), &**self.client.clock());
+        let mut discarded = 0;
+        for (index, encoded) in routed.shares() {
+            let (partition, chunks) = (self.info.partition(index), origin.chunks(encoded, clock.now())?);
+            let append = || storage.append_derived(&partition, chunks.clone());
+            let appended = until_verdict(clock, "append", append).await?;
+            discarded += appended.iter().filter(|appended| appended.differs).count() as u64;
+        }
+        Ok(discarded)
     }
 
     /// Returns once everything appended through this client's handles of the stream before is durable or has failed.

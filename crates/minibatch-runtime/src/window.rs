@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     Effects, Failure,
     consumer::{Delivery, GivenBack, Passed, Rejected, Settlement},
+    producer::Origin,
 };
 
 /// A mini-batch: messages, and what the strategy says of them.
@@ -82,6 +83,8 @@ struct Receipt {
     delivery: Delivery,
     verdicts: Arc<Verdicts>,
     effects: Effects,
+    /// All messages are done at once: none can be given back.
+    whole: bool,
     settlements: Option<mpsc::UnboundedSender<Settlement>>,
 }
 
@@ -155,8 +158,24 @@ impl<T> Window<T> {
             stream: source.stream.clone(),
             partition: delivery.lane.partition,
             group: source.group.clone(),
-            receipt: Receipt { delivery, verdicts, effects: Effects::new(source.transactional), settlements },
+            receipt: Receipt {
+                delivery,
+                verdicts,
+                effects: Effects::new(source.transactional),
+                whole: false,
+                settlements,
+            },
         }
+    }
+
+    /// What follows from it is appended under this.
+    pub(crate) fn origin(&self) -> Origin {
+        Origin::of(&self.receipt.delivery)
+    }
+
+    /// No message of it can be given back.
+    pub(crate) fn settle_whole(&mut self) {
+        self.receipt.whole = true;
     }
 
     /// How many messages there are.
@@ -250,8 +269,14 @@ impl<T> Window<T> {
     /// ```
     ///
     /// # Errors
-    /// [`OutOfRange`](Cause::OutOfRange) where the window had no such message.
+    /// [`OutOfRange`](Cause::OutOfRange) where the window had no such message, [`Misconfigured`](Cause::Misconfigured)
+    /// where its output goes [into another stream](crate::Streaming::into): what stands there already could lack it.
     pub fn retry(&self, index: usize, after: Duration) -> Result<(), Error> {
+        if self.receipt.whole {
+            let what =
+                "a window whose output goes into a stream is done as a whole: reject the message, or return an error";
+            return Err(Error::new(Cause::misconfigured(what)).during("retry"));
+        }
         let place = self.place(index).map_err(|error| error.during("retry"))?;
         let mut said = self.receipt.verdicts.said();
         if !said.rejected.contains_key(&place) {

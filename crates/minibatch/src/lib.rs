@@ -136,9 +136,10 @@ pub use minibatch_emitters::{
 pub use minibatch_runtime::{
     Ack, Appended, AppendedShare, Audit, Backlog, Backoff, Client, ClientOptions, Consumer, ConsumerOptions,
     ConsumerState, Difference, Failing, Failure, Group, GroupStatus, KeptMembers, KeptWindow, KeptWindows, MessageId,
-    MessageMeta, NoWindow, OnBufferFull, OnExhausted, OnExpired, OnStrategyChange, Outcome, PartitionAudit,
-    PartitionSeek, PartitionStatus, Retention, RetryAfter, Seek, StableProducer, StartAt, Stream, StreamOptions,
-    Streaming, Summary, SystemClock, Term, Terms, WhenFull, Window, delivery, retry_after,
+    MessageMeta, NoWindow, OnBufferFull, OnExhausted, OnExpired, OnStrategyChange, Outcome, Output, Outputs,
+    PartitionAudit, PartitionSeek, PartitionStatus, Retention, RetryAfter, Seek, StableProducer, StartAt, Stream,
+    StreamOptions, Streaming, StreamingInto, Summary, SystemClock, Term, Terms, WhenFull, Window, delivery,
+    retry_after,
 };
 pub use settings::WindowSettings;
 

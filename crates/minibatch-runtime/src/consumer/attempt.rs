@@ -21,7 +21,7 @@ pub(super) struct Attempts<T, F> {
 impl<T, F> Attempts<T, F>
 where
     T: DeserializeOwned + Send + 'static,
-    F: Function<T>,
+    F: Function<T, ()>,
 {
     pub(super) fn of(consumer: &Consumer<T>, function: F) -> Self {
         Self {

@@ -6,7 +6,8 @@ use minibatch_core::{Error, GroupName, Strategy, storage::Position};
 use serde::de::DeserializeOwned;
 
 use super::{
-    Consumer, ConsumerOptions, OnBufferFull, OnExhausted, OnExpired, Outcome, Summary, crew, serve, supervisor,
+    Consumer, ConsumerOptions, OnBufferFull, OnExhausted, OnExpired, Outcome, StreamingInto, Summary, crew, serve,
+    supervisor,
 };
 use crate::{Backoff, Group, OnStrategyChange, StartAt, Stream, Window, delivery::DeliveryMode};
 
@@ -162,6 +163,52 @@ impl<T, W> Streaming<T, W> {
         self
     }
 
+    /// Appends what the function returns for each window to `target`, once: a stream of the same client or another, in the
+    /// same storage or another. Choose everything else before.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use minibatch_emitters::CountWindow;
+    /// # use minibatch_runtime::{Client, Window};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> minibatch_core::Result<()> {
+    /// # let client = Client::new(Arc::new(minibatch_memory::MemoryStorage::new()));
+    /// let numbers = client.stream::<i64>("numbers").await?;
+    /// let sums = client.stream::<i64>("sums").await?;
+    /// numbers.append_many(&[1, 2, 3, 4]).await?;
+    ///
+    /// let windows = numbers.streaming().window(CountWindow::new(2));
+    /// windows.into(&sums).drain(|window: Window<i64>| async move { Some(window.data.iter().sum::<i64>()) }).await?;
+    ///
+    /// let mut seen = Vec::new();
+    /// let totals = sums.streaming().window(CountWindow::new(10));
+    /// totals.drain(|window: Window<i64>| { seen.extend(window.data); async {} }).await?;
+    /// assert_eq!(seen, [3, 7]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// A window's output is appended after the function has returned and before the window is done, under the window's
+    /// number, and the first under a number stands: see [`delivery`](crate::delivery#into-another-stream) for the condition.
+    /// Messages with a [key](super::Output::with_key) go to the partition of their key, the others to the one that
+    /// corresponds to the window's. With one [worker](Self::workers) outputs lie in the order of the windows.
+    ///
+    /// The consumer is [idempotent](Self::idempotent), and a window whose attempts are over goes to the dead letters whole.
+    /// [`Window::retry`] gives [`Misconfigured`](minibatch_core::ErrorKind::Misconfigured). Where the target has a
+    /// [backlog](crate::Backlog) that is full, the window waits.
+    pub fn into<U>(mut self, target: &Stream<U>) -> StreamingInto<T, U, W> {
+        self.options.delivery = DeliveryMode::Idempotent;
+        if self.options.on_exhausted != OnExhausted::Stop {
+            self.options.on_exhausted = OnExhausted::DeadLetterWhole;
+        }
+        StreamingInto::new(self, target.clone())
+    }
+
+    /// What stops it, Ctrl-C unless something else is given.
+    pub(super) fn take_stop(&mut self) -> serve::StopSignal {
+        self.stop.take().unwrap_or_else(serve::ctrl_c)
+    }
+
     /// With all options at once.
     pub fn options(mut self, options: ConsumerOptions) -> Self {
         self.options = options;
@@ -265,8 +312,8 @@ impl<T: DeserializeOwned + Send + 'static, W> Streaming<T, W> {
         Fut: Future<Output = R> + Send,
         R: Outcome,
     {
-        let stop = self.stop.take().unwrap_or_else(serve::ctrl_c);
-        serve::run(self.begin(false).await?, serve::Async::new(function), Some(stop)).await
+        let stop = self.take_stop();
+        serve::run(self.begin(false).await?, serve::Async::new(function, R::outcome), Some(stop)).await
     }
 
     /// Runs a blocking function on every window, on the threads for blocking work. Otherwise as [`Streaming::run`].
@@ -282,8 +329,8 @@ impl<T: DeserializeOwned + Send + 'static, W> Streaming<T, W> {
         F: Fn(Window<T>) -> R + Send + Sync + 'static,
         R: Outcome + 'static,
     {
-        let stop = self.stop.take().unwrap_or_else(serve::ctrl_c);
-        serve::run(self.begin(false).await?, serve::Blocking::new(function), Some(stop)).await
+        let stop = self.take_stop();
+        serve::run(self.begin(false).await?, serve::Blocking::new(function, R::outcome), Some(stop)).await
     }
 
     /// Runs an async function on every window up to the end of the stream as it is now, the last one of each partition
@@ -303,7 +350,7 @@ impl<T: DeserializeOwned + Send + 'static, W> Streaming<T, W> {
         Fut: Future<Output = R> + Send,
         R: Outcome,
     {
-        serve::run(self.begin(true).await?, serve::Async::new(function), None).await
+        serve::run(self.begin(true).await?, serve::Async::new(function, R::outcome), None).await
     }
 
     /// Runs a blocking function on every window up to the end of the stream as it is now, on the threads for blocking
@@ -320,7 +367,7 @@ impl<T: DeserializeOwned + Send + 'static, W> Streaming<T, W> {
         F: Fn(Window<T>) -> R + Send + Sync + 'static,
         R: Outcome + 'static,
     {
-        serve::run(self.begin(true).await?, serve::Blocking::new(function), None).await
+        serve::run(self.begin(true).await?, serve::Blocking::new(function, R::outcome), None).await
     }
 }
 

@@ -2,10 +2,14 @@
 
 use std::borrow::Cow;
 
-use minibatch_core::{Error, Message, StreamName, chunk::Encoded, window::WindowId};
+use minibatch_core::{
+    Error, Message, Offset, ProducerId, StreamName,
+    chunk::{ChunkBuilder, DerivedChunk, Encoded},
+    window::WindowId,
+};
 use tokio::sync::oneshot;
 
-use super::ladder::Condemned;
+use super::{GroupRun, ladder::Condemned};
 use crate::Client;
 
 const ERROR: &str = "minibatch-error";
@@ -47,9 +51,28 @@ impl Burial {
     }
 }
 
-/// Appends the letters to the stream `dead`, in order; returns once they are durable.
-pub(super) async fn bury(client: &Client, dead: &StreamName, burials: &[Burial]) -> Result<(), Error> {
-    let encoded = Encoded::copies(burials.iter().flat_map(Burial::letters))?;
+/// Which messages the letters are of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grave {
+    pub(super) partition: u32,
+    pub(super) run: GroupRun,
+    /// The group is durably done with every message before this offset.
+    pub(super) below: Offset,
+}
+
+/// Appends the letters to the stream `dead`, in order; returns once they are durable. A message of a group's run has one
+/// letter, however often it comes: the first.
+pub(super) async fn bury(client: &Client, dead: &StreamName, grave: Grave, burials: &[Burial]) -> Result<(), Error> {
     let stream = client.open::<()>(dead).await?;
-    stream.append_encoded(encoded).await.map(drop)
+    let id = ProducerId::reserved(&format!("dead.{:016x}.{}", grave.run.generation.get(), grave.partition));
+    let (time, below) = (client.clock().now(), grave.below.to_u64());
+    let chunk = |letter: (Message<'_>, _)| {
+        let number = letter.0.offset().to_u64();
+        let mut chunk = ChunkBuilder::new();
+        chunk.fill(&Encoded::copies([letter])?, 0);
+        Ok(DerivedChunk { id: id.clone(), number, below, time, payload: chunk.finish() })
+    };
+    let chunks = burials.iter().flat_map(Burial::letters).map(chunk).collect::<Result<_, Error>>()?;
+    let partition = stream.info().partition(grave.partition % stream.partitions());
+    client.storage().append_derived(&partition, chunks).await.map(drop)
 }

@@ -28,7 +28,7 @@ impl Outcome for () {
 
 impl<R, E: fmt::Display + 'static> Outcome for Result<R, E> {
     fn outcome(self) -> Result<(), Failure> {
-        self.map(drop).map_err(|error| Failure { reason: error.to_string(), retry_after: asked_wait(&error) })
+        self.map(drop).map_err(|error| Failure::of(&error))
     }
 }
 
@@ -42,6 +42,11 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// For a function's error.
+    pub(super) fn of<E: fmt::Display + 'static>(error: &E) -> Self {
+        Self { reason: error.to_string(), retry_after: asked_wait(error) }
+    }
+
     pub(crate) fn new(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), retry_after: None }
     }
@@ -121,27 +126,19 @@ fn asked_wait(error: &dyn Any) -> Option<Duration> {
 }
 
 /// Runs an async function; a panic is a failure.
-pub(super) async fn call<R, F>(function: impl FnOnce() -> F) -> Result<(), Failure>
-where
-    R: Outcome,
-    F: Future<Output = R>,
-{
+pub(super) async fn call<R, F: Future<Output = R>>(function: impl FnOnce() -> F) -> Result<R, Failure> {
     // the call itself may panic before there is a future
-    AssertUnwindSafe(async move { function().await })
-        .catch_unwind()
-        .await
-        .map_or_else(|panic| Err(Failure::new(words(&*panic))), Outcome::outcome)
+    let returned = AssertUnwindSafe(async move { function().await }).catch_unwind().await;
+    returned.map_err(|panic| Failure::new(words(&*panic)))
 }
 
 /// Runs a function on the threads for blocking work; a panic is a failure.
-pub(super) async fn call_blocking<R>(function: impl FnOnce() -> R + Send + 'static) -> Result<(), Failure>
-where
-    R: Outcome,
-{
-    let outcome = spawn_blocking(move || function().outcome()).await;
-    outcome.unwrap_or_else(|failed| match failed.try_into_panic() {
-        Ok(panic) => Err(Failure::new(words(&*panic))),
-        Err(cancelled) => Err(Failure::new(cancelled.to_string())),
+pub(super) async fn call_blocking<R: Send + 'static>(
+    function: impl FnOnce() -> R + Send + 'static,
+) -> Result<R, Failure> {
+    spawn_blocking(function).await.map_err(|failed| match failed.try_into_panic() {
+        Ok(panic) => Failure::new(words(&*panic)),
+        Err(cancelled) => Failure::new(cancelled.to_string()),
     })
 }
 

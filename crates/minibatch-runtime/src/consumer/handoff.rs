@@ -9,7 +9,10 @@ use std::{
 };
 
 use futures::task::AtomicWaker;
-use minibatch_core::window::{FormedWindow, WindowId};
+use minibatch_core::{
+    storage::Generation,
+    window::{FormedWindow, WindowId},
+};
 use tokio::sync::mpsc;
 
 use super::Settlement;
@@ -19,9 +22,30 @@ use super::Settlement;
 pub(crate) struct Delivery {
     /// Where it comes from, and is settled.
     pub(crate) lane: Arc<Lane>,
+    pub(crate) run: GroupRun,
     pub(crate) id: WindowId,
     pub(crate) formed: FormedWindow,
     pub(crate) attempt: u32,
+}
+
+/// The windows of a group over a partition, as far as they are done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GroupRun {
+    pub(crate) generation: Generation,
+    /// Every window before this one is durably done.
+    pub(crate) done_before: u64,
+}
+
+impl GroupRun {
+    /// For windows that no session formed.
+    pub(super) const NONE: Self = Self { generation: Generation::new(0), done_before: 0 };
+}
+
+impl Delivery {
+    /// Whether it is a piece of a window.
+    pub(crate) fn is_piece(&self) -> bool {
+        self.id != WindowId::new(self.run.generation, self.lane.partition, self.formed.ordinal)
+    }
 }
 
 /// The way of windows from one session, and back.

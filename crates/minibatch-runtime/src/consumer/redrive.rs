@@ -6,7 +6,7 @@ use minibatch_core::{
 };
 
 use super::{Passed, Settlement, dead::own_headers};
-use crate::{Client, retry::until_verdict};
+use crate::{Client, producer::Origin};
 
 /// The group of dead streams whose position says what was redriven.
 const GROUP: &str = "redrive";
@@ -27,21 +27,19 @@ impl WindowEmitter for Batches {
     }
 }
 
-/// Appends the dead letters of `name` to it again, up to the last there is now; returns how many there were.
+/// Appends the dead letters of `name` to it again, up to the last there is now, each once; returns how many there were.
 pub(crate) async fn redrive(client: &Client, name: &StreamName) -> Result<u64, Error> {
     let dead = name.dead();
     if client.storage().find_stream(&dead).await.map_err(|error| error.during("redrive"))?.is_none() {
         return Ok(0);
     }
     let (stream, dead) = (client.open::<()>(name).await?, client.open::<()>(&dead).await?);
-    let mut consumer = dead.streaming().window(|| Batches).group(GROUP).begin(true).await?;
+    // what was appended stands under its batch's number, so a batch must stay what it is
+    let mut consumer = dead.streaming().window(|| Batches).group(GROUP).idempotent().begin(true).await?;
     while let Some(delivery) = consumer.next_delivery().await? {
-        let append = || async {
-            let members = delivery.formed.members.iter();
-            let letters = members.map(|message| (message, own_headers(&message)));
-            stream.append_routed(stream.router().route_copies(letters)?).await
-        };
-        until_verdict(&**client.clock(), "redrive", append).await?;
+        let letters = delivery.formed.members.iter().map(|message| (message, own_headers(&message)));
+        let routed = stream.router().route_copies(delivery.lane.partition, letters)?;
+        stream.append_derived(&Origin::of(&delivery), &routed).await.map_err(|error| error.during("redrive"))?;
         Settlement::Done { delivery, passed: Passed::whole(), durable: None }.send();
     }
     Ok(consumer.summary().messages)

@@ -11,7 +11,7 @@ use futures::{StreamExt, stream::FuturesUnordered};
 use minibatch_core::Error;
 use serde::de::DeserializeOwned;
 
-use super::{Consumer, Failure, Outcome, Settlement, attempt::Attempts, function};
+use super::{Consumer, Failure, Settlement, attempt::Attempts, function};
 use crate::Window;
 
 /// What a consumer did until it ended.
@@ -28,59 +28,66 @@ pub struct Summary {
     pub dead: u64,
     /// How many messages were given up on and kept nowhere.
     pub skipped: u64,
+    /// How many chunks of output a consumer [into another stream](crate::Streaming::into) did not append: the window had
+    /// been run before, and the function gave another output then.
+    pub discarded: u64,
 }
 
 /// A function of windows, async or blocking.
 #[async_trait]
-pub(super) trait Function<T>: Send + Sync {
-    async fn call(&self, window: Window<T>) -> Result<(), Failure>;
+pub(super) trait Function<T, O>: Send + Sync {
+    async fn call(&self, window: Window<T>) -> Result<O, Failure>;
 }
 
-/// Locked while it makes a future, of which several may then be under way.
-pub(super) struct Async<F, Fut, R>(Mutex<F>, PhantomData<fn() -> (Fut, R)>);
+/// What is made of that which a function returns.
+type Read<R, O> = fn(R) -> Result<O, Failure>;
 
-impl<F, Fut, R> Async<F, Fut, R> {
-    pub(super) fn new(function: F) -> Self {
-        Self(Mutex::new(function), PhantomData)
+/// Locked while it makes a future, of which several may then be under way.
+pub(super) struct Async<F, Fut, R, O>(Mutex<F>, Read<R, O>, PhantomData<fn() -> Fut>);
+
+impl<F, Fut, R, O> Async<F, Fut, R, O> {
+    pub(super) fn new(function: F, read: Read<R, O>) -> Self {
+        Self(Mutex::new(function), read, PhantomData)
     }
 }
 
 #[async_trait]
-impl<T, F, Fut, R> Function<T> for Async<F, Fut, R>
+impl<T, F, Fut, R, O> Function<T, O> for Async<F, Fut, R, O>
 where
     T: Send + 'static,
     F: FnMut(Window<T>) -> Fut + Send,
     Fut: Future<Output = R> + Send,
-    R: Outcome,
 {
-    async fn call(&self, window: Window<T>) -> Result<(), Failure> {
-        function::call(|| {
+    async fn call(&self, window: Window<T>) -> Result<O, Failure> {
+        let returned = function::call(|| {
             // one that panicked is called again, as without a lock
             let mut function = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             function(window)
-        })
-        .await
+        });
+        (self.1)(returned.await?)
     }
 }
 
-pub(super) struct Blocking<F>(Arc<F>);
+pub(super) struct Blocking<F, R, O>(Arc<F>, Read<R, O>);
 
-impl<F> Blocking<F> {
-    pub(super) fn new(function: F) -> Self {
-        Self(Arc::new(function))
+impl<F, R, O> Blocking<F, R, O> {
+    pub(super) fn new(function: F, read: Read<R, O>) -> Self {
+        Self(Arc::new(function), read)
     }
 }
 
 #[async_trait]
-impl<T, F, R> Function<T> for Blocking<F>
+impl<T, F, R, O> Function<T, O> for Blocking<F, R, O>
 where
     T: Send + 'static,
     F: Fn(Window<T>) -> R + Send + Sync + 'static,
-    R: Outcome,
+    R: 'static,
+    O: Send + 'static,
 {
-    async fn call(&self, window: Window<T>) -> Result<(), Failure> {
-        let function = Arc::clone(&self.0);
-        function::call_blocking(move || function(window)).await
+    async fn call(&self, window: Window<T>) -> Result<O, Failure> {
+        let (function, read) = (Arc::clone(&self.0), self.1);
+        // what it returns may be bound to its thread
+        function::call_blocking(move || read(function(window))).await?
     }
 }
 
@@ -99,7 +106,7 @@ pub(super) fn ctrl_c() -> StopSignal {
 /// Runs `function` on every window until the consumer ends, or `stop` resolves and the windows at hand are settled.
 pub(super) async fn run<T>(
     mut consumer: Consumer<T>,
-    function: impl Function<T>,
+    function: impl Function<T, ()>,
     stop: Option<StopSignal>,
 ) -> Result<Summary, Error>
 where

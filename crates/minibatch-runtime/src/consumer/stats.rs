@@ -27,6 +27,7 @@ pub(super) struct Stats {
     failures: AtomicU64,
     dead: AtomicU64,
     skipped: AtomicU64,
+    discarded: AtomicU64,
     /// By partition.
     states: Mutex<BTreeMap<u32, PartitionStatus>>,
 }
@@ -41,6 +42,11 @@ impl Stats {
 
     pub(super) fn failed(&self) {
         self.failures.fetch_add(1, Relaxed);
+    }
+
+    /// Chunks of output were not appended.
+    pub(super) fn discarded(&self, chunks: u64) {
+        self.discarded.fetch_add(chunks, Relaxed);
     }
 
     pub(super) fn tell(&self, partition: u32, state: ConsumerState, failing: Option<Failing>) {
@@ -63,6 +69,7 @@ impl Stats {
             failures: self.failures.load(Relaxed),
             dead: self.dead.load(Relaxed),
             skipped: self.skipped.load(Relaxed),
+            discarded: self.discarded.load(Relaxed),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod appended;
 mod call;
+mod derived;
 mod router;
 mod stable;
 mod task;
@@ -14,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::Client;
 pub use appended::{Appended, AppendedShare, MessageId};
 use call::{Call, Done};
+pub(crate) use derived::Origin;
 pub(crate) use router::{Routed, Router};
 pub use stable::StableProducer;
 

@@ -34,6 +34,11 @@ pub(crate) struct Router {
 pub(crate) struct Routed(BTreeMap<u32, Encoded>);
 
 impl Routed {
+    /// What goes to each partition.
+    pub(crate) fn shares(&self) -> impl Iterator<Item = (u32, &Encoded)> {
+        self.0.iter().map(|(partition, encoded)| (*partition, encoded))
+    }
+
     /// How many messages there are, and of how many bytes.
     pub(crate) fn weight(&self) -> (usize, usize) {
         self.0.values().fold((0, 0), |(messages, bytes), share| (messages + share.len(), bytes + share.size()))
@@ -64,31 +69,47 @@ impl Router {
         &self,
         values: impl IntoIterator<Item = (&'a T, &'a Extras)>,
     ) -> Result<Routed, Error> {
-        self.split(values, |(_, extras)| extras.key.as_deref(), Encoded::values_with_extras)
+        self.split(values, self.next(), |(_, extras)| extras.key.as_deref(), Encoded::values_with_extras)
     }
 
-    /// Copies of messages that lie in a log, with these headers in place of their own.
+    /// Messages that follow from some of a partition elsewhere: each time to the same partitions.
+    pub(crate) fn route_outputs<'a, T: Serialize + 'a>(
+        &self,
+        source: u32,
+        values: impl IntoIterator<Item = (&'a T, &'a Extras)>,
+    ) -> Result<Routed, Error> {
+        self.split(
+            values,
+            self.beside(source),
+            |(_, extras)| extras.key.as_deref(),
+            |share: Vec<(&T, &Extras)>| match share.iter().all(|(_, extras)| **extras == Extras::default()) {
+                true => Encoded::values(share.into_iter().map(|(value, _)| value)),
+                false => Encoded::values_with_extras(share),
+            },
+        )
+    }
+
+    /// Copies of messages that lie in a partition elsewhere, with these headers in place of their own: each time to the
+    /// same partitions.
     pub(crate) fn route_copies<'a>(
         &self,
+        source: u32,
         messages: impl IntoIterator<Item = (Message<'a>, Vec<(&'a str, Cow<'a, str>)>)>,
     ) -> Result<Routed, Error> {
-        self.split(messages, |(message, _)| message.key(), Encoded::copies)
+        self.split(messages, self.beside(source), |(message, _)| message.key(), Encoded::copies)
     }
 
-    /// Splits messages by the partitions of their keys; those without one go to one partition together.
+    /// Splits messages by the partitions of their keys; those without one go to `keyless` together.
     fn split<M>(
         &self,
         messages: impl IntoIterator<Item = M>,
+        keyless: u32,
         key: impl Fn(&M) -> Option<&str>,
         encode: impl Fn(Vec<M>) -> Result<Encoded, Error>,
     ) -> Result<Routed, Error> {
-        let keyless = OnceLock::new();
         let mut shares: BTreeMap<u32, Vec<M>> = BTreeMap::new();
         for message in messages {
-            let partition = match key(&message) {
-                None => *keyless.get_or_init(|| self.next()),
-                key => self.place(key),
-            };
+            let partition = key(&message).map_or(keyless, |key| self.info.partition_of(key));
             shares.entry(partition).or_default().push(message);
         }
         let encoded = shares.into_iter().map(|(partition, share)| Ok((partition, encode(share)?)));
@@ -97,6 +118,11 @@ impl Router {
 
     fn place(&self, key: Option<&str>) -> u32 {
         key.map_or_else(|| self.next(), |key| self.info.partition_of(key))
+    }
+
+    /// The partition for what has no key and follows from that partition of another stream.
+    fn beside(&self, source: u32) -> u32 {
+        source % self.info.partitions.max(1)
     }
 
     fn next(&self) -> u32 {

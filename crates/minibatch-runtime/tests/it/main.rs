@@ -10,6 +10,7 @@ mod dead_letters;
 mod expiry;
 mod faults;
 mod idempotent;
+mod into_stream;
 mod kept;
 mod ladder;
 mod liar;

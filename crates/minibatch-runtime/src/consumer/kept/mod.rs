@@ -13,7 +13,7 @@ use minibatch_core::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{Delivery, Outcome, function, handoff::Lane};
+use super::{Delivery, GroupRun, Outcome, function, handoff::Lane};
 use crate::{Stream, Window, retry::until_verdict, stored, window::WindowSource};
 pub(super) use document::notes;
 
@@ -213,7 +213,8 @@ impl<T: DeserializeOwned> KeptWindows<T> {
         let source =
             WindowSource { stream: self.stream.name().clone(), group: self.group.clone(), transactional: false };
         let lane = Arc::new(Lane::of_none(window.partition));
-        let delivery = Delivery { lane, id: window.id, formed, attempt: window.attempts.saturating_add(1) };
+        let delivery =
+            Delivery { lane, run: GroupRun::NONE, id: window.id, formed, attempt: window.attempts.saturating_add(1) };
         Ok(Window::open(&source, delivery, None))
     }
 
@@ -232,7 +233,7 @@ impl<T: DeserializeOwned> KeptWindows<T> {
         R: Outcome,
     {
         let window = self.open(window).await?;
-        let verdict = function::call(|| function(window)).await;
+        let verdict = function::call(|| function(window)).await.and_then(Outcome::outcome);
         verdict.map_err(|failure| Error::new(Cause::function(failure.reason)).during("rerun"))
     }
 

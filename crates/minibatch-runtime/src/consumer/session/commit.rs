@@ -4,8 +4,8 @@ use std::{future::pending, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use minibatch_core::{
-    Clock, Error, GroupName,
-    checkpoint::{EncodedCheckpoint, PieceWriter},
+    Clock, Error, GroupName, Offset,
+    checkpoint::{Checkpoint, EncodedCheckpoint, PieceWriter},
     driver::WindowFormer,
     storage::{Commit, Counters, Effect, Fence, GroupState, Note, Partition, PieceId, Storage},
 };
@@ -40,11 +40,24 @@ pub(super) struct Committer {
     /// How many commits were begun, and how many of them are durable.
     begun: u64,
     durable: u64,
+    /// What is durably done, and with the commit in flight.
+    done: Done,
+    doing: Done,
     trimmed: Duration,
 }
 
+/// What a group is done with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Done {
+    /// Every window before this one.
+    pub(super) before: u64,
+    /// Every message before this offset.
+    pub(super) below: Offset,
+}
+
 impl Committer {
-    pub(super) fn new(setup: &Setup, state: &GroupState) -> Self {
+    pub(super) fn new(setup: &Setup, state: &GroupState, checkpoint: &Checkpoint) -> Self {
+        let done = Done { before: checkpoint.first_unsettled(), below: state.keep_from };
         let clock = Arc::clone(setup.client.clock());
         Self {
             storage: Arc::clone(setup.client.storage()),
@@ -62,6 +75,8 @@ impl Committer {
             dirty: false,
             begun: 0,
             durable: 0,
+            done,
+            doing: done,
         }
     }
 
@@ -78,6 +93,11 @@ impl Committer {
 
     pub(super) fn is_durable(&self, commit: u64) -> bool {
         commit <= self.durable
+    }
+
+    /// What is durably done.
+    pub(super) fn done(&self) -> Done {
+        self.done
     }
 
     /// Whether no commit is in flight, so that the next may start.
@@ -112,7 +132,9 @@ impl Committer {
         let encoded = checkpoint.encode(&mut self.writer)?;
         let obsolete = self.pieces.replace(encoded.pieces.clone()).is_none_or(|pieces| pieces != encoded.pieces);
         let obsolete = obsolete.then(|| self.writer.next());
-        let commit = Commit { checkpoint: encoded.inline.clone(), keep_from: former.keep_from(), counters, effects };
+        self.doing = Done { before: checkpoint.first_unsettled(), below: former.keep_from() };
+        let keep_from = self.doing.below;
+        let commit = Commit { checkpoint: encoded.inline.clone(), keep_from, counters, effects };
         self.in_flight = Some(self.send(encoded, commit, obsolete, keeper.take()?));
         Ok(true)
     }
@@ -152,6 +174,7 @@ impl Committer {
         self.in_flight = None;
         self.fence = verdict?;
         self.durable = self.begun;
+        self.done = self.doing;
         for waiting in self.told.drain(..) {
             // whoever acknowledged may not care when it is durable
             let _ = waiting.send(());

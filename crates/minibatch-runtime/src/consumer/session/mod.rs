@@ -120,6 +120,7 @@ impl Session {
         let crashes = careful::crashes(&checkpoint, state.unclean);
         let careful = Careful::begin(setup, crashes, &checkpoint);
         let open = checkpoint.open.clone();
+        let mut committer = Committer::new(setup, &state, &checkpoint);
         let driver = setup.strategy.driver(checkpoint.base.position)?;
         let mut formed = Vec::new();
         let mut former = WindowFormer::new(driver, checkpoint, &chunks, &mut formed)?;
@@ -127,7 +128,6 @@ impl Session {
         let position = former.position();
         let mut keeper = Keeper::new(setup, state.generation);
         keeper.formed(&formed);
-        let mut committer = Committer::new(setup, &state);
         if changed {
             committer.wants(None);
         }

@@ -149,7 +149,7 @@ impl Session {
             self.careful = self.careful.take().and_then(|careful| careful.after(bytes));
             let id = self.id(supervisor, ordinal);
             let lane = Arc::clone(&supervisor.lane);
-            self.offer(supervisor, Delivery { lane, id, formed, attempt: 1 });
+            self.offer(supervisor, Delivery { lane, run: self.group_run(), id, formed, attempt: 1 });
         }
     }
 

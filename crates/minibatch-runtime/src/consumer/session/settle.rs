@@ -7,8 +7,8 @@ use tokio::sync::oneshot;
 
 use super::{
     super::{
-        Delivery, Settlement,
-        dead::{self, Burial},
+        Delivery, GroupRun, Settlement,
+        dead::{self, Burial, Grave},
         ladder::{Attempt, Condemned, Ended, Verdict},
         settlement::Passed,
         stats::Tally,
@@ -152,7 +152,7 @@ impl Session {
             let whole = self.id(supervisor, formed.ordinal);
             let id = piece.map_or(whole, |places| whole.piece(&places));
             let lane = Arc::clone(&supervisor.lane);
-            self.offer(supervisor, Delivery { lane, id, formed, attempt });
+            self.offer(supervisor, Delivery { lane, run: self.group_run(), id, formed, attempt });
         }
     }
 
@@ -266,6 +266,8 @@ impl Session {
         };
         let client = supervisor.setup.client.clone();
         let burials = std::mem::take(&mut self.burials);
+        let grave =
+            Grave { partition: supervisor.lane.partition, run: self.group_run(), below: self.committer.done().below };
         if client.stopping().is_cancelled() {
             // nothing can be appended any more: the messages come again after the next start
             for burial in burials {
@@ -275,7 +277,7 @@ impl Session {
         }
         self.burying = true;
         self.later.push(Box::pin(async move {
-            until_verdict(&**client.clock(), "bury", || dead::bury(&client, &name, &burials)).await?;
+            until_verdict(&**client.clock(), "bury", || dead::bury(&client, &name, grave, &burials)).await?;
             Ok(Later::Buried(burials))
         }));
     }
@@ -288,6 +290,10 @@ impl Session {
         }
         self.burying = false;
         self.start_burial(supervisor);
+    }
+
+    pub(super) fn group_run(&self) -> GroupRun {
+        GroupRun { generation: self.generation, done_before: self.committer.done().before }
     }
 
     pub(super) fn id(&self, supervisor: &Supervisor, ordinal: u64) -> WindowId {
