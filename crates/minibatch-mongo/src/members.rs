@@ -1,4 +1,6 @@
 //! Members: alive until so long after their last heartbeat, by the server's clock. Who is found dead is deleted.
+//!
+//! That clock may be set back, and a heartbeat then lie far in the future: so it also says from when on it counts.
 
 use std::time::Duration;
 
@@ -15,17 +17,15 @@ impl Client {
     pub(crate) async fn join(&self, ttl: Duration) -> Result<MemberId, Error> {
         let member = random::member();
         let filter = Filter::id(member.as_str());
-        let update = Update::default().and("seen_until", Change::NowPlus(ttl));
-        let join = || self.database().find_and_update(Collection::Members, filter.clone(), update.clone(), true);
+        let join = || self.database().find_and_update(Collection::Members, filter.clone(), beat(ttl), true);
         self.settle(join).await.map_err(Error::from)?;
         Ok(member)
     }
 
     pub(crate) async fn heartbeat(&self, member: &MemberId, ttl: Duration) -> Result<(), Error> {
         let filter = Filter::id(member.as_str());
-        let update = Update::default().and("seen_until", Change::NowPlus(ttl));
-        let beat = || self.database().update(Collection::Members, filter.clone(), update.clone());
-        match self.settle(beat).await.map_err(Error::from)? {
+        let update = || self.database().update(Collection::Members, filter.clone(), beat(ttl));
+        match self.settle(update).await.map_err(Error::from)? {
             0 => Err(Cause::MemberDead.into()),
             _ => Ok(()),
         }
@@ -51,7 +51,7 @@ impl Client {
     }
 
     async fn lives(&self, member: &MemberId) -> Result<bool, Error> {
-        let this = Filter::id(member.as_str()).and("seen_until", Test::Future);
+        let this = Filter::id(member.as_str()).and("seen_from", Test::Past).and("seen_until", Test::Future);
         Ok(self.find_one(Find::one(Collection::Members, this).only(&["_id"])).await?.is_some())
     }
 
@@ -62,7 +62,14 @@ impl Client {
             return Ok(true);
         }
         // in one step with looking again: a heartbeat may have come in between
-        self.delete(Collection::Members, this.clone().and("seen_until", Test::Past)).await?;
+        for over in [("seen_until", Test::Past), ("seen_from", Test::Future)] {
+            self.delete(Collection::Members, this.clone().and(over.0, over.1)).await?;
+        }
         Ok(self.find_one(Find::one(Collection::Members, this).only(&["_id"])).await?.is_some())
     }
+}
+
+/// A heartbeat, good from its time to live before it until as long after it: a small step back of the clock kills nobody.
+fn beat(ttl: Duration) -> Update {
+    Update::default().and("seen_from", Change::NowMinus(ttl)).and("seen_until", Change::NowPlus(ttl))
 }

@@ -19,7 +19,7 @@ pub(crate) enum Test {
     Lte(Bson),
     Gte(Bson),
     Gt(Bson),
-    /// The field is a time that the server's clock has reached.
+    /// The field is a time that the server's clock has reached, or is missing.
     Past,
     /// The field is a time that the server's clock has not reached.
     Future,
@@ -104,6 +104,8 @@ pub(crate) enum Change {
     },
     /// The server's clock, and so much more.
     NowPlus(Duration),
+    /// The server's clock, and so much less.
+    NowMinus(Duration),
 }
 
 impl Update {
@@ -135,10 +137,8 @@ impl Update {
                     let beyond = doc! { "$add": [{ "$max": [&old, format!("${other}"), *value] }, 1_i64] };
                     doc! { "$cond": [is_done, old, beyond] }.into()
                 }
-                Change::NowPlus(duration) => {
-                    let millis = i64::try_from(duration.as_millis()).unwrap_or(MAX_MILLIS).min(MAX_MILLIS);
-                    doc! { "$add": ["$$NOW", millis] }.into()
-                }
+                Change::NowPlus(duration) => doc! { "$add": ["$$NOW", millis(*duration)] }.into(),
+                Change::NowMinus(duration) => doc! { "$add": ["$$NOW", -millis(*duration)] }.into(),
             };
             fields.insert(*field, expression);
         }
@@ -158,6 +158,10 @@ impl Update {
 
 /// A thousand years: far enough, and no date overflows.
 const MAX_MILLIS: i64 = 1_000 * 366 * 86_400_000;
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(MAX_MILLIS).min(MAX_MILLIS)
+}
 
 /// Which documents to find, in which order, how many, and what of them.
 #[derive(Clone, Debug)]

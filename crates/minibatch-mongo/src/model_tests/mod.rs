@@ -6,6 +6,7 @@ mod conformance;
 mod derived;
 mod gaps;
 mod invariants;
+mod members;
 mod mutants;
 mod producers;
 mod stale_slots;

@@ -43,7 +43,8 @@ pub(super) fn matches(document: &RawDocument, filter: &Filter, now: Timestamp) -
             Test::Lte(other) => is(other, &[Ordering::Less, Ordering::Equal]),
             Test::Gte(other) => is(other, &[Ordering::Greater, Ordering::Equal]),
             Test::Gt(other) => is(other, &[Ordering::Greater]),
-            Test::Past => is(&now(), &[Ordering::Less, Ordering::Equal]),
+            // what is missing comes before all times
+            Test::Past => found == Bson::Null || is(&now(), &[Ordering::Less, Ordering::Equal]),
             Test::Future => is(&now(), &[Ordering::Greater]),
         }
     })
@@ -76,6 +77,7 @@ pub(super) fn apply(mut document: Document, update: &Update, now: Timestamp) -> 
                 Bson::Int64(number(old).max(number(value(&before, other))).max(*least) + 1)
             }
             Change::NowPlus(duration) => DateTime::from_millis(now.plus(*duration).as_millis()).into(),
+            Change::NowMinus(duration) => DateTime::from_millis(now.minus(*duration).as_millis()).into(),
         };
         match field.split_once('.') {
             Some((outer, inner)) => drop(document.get_document_mut(outer).unwrap().insert(inner, new)),

@@ -93,7 +93,7 @@ impl Server {
             loop {
                 pass(Duration::from_millis(random.below(20_000))).await;
                 match random.below(5) {
-                    0 => *server.skew.lock().unwrap() = i64::try_from(random.below(7_200_000)).unwrap() - 3_600_000,
+                    0 => server.set_clock(i64::try_from(random.below(7_200_000)).unwrap() - 3_600_000),
                     1 => server.elect(random.next()),
                     _ => {
                         server.alone.send_replace(true);
@@ -107,6 +107,11 @@ impl Server {
             }
         });
         Trouble { server: Arc::clone(self), task }
+    }
+
+    /// Sets the wall clock so many milliseconds after where it would be.
+    pub(crate) fn set_clock(&self, ahead: i64) {
+        *self.skew.lock().unwrap() = ahead;
     }
 
     fn elect(&self, draw: u64) {
