@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use minibatch_core::window::Reason;
+use minibatch_core::{Clock, window::Reason};
 use minibatch_emitters::{BatchWindow, FixedTimeWindow, RelaxedTimeWindow};
 
-use crate::tools::{manual_client, numbers};
+use crate::tools::{manual_client, numbers, settle};
 
 #[tokio::test]
 async fn max_wait_closes_a_window_without_more_messages() {
@@ -36,6 +36,31 @@ async fn max_wait_closes_a_window_without_more_messages() {
         clock.advance(wait);
     });
     assert_eq!(window.unwrap().unwrap().data, [4]);
+}
+
+/// Append times stand still until a clock that was set back is where it was: time passes all the same.
+#[tokio::test]
+async fn max_wait_ends_on_a_busy_stream_whose_clock_was_set_back() {
+    let (client, clock) = manual_client();
+    let stream = numbers(&client, 1).await;
+    let wait = Duration::from_secs(2);
+    let mut consumer = stream.streaming().window(BatchWindow::new().size(1_000).max_wait(wait)).open().await.unwrap();
+    settle().await;
+    clock.set(clock.now().minus(Duration::from_secs(600)));
+    let busy = async {
+        for number in 2..100 {
+            stream.append(&number).await.unwrap();
+            settle().await;
+            clock.advance(Duration::from_millis(100));
+            settle().await;
+        }
+    };
+    let window = tokio::select! {
+        window = consumer.next() => window.unwrap().unwrap(),
+        () = busy => panic!("the window waits for ten minutes"),
+    };
+    assert_eq!(window.reason, Reason::MaxWait);
+    assert!((15..30).contains(&window.len()), "{} messages in two seconds", window.len());
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use crate::retry::until_verdict;
 ///
 /// The tail clock is the storage's clock, or the append time of the last record and the time since it was seen, whichever
 /// is later: the first has passed long ago where a consumer starts late, the second runs on where the storage's clock
-/// stands still or was set back.
+/// stands still or was set back, and with it the append times of what comes.
 pub(super) struct TailTimer {
     storage: Arc<dyn Storage>,
     clock: Arc<dyn Clock>,
@@ -34,8 +34,10 @@ impl TailTimer {
 
     /// An entry came: the tail is elsewhere.
     pub(super) fn saw_entry(&mut self, append_time: Timestamp) {
-        self.append_time = append_time;
-        self.seen = self.clock.elapsed();
+        let now = self.clock.elapsed();
+        if append_time > self.append_time.plus(now.saturating_sub(self.seen)) {
+            (self.append_time, self.seen) = (append_time, now);
+        }
         self.at_tail = false;
         self.due = None;
     }
