@@ -53,6 +53,13 @@ impl Load {
         self.stable.more(Said::Acked, world.random.u64(1..40)).await
     }
 
+    /// Kills the consumer, and starts another in its place.
+    pub(crate) async fn replace_consumer(&mut self, world: &mut World) -> Result<()> {
+        let heir = world.consumer();
+        let heir = world.start_consumer(&heir)?;
+        std::mem::replace(&mut self.consumer, heir).kill().await
+    }
+
     /// Ends them in an orderly way.
     pub(crate) async fn end(self) -> Result<()> {
         tokio::try_join!(self.producer.end(), self.stable.end(), self.consumer.end())?;

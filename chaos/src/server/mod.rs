@@ -16,6 +16,9 @@ pub(crate) use fake_clock::FakeClock;
 pub(crate) use node::Node;
 use node::Settings;
 
+/// What its clock moves by on its own while it is watched is less, and a jump by hours more; in milliseconds.
+const JUMP: i64 = 30 * 60 * 1_000;
+
 /// By which fail points tell the roles from the orchestrator.
 pub(crate) const ROLES: &str = "chaos-roles";
 
@@ -79,9 +82,19 @@ impl ReplicaSet {
         self.folder.path()
     }
 
-    /// The clock, where it can be set.
-    pub(crate) fn clock(&self) -> Result<&FakeClock> {
-        self.clock.as_ref().context("the clock of this server cannot be set")
+    /// Sets the clock so many hours after the real one, and waits until the server shows it.
+    pub(crate) async fn set_clock(&self, hours: i32) -> Result<()> {
+        let clock = self.clock.as_ref().context("the clock of this server cannot be set")?;
+        let (before, started) = (self.node(0)?.wall().await?, now());
+        clock.set(hours)?;
+        // it shows the same hour as before as long as it has not jumped
+        while (self.node(0)?.wall().await? - before).abs() < JUMP {
+            if started.elapsed() > seconds(30) {
+                bail!("the server's clock did not jump");
+            }
+            pause(millis(20)).await;
+        }
+        Ok(())
     }
 
     /// Waits for a node that takes writes; its index.

@@ -186,6 +186,11 @@ impl Node {
         hello.is_ok_and(|hello| hello.get_bool("isWritablePrimary").unwrap_or(false))
     }
 
+    /// What its clock shows, in milliseconds since the epoch.
+    pub(crate) async fn wall(&self) -> Result<i64> {
+        Ok(self.admin(doc! { "hello": 1 }).await?.get_datetime("localTime")?.timestamp_millis())
+    }
+
     /// Whether all connections that it allows are taken.
     pub(crate) async fn is_full(&self) -> Result<bool> {
         let status = self.admin(doc! { "serverStatus": 1 }).await?;
