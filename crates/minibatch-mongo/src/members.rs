@@ -4,12 +4,13 @@
 
 use std::time::Duration;
 
-use bson::Bson;
+use bson::{Bson, Document};
 use minibatch_core::{Cause, Error, MemberId};
 
 use crate::{
     client::Client,
     database::{Change, Collection, Filter, Find, Test, Update},
+    error::corrupt,
     random,
 };
 
@@ -17,7 +18,9 @@ impl Client {
     pub(crate) async fn join(&self, ttl: Duration) -> Result<MemberId, Error> {
         let member = random::member();
         let filter = Filter::id(member.as_str());
-        let join = || self.database().find_and_update(Collection::Members, filter.clone(), beat(ttl), true);
+        let sessions: Vec<Bson> = self.database().sessions().into_iter().map(Bson::Document).collect();
+        let first = beat(ttl).and_set("sessions", sessions);
+        let join = || self.database().find_and_update(Collection::Members, filter.clone(), first.clone(), true);
         self.settle(join).await.map_err(Error::from)?;
         Ok(member)
     }
@@ -61,11 +64,27 @@ impl Client {
         if self.lives(member).await? {
             return Ok(true);
         }
+        self.break_off(&this).await?;
         // in one step with looking again: a heartbeat may have come in between
         for over in [("seen_until", Test::Past), ("seen_from", Test::Future)] {
             self.delete(Collection::Members, this.clone().and(over.0, over.1)).await?;
         }
         Ok(self.find_one(Find::one(Collection::Members, this).only(&["_id"])).await?.is_some())
+    }
+
+    /// Undoes what a member that seems dead is in the middle of: it may have locked what its heir needs.
+    async fn break_off(&self, member: &Filter) -> Result<(), Error> {
+        let find = Find::one(Collection::Members, member.clone()).only(&["sessions"]);
+        let Some(found) = self.find_one(find).await? else { return Ok(()) };
+        // earlier versions name none
+        let Ok(sessions) = found.get_array("sessions") else { return Ok(()) };
+        let sessions = sessions.into_iter().map(|session| Document::try_from(session.ok()?.as_document()?).ok());
+        let sessions = sessions.collect::<Option<Vec<Document>>>().ok_or_else(|| corrupt("member"))?;
+        if let Err(failure) = self.database().break_off(sessions).await {
+            // without, its heir waits until the server does the same
+            tracing::warn!(error = %failure.into_cause(), "transactions of a dead member were not broken off");
+        }
+        Ok(())
     }
 }
 

@@ -40,6 +40,8 @@
 //!   long holds up everything that is written to the file, heartbeats included.
 //! - *MongoDB*: documents in collections of your own in the storage's database, whose names do not begin with minibatch's
 //!   prefix. They are made where they are missing. The transaction ends within 10 s, or is begun again.
+//!   Whoever takes over from a process that died in the middle of one has it broken off, if both are the same user of the
+//!   database; else what it has written stays locked until the server ends it, by default a minute later.
 //! - *In memory* there is none: the consumer does not start.
 //!
 //! Windows share a transaction. Where the database refuses an effect, a duplicate key for example, each of them gets one of

@@ -12,6 +12,7 @@ mod prepare;
 mod reply;
 mod right;
 mod server;
+mod sessions;
 mod transact;
 mod watch;
 
@@ -34,7 +35,7 @@ use mongodb::{
 };
 use tokio::time::timeout;
 
-use self::right::Right;
+use self::{right::Right, sessions::Sessions};
 use super::{Collection, Database, Failure, Filter, Find, Found, Hint, Order, Transacted, Update};
 
 /// How long the server may work on a request.
@@ -53,6 +54,7 @@ pub(crate) struct Driver {
     seen: Arc<Mutex<Option<Stamp>>>,
     /// A replica set, or several behind routers.
     replicated: bool,
+    sessions: Sessions,
     /// Users' collections that are known to be there.
     prepared: Arc<Mutex<HashSet<String>>>,
 }
@@ -60,7 +62,15 @@ pub(crate) struct Driver {
 impl Driver {
     fn new(database: MongoDatabase, prefix: &str, as_user: bool) -> Self {
         let prefix = prefix.into();
-        Self { database, prefix, as_user, seen: Arc::default(), replicated: false, prepared: Arc::default() }
+        Self {
+            database,
+            prefix,
+            as_user,
+            seen: Arc::default(),
+            replicated: false,
+            sessions: Sessions::default(),
+            prepared: Arc::default(),
+        }
     }
 
     fn name(&self, collection: Collection) -> String {
@@ -223,6 +233,20 @@ impl Database for Driver {
 
     fn is_transactional(&self) -> bool {
         self.replicated
+    }
+
+    fn sessions(&self) -> Vec<Document> {
+        self.sessions.ids()
+    }
+
+    async fn break_off(&self, sessions: Vec<Document>) -> Result<(), Failure> {
+        let this = self.clone();
+        in_time(async move {
+            // those of this user: for that it takes no right
+            let killed = this.database.run_command(bson::doc! { "killSessions": sessions }).await;
+            killed.map(drop).map_err(|error| classify::failure(&error))
+        })
+        .await
     }
 
     async fn now(&self) -> Result<Timestamp, Failure> {

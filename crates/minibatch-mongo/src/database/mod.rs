@@ -1,4 +1,4 @@
-//! What the protocol asks of MongoDB: eight operations with typed outcomes.
+//! What the protocol asks of MongoDB: ten operations with typed outcomes.
 //!
 //! The protocol stands over [`Database`] alone, so that it runs against the real server ([`driver`]) and, in tests,
 //! against a model of one that loses replies.
@@ -14,7 +14,7 @@ mod schema;
 use std::fmt;
 
 use async_trait::async_trait;
-use bson::{RawDocumentBuf, Timestamp as Stamp};
+use bson::{Document, RawDocumentBuf, Timestamp as Stamp};
 use futures::stream::BoxStream;
 use minibatch_core::{Cause, Timestamp, storage::Effect};
 pub(crate) use query::{Change, Filter, Find, Order, Test, Update};
@@ -60,6 +60,12 @@ pub(crate) trait Database: fmt::Debug + Send + Sync + 'static {
 
     /// Whether the server has transactions.
     fn is_transactional(&self) -> bool;
+
+    /// The sessions that this client's transactions are in, for others to break them off.
+    fn sessions(&self) -> Vec<Document>;
+
+    /// Undoes the transactions in those sessions that are not done yet, and frees what they have locked.
+    async fn break_off(&self, sessions: Vec<Document>) -> Result<(), Failure>;
 
     /// The server's clock, not before any stamp it has given out.
     async fn now(&self) -> Result<Timestamp, Failure>;

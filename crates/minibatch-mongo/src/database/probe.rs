@@ -167,6 +167,14 @@ mod tests {
             self.model.is_transactional()
         }
 
+        fn sessions(&self) -> Vec<bson::Document> {
+            self.model.sessions()
+        }
+
+        async fn break_off(&self, sessions: Vec<bson::Document>) -> Result<(), Failure> {
+            self.model.break_off(sessions).await
+        }
+
         async fn now(&self) -> Result<Timestamp, Failure> {
             self.model.now().await
         }

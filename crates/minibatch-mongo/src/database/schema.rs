@@ -13,7 +13,7 @@ pub(crate) enum Collection {
     Chunks,
     /// `{s, p, inc, g, owner, epoch, ver, generation, fingerprint, start, starts, keep_from, counters, unclean, checkpoint}`
     Groups,
-    /// `{_id: member, seen_from, seen_until}`
+    /// `{_id: member, sessions, seen_from, seen_until}`
     Members,
     /// `{s, p, inc, g, epoch, number, bytes}`
     Snapshots,

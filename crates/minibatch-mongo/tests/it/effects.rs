@@ -22,11 +22,16 @@ struct Committing {
 
 impl Committing {
     async fn new(server: &Server) -> Self {
+        Self::for_so_long(server, Duration::from_secs(600)).await
+    }
+
+    /// One that dies after so long.
+    async fn for_so_long(server: &Server, ttl: Duration) -> Self {
         let storage = server.connect().await.unwrap();
         let stream = storage.open_stream(&StreamName::new("q").unwrap(), 1).await.unwrap();
         let (partition, group) = (stream.partition(0), GroupName::new("g").unwrap());
         storage.open_group(&stream, &group, "strategy", Start::Earliest).await.unwrap();
-        let member = storage.join(Duration::from_secs(600)).await.unwrap();
+        let member = storage.join(ttl).await.unwrap();
         let Acquired::Owner(state) = storage.acquire(&partition, &group, &member).await.unwrap() else {
             panic!("held")
         };
@@ -138,6 +143,28 @@ async fn failures_of_the_server_repeat_nothing() {
         assert_eq!(server.documents("mine").await, expected);
         let total = i32::try_from(expected.len()).unwrap();
         assert_eq!(server.documents("total").await, [doc! { "_id": 0, "n": total }]);
+    })
+    .await;
+}
+
+/// A transaction that nobody ends holds what it has changed for a minute: who takes over has it ended.
+#[tokio::test]
+async fn what_the_dead_are_in_the_middle_of_is_broken_off() {
+    with_server(async |server| {
+        let dead = Committing::for_so_long(&server, Duration::from_secs(2)).await;
+        let heir = server.connect().await.unwrap();
+        let member = heir.join(Duration::from_secs(600)).await.unwrap();
+        let (partition, group) = (dead.partition.clone(), dead.group.clone());
+        let block = doc! { "blockConnection": true, "blockTimeMS": 60_000 };
+        let fail_point = server.fail(&["commitTransaction"], 1, block).await;
+        let commit = tokio::spawn(async move { dead.commit(vec![Effect::insert("mine", doc! { "_id": 1 })]).await });
+        fail_point.struck().await;
+        commit.abort();
+        let take_over =
+            async { while !matches!(heir.acquire(&partition, &group, &member).await.unwrap(), Acquired::Owner(_)) {} };
+        tokio::time::timeout(Duration::from_secs(7), take_over).await.unwrap();
+        fail_point.off().await;
+        assert_eq!(server.documents("mine").await, Vec::<Document>::new());
     })
     .await;
 }

@@ -105,6 +105,12 @@ pub(crate) struct FailPoint {
 }
 
 impl FailPoint {
+    /// Waits until something fails.
+    pub(crate) async fn struck(&self) {
+        let wait = doc! { "waitForFailPoint": "failCommand", "timesEntered": self.entered + 1, "maxTimeMS": 20_000 };
+        self.admin.run_command(wait).await.unwrap();
+    }
+
     /// Ends it, and checks that something did fail.
     pub(crate) async fn off(self) {
         let off = doc! { "configureFailPoint": "failCommand", "mode": "off" };

@@ -15,6 +15,7 @@ use super::{
     Driver, classify,
     diagnosis::{Certificate, diagnosis},
     prepare, server,
+    sessions::Sessions,
 };
 use crate::MongoOptions;
 
@@ -46,6 +47,10 @@ async fn connected(url: &str, options: &MongoOptions) -> Result<Driver, Cause> {
         Err(failure) => return Err(diagnosis(client_options, &certificate, failure).await),
     };
     driver.replicated = server::check(&hello)?;
+    if driver.replicated {
+        let sessions = Sessions::start(&client).await;
+        driver.sessions = sessions.map_err(|error| classify::failure(&error).into_cause())?;
+    }
     server::warn(&driver, &client_options.hosts, &hello).await;
     prepare::prepare(&driver).await.map_err(Failure::into_cause)?;
     Ok(driver)

@@ -30,7 +30,7 @@ impl Driver {
     ) -> Result<Transacted, Failure> {
         self.prepare_targets(effects).await?;
         let failed = |error: Error| self.failed(RIGHT, &error);
-        let mut session = self.database.client().start_session().causal_consistency(true).await.map_err(failed)?;
+        let mut session = self.sessions.take(self.database.client()).await.map_err(failed)?;
         if let Some(seen) = self.seen() {
             session.advance_operation_time(seen);
         }

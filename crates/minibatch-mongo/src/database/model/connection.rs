@@ -6,7 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use bson::RawDocumentBuf;
+use bson::{Document, RawDocumentBuf};
 use futures::stream::BoxStream;
 use minibatch_core::{Cause, Timestamp, storage::Effect};
 
@@ -225,6 +225,14 @@ impl Database for Connection {
 
     fn is_transactional(&self) -> bool {
         true
+    }
+
+    fn sessions(&self) -> Vec<Document> {
+        Vec::new()
+    }
+
+    async fn break_off(&self, _: Vec<Document>) -> Result<(), Failure> {
+        Ok(())
     }
 
     async fn now(&self) -> Result<Timestamp, Failure> {

@@ -161,6 +161,14 @@ impl Database for Wrong {
         self.database.is_transactional()
     }
 
+    fn sessions(&self) -> Vec<Document> {
+        self.database.sessions()
+    }
+
+    async fn break_off(&self, sessions: Vec<Document>) -> Result<(), Failure> {
+        self.database.break_off(sessions).await
+    }
+
     async fn now(&self) -> Result<Timestamp, Failure> {
         self.database.now().await
     }
