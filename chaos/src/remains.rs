@@ -1,6 +1,6 @@
 //! What a run left: read by one who had no part in it.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::{Context as _, Result};
 use bson::{Document, doc};
@@ -8,10 +8,12 @@ use minibatch::{Minibatch, Slot, StreamName, Timestamp, storage::ReadLimit};
 use minibatch_core::chunk::{Chunk, Record, RecordKind};
 use minibatch_testkit::history::{History, Key, LogRecord, SinkEntry};
 use mongodb::{Client, options::ReadConcern};
+use rusqlite::Connection;
 
 use crate::{
+    clock::seconds,
     message::{CANARY, Note},
-    role::{CONTROL, STREAM},
+    role::{CONTROL, EFFECTS, STREAM},
 };
 
 pub(crate) fn histories(folder: &Path) -> Result<Vec<History>> {
@@ -58,7 +60,8 @@ pub(crate) async fn dead(mb: &Minibatch) -> Result<Vec<Key>> {
     Ok(log.into_iter().flat_map(|record| record.keys).collect())
 }
 
-pub(crate) fn sink(folder: &Path) -> Result<Vec<SinkEntry>> {
+/// The windows in files.
+pub(crate) fn files(folder: &Path) -> Result<Vec<SinkEntry>> {
     let mut entries = Vec::new();
     for file in fs::read_dir(folder)? {
         let path = file?.path();
@@ -69,6 +72,45 @@ pub(crate) fn sink(folder: &Path) -> Result<Vec<SinkEntry>> {
         }
     }
     Ok(entries)
+}
+
+/// The windows in the table of effects.
+pub(crate) fn rows(file: &Path) -> Result<Vec<SinkEntry>> {
+    let database = Connection::open(file)?;
+    database.busy_timeout(seconds(10))?;
+    let mut select = database.prepare(&format!("SELECT \"window\", lane, number FROM {EFFECTS}"))?;
+    let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    by_window(rows.map(|row| Ok(row?)))
+}
+
+/// Makes that table.
+pub(crate) fn make_rows(file: &Path) -> Result<()> {
+    let database = Connection::open(file)?;
+    database.busy_timeout(seconds(10))?;
+    database.execute_batch(&format!("CREATE TABLE {EFFECTS} (\"window\" TEXT, lane INTEGER, number INTEGER)"))?;
+    Ok(())
+}
+
+/// The windows in the collection of effects.
+pub(crate) async fn documents(client: &Client, database: &str) -> Result<Vec<SinkEntry>> {
+    let collection = client.database(database).collection::<Document>(EFFECTS);
+    let mut cursor = collection.find(doc! {}).read_concern(ReadConcern::majority()).await?;
+    let mut found = Vec::new();
+    while cursor.advance().await? {
+        let effect = cursor.deserialize_current()?;
+        found.push(Ok((effect.get_str("window")?.to_owned(), effect.get_i64("lane")?, effect.get_i64("number")?)));
+    }
+    by_window(found.into_iter())
+}
+
+fn by_window(effects: impl Iterator<Item = Result<(String, i64, i64)>>) -> Result<Vec<SinkEntry>> {
+    let mut windows = BTreeMap::<String, Vec<Key>>::new();
+    for effect in effects {
+        let (window, lane, number) = effect?;
+        let key = Key { lane: lane.try_into()?, number: number.try_into()? };
+        windows.entry(window).or_default().push(key);
+    }
+    Ok(windows.into_iter().map(|(id, keys)| SinkEntry { id, keys }).collect())
 }
 
 /// What the control producers inserted, in its order: each document as a record.

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use minibatch::{GroupName, Minibatch, StreamName, storage::Start};
-use minibatch_testkit::history::{Outcome, Seen, Verdict};
+use minibatch_testkit::history::{Outcome, Seen, SinkEntry, Verdict};
 use tempfile::TempDir;
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     clock::{millis, now},
     proxy::Proxy,
     remains,
-    role::{Appending, Consumer, Producer, STREAM, Said, Work},
+    role::{Appending, Consumer, Delivery, Producer, STREAM, Said, Work},
     server::{ROLES, ReplicaSet},
     watcher::Watcher,
 };
@@ -47,6 +47,8 @@ pub(crate) struct World {
     pub(crate) member_ttl: Duration,
     /// How long their windows wait for more.
     pub(crate) max_wait: Option<Duration>,
+    /// How often they take effect.
+    pub(crate) delivery: Delivery,
     started: u32,
     watcher: Option<Watcher>,
 }
@@ -82,6 +84,7 @@ impl World {
             tally,
             member_ttl: millis(2_000),
             max_wait: None,
+            delivery: Delivery::default(),
             started: 0,
             watcher: None,
         })
@@ -131,6 +134,9 @@ impl World {
         let stream = mb.storage().open_stream(&StreamName::new(STREAM)?, 1).await?;
         mb.storage().open_group(&stream, &GroupName::new("keeper")?, "keeper", Start::Earliest).await?;
         self.watcher = Some(Watcher::start(mb, stream.partition(0)));
+        if self.delivery == Delivery::Transactional && self.server.is_none() {
+            remains::make_rows(&self.file())?;
+        }
         Ok(())
     }
 
@@ -168,6 +174,7 @@ impl World {
             member_ttl: self.member_ttl,
             drain: false,
             work: Work::Sound,
+            delivery: self.delivery,
         }
     }
 
@@ -221,7 +228,7 @@ impl World {
             log: remains::log(&mb, &StreamName::new(STREAM)?).await?,
             committed,
             seen,
-            sink: Some(remains::sink(&self.path("sink"))?),
+            sink: Some(self.sink().await?),
             dead: remains::dead(&mb).await?,
         };
         mb.shutdown().await;
@@ -232,6 +239,17 @@ impl World {
             bail!("I16: {} lines of logs hold a payload", logs.canaries);
         }
         Ok(verdict)
+    }
+
+    /// What the windows left.
+    async fn sink(&self) -> Result<Vec<SinkEntry>> {
+        match (self.delivery, &self.server) {
+            (Delivery::Files | Delivery::Idempotent, _) => remains::files(&self.path("sink")),
+            (Delivery::Transactional, None) => remains::rows(&self.file()),
+            (Delivery::Transactional, Some(set)) => {
+                remains::documents(set.node(set.primary().await?)?.client(), &self.database).await
+            }
+        }
     }
 
     /// Keeps the files for whoever looks into what went wrong; says where they are.

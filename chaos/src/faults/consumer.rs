@@ -12,7 +12,7 @@ use super::{Expect, Fault, Need, Place};
 use crate::{
     clock::{millis, now, pause},
     remains,
-    role::{Consumer, Producer, STREAM, Said, Work, is_poison},
+    role::{Consumer, Delivery, Producer, STREAM, Said, Work, is_poison},
     world::World,
 };
 
@@ -52,6 +52,42 @@ pub(super) const FAULTS: &[Fault] = &[
         expect: Expect::AtLeastOnce,
         loops: (5, 50),
         run: |world| Box::pin(killed_by_the_clock(world)),
+    },
+    Fault {
+        id: "C1-idem",
+        place: Place::Sqlite,
+        needs: Need::Nothing,
+        what: "idempotent consumers are killed whose windows are ended by a timer",
+        expect: Expect::Sound,
+        loops: (5, 50),
+        run: |world| Box::pin(killed_idempotent(world)),
+    },
+    Fault {
+        id: "C1-idem",
+        place: Place::Mongo,
+        needs: Need::Nothing,
+        what: "idempotent consumers are killed whose windows are ended by a timer",
+        expect: Expect::Sound,
+        loops: (5, 50),
+        run: |world| Box::pin(killed_idempotent(world)),
+    },
+    Fault {
+        id: "C1-tx",
+        place: Place::Sqlite,
+        needs: Need::Nothing,
+        what: "transactional consumers are killed whose windows are ended by a timer",
+        expect: Expect::Transactional,
+        loops: (5, 50),
+        run: |world| Box::pin(killed_transactional(world)),
+    },
+    Fault {
+        id: "C1-tx",
+        place: Place::Mongo,
+        needs: Need::Nothing,
+        what: "transactional consumers are killed whose windows are ended by a timer",
+        expect: Expect::Transactional,
+        loops: (5, 50),
+        run: |world| Box::pin(killed_transactional(world)),
     },
     Fault {
         id: "C2",
@@ -116,6 +152,16 @@ async fn killed(world: &mut World) -> Result<Verdict> {
 async fn killed_by_the_clock(world: &mut World) -> Result<Verdict> {
     world.max_wait = Some(millis(10));
     killed(world).await
+}
+
+async fn killed_idempotent(world: &mut World) -> Result<Verdict> {
+    world.delivery = Delivery::Idempotent;
+    killed_by_the_clock(world).await
+}
+
+async fn killed_transactional(world: &mut World) -> Result<Verdict> {
+    world.delivery = Delivery::Transactional;
+    killed_by_the_clock(world).await
 }
 
 /// Stops the owner until another has taken over, then lets it go on: whatever it does must not count.

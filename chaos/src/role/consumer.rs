@@ -1,16 +1,14 @@
-//! A consumer as users write one, with a sink that replaces by window id.
+//! A consumer as users write one.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use minibatch::{Backoff, ClientOptions, ErrorKind, Window, WindowSettings};
 use minibatch_testkit::history::{Event, Key, Member};
 
-use super::{Consumer, Recorder, STREAM, Said, Work, connect, tell, tell_error, told_to_end, until_verdict};
+use super::{
+    Consumer, Delivery, Recorder, STREAM, Said, Work, connect, sink::Sink, tell, tell_error, told_to_end, until_verdict,
+};
 use crate::{clock::millis, message::Note};
 
 pub(crate) const GROUP: &str = "consumers";
@@ -19,7 +17,7 @@ pub(super) async fn run(consumer: Consumer) -> Result<()> {
     let (recorder, _) = Recorder::open(&consumer.history)?;
     let options = ClientOptions::default().with_member_ttl(consumer.member_ttl);
     let mb = connect(&consumer.url, options).await?;
-    let function = Arc::new(Function { recorder, sink: consumer.sink.clone(), work: consumer.work });
+    let function = Arc::new(Function { recorder, sink: Sink::of(&consumer), work: consumer.work });
     let call = move |window: Window<Note>| {
         let function = Arc::clone(&function);
         async move { function.call(window).await }
@@ -30,6 +28,11 @@ pub(super) async fn run(consumer: Consumer) -> Result<()> {
         let streaming = match consumer.max_wait {
             Some(max_wait) => streaming.max_wait(max_wait),
             None => streaming,
+        };
+        let streaming = match consumer.delivery {
+            Delivery::Files => streaming,
+            Delivery::Idempotent => streaming.idempotent(),
+            Delivery::Transactional => streaming.transactional(),
         };
         let backoff = Backoff { first: millis(1), max: millis(20) };
         let streaming = match consumer.work {
@@ -56,7 +59,7 @@ pub(super) async fn run(consumer: Consumer) -> Result<()> {
 
 struct Function {
     recorder: Recorder,
-    sink: PathBuf,
+    sink: Sink,
     work: Work,
 }
 
@@ -64,29 +67,20 @@ impl Function {
     async fn call(&self, window: Window<Note>) -> Result<()> {
         let members: Vec<Member> =
             window.meta().zip(&window.data).map(|(meta, note)| (meta.offset.to_u64(), note.key())).collect();
-        let keys: Vec<Key> = members.iter().map(|(_, key)| *key).collect();
         let id = window.id.to_string();
         let event = Event::Window { id: id.clone(), ordinal: window.ordinal, attempt: window.attempt, members };
         self.recorder.note(&event)?;
         tell(Said::Window);
         if matches!(self.work, Work::Poisoned) {
-            for key in &keys {
-                suffer(*key).await?;
+            for note in &window.data {
+                suffer(note.key()).await?;
             }
         }
-        replace(&self.sink, &id, &keys).context("the sink")?;
+        self.sink.take(&window).context("the sink")?;
         self.recorder.note(&Event::Done { id })?;
         tell(Said::Done);
         Ok(())
     }
-}
-
-/// Puts the window's messages in the place of what an earlier attempt left.
-fn replace(sink: &Path, id: &str, keys: &[Key]) -> Result<()> {
-    let draft = sink.join(format!("{id}.{}", std::process::id()));
-    fs::write(&draft, serde_json::to_vec(keys)?)?;
-    fs::rename(&draft, sink.join(id))?;
-    Ok(())
 }
 
 /// Whether the function cannot be done with a message, ever.

@@ -8,6 +8,7 @@ mod consumer;
 mod facade;
 mod raw;
 mod recorder;
+mod sink;
 mod stable;
 
 use std::{io::Write as _, path::PathBuf, time::Duration};
@@ -20,6 +21,7 @@ use crate::clock::{millis, pause};
 pub(crate) use consumer::{GROUP, is_poison};
 pub(crate) use raw::COLLECTION as CONTROL;
 use recorder::Recorder;
+pub(crate) use sink::EFFECTS;
 
 /// The stream of every run.
 pub(crate) const STREAM: &str = "notes";
@@ -88,6 +90,19 @@ pub(crate) enum Work {
     Poisoned,
 }
 
+/// How often a consumer's windows are to take effect, and so where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Delivery {
+    /// At least once: in files named after windows, each in place of what an earlier attempt left.
+    #[default]
+    Files,
+    /// The same, and a window's id stands for the same messages whatever ended it.
+    Idempotent,
+    /// In a table or collection beside the stream, in one transaction with the commit. Nothing there is replaced or unique:
+    /// a window that took effect twice is there twice.
+    Transactional,
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Consumer {
     pub(crate) url: String,
@@ -101,6 +116,7 @@ pub(crate) struct Consumer {
     /// Up to the end of the log as it is, instead of for ever.
     pub(crate) drain: bool,
     pub(crate) work: Work,
+    pub(crate) delivery: Delivery,
 }
 
 /// Runs the role of that name; `None` where there is none.
