@@ -56,6 +56,7 @@ impl Options {
         let place = match fault.place {
             Place::Sqlite => self.sqlite,
             Place::Mongo | Place::MongoThree => self.mongo,
+            Place::Process => true,
         };
         place && self.loops(fault) > 0 && self.fault.as_ref().is_none_or(|id| fault.id.eq_ignore_ascii_case(id))
     }
@@ -68,10 +69,11 @@ impl Options {
     /// The command that repeats a run.
     pub(crate) fn repeat(&self, fault: &Fault, seed: u64) -> String {
         let storage = match fault.place {
-            Place::Sqlite => "--sqlite",
-            Place::Mongo | Place::MongoThree => "--mongo",
+            Place::Sqlite => " --sqlite",
+            Place::Mongo | Place::MongoThree => " --mongo",
+            Place::Process => "",
         };
-        format!("cargo xtask chaos --fault {} {storage} --seed {seed} --loops {}", fault.id, self.loops(fault))
+        format!("cargo xtask chaos --fault {}{storage} --seed {seed} --loops {}", fault.id, self.loops(fault))
     }
 }
 

@@ -111,7 +111,7 @@ impl Series {
     async fn open(&mut self, fault: &Fault) -> Result<World> {
         self.worlds += 1;
         let loops = self.options.loops(fault);
-        if fault.place == Place::Sqlite {
+        if matches!(fault.place, Place::Sqlite | Place::Process) {
             return World::on_sqlite(self.seed, loops);
         }
         let database = format!("chaos_{}", self.worlds);

@@ -39,6 +39,7 @@ pub(crate) struct World {
     own_url: String,
     database: String,
     server: Option<ReplicaSet>,
+    pub(crate) seed: u64,
     pub(crate) random: fastrand::Rng,
     /// How often the fault is to strike.
     pub(crate) loops: u64,
@@ -79,6 +80,7 @@ impl World {
             own_url,
             database,
             server,
+            seed,
             random,
             loops,
             tally,

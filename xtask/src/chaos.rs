@@ -24,8 +24,8 @@ Usage: cargo xtask chaos [--quick] [--minutes N] [--fault ID] [--seed S] [--loop
   --seed S     what chance decides, decided as before
   --loops N    so many strikes a run
   --keep       keep the files of every run, not only of those that failed
-  --sqlite     SQLite alone
-  --mongo      MongoDB alone
+  --sqlite     nothing on MongoDB
+  --mongo      nothing on SQLite
 ",
     run,
 };

@@ -3,6 +3,7 @@
 mod consumer;
 mod control;
 mod file;
+mod model;
 mod network;
 mod producer;
 mod server;
@@ -21,6 +22,8 @@ pub(crate) enum Place {
     Mongo,
     /// A replica set of three.
     MongoThree,
+    /// Nothing outside of one process.
+    Process,
 }
 
 impl Place {
@@ -29,6 +32,7 @@ impl Place {
             Self::Sqlite => "sqlite",
             Self::Mongo => "mongo",
             Self::MongoThree => "mongo-3",
+            Self::Process => "process",
         }
     }
 }
@@ -102,10 +106,16 @@ pub(crate) struct Fault {
 
 /// All rows.
 pub(crate) fn all() -> Vec<&'static Fault> {
-    [producer::FAULTS, consumer::FAULTS, server::FAULTS, network::FAULTS, file::FAULTS, control::FAULTS]
-        .into_iter()
-        .flatten()
-        .collect()
+    let all = [
+        producer::FAULTS,
+        consumer::FAULTS,
+        server::FAULTS,
+        network::FAULTS,
+        file::FAULTS,
+        model::FAULTS,
+        control::FAULTS,
+    ];
+    all.into_iter().flatten().collect()
 }
 
 impl Fault {

@@ -20,7 +20,8 @@ use super::{
         ended,
     },
     mutants::Mutant,
-    world::{World, for_seeds, pass, stream, verdict},
+    seeds::{Tally, for_seeds},
+    world::{World, pass, stream, verdict},
 };
 use crate::{
     MongoStorage,
@@ -35,6 +36,7 @@ struct History {
     versions: BTreeMap<u64, Bytes>,
     /// The newest owner's.
     epoch: u64,
+    tally: Tally,
 }
 
 impl History {
@@ -87,13 +89,19 @@ async fn live(
             let counters = Counters { finished: fence.version + 1, ..Counters::default() };
             let commit =
                 Commit { checkpoint: checkpoint.clone(), keep_from: Offset::FIRST, counters, effects: Vec::new() };
-            let newest = history.lock().unwrap().epoch;
+            let newest = {
+                let mut history = history.lock().unwrap();
+                history.tally.attempted += 1;
+                history.epoch
+            };
             match verdict(|| storage.commit(&partition, &group, fence, commit.clone())).await {
                 Ok(next) => {
                     I10.holds(fence.epoch >= newest, || format!("{fence:?} committed after epoch {newest}"))?;
                     fence = Fence { epoch: fence.epoch, version: fence.version + 1 };
                     I9.holds(next == fence, || format!("{next:?} instead of {fence:?}"))?;
-                    history.lock().unwrap().saw(next, &checkpoint)?;
+                    let mut history = history.lock().unwrap();
+                    history.tally.acked += 1;
+                    history.saw(next, &checkpoint)?;
                 }
                 Err(error) if error.kind() == ErrorKind::Fenced => break,
                 Err(error) => return Err(error.into()),
@@ -111,7 +119,7 @@ async fn live(
     Ok(())
 }
 
-pub(super) async fn world(seed: u64, mutant: Option<Mutant>) -> Result<(), Broken> {
+pub(super) async fn world(seed: u64, mutant: Option<Mutant>) -> Result<Tally, Broken> {
     let world = World::new(mutant);
     let (calm, _) = world.client(Faults::NONE, seed);
     let (stream, group) = stream(&calm).await;
@@ -130,11 +138,13 @@ pub(super) async fn world(seed: u64, mutant: Option<Mutant>) -> Result<(), Broke
     drop(trouble);
     pass(Duration::from_secs(200)).await;
     let state = verdict(|| calm.groups(&partition)).await?.remove(0).1;
-    let newest = history.lock().unwrap().newest();
-    I9.holds(state.fence.version >= newest, || format!("{newest} was committed, {:?} found", state.fence))
+    let history = history.lock().unwrap();
+    let newest = history.newest();
+    I9.holds(state.fence.version >= newest, || format!("{newest} was committed, {:?} found", state.fence))?;
+    Ok(history.tally)
 }
 
 #[test]
 fn versions_have_one_history() {
-    for_seeds(|seed| world(seed, None));
+    for_seeds("commits", |seed| world(seed, None));
 }

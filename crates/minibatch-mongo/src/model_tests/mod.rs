@@ -9,5 +9,6 @@ mod invariants;
 mod members;
 mod mutants;
 mod producers;
+mod seeds;
 mod stale_slots;
 mod world;

@@ -16,8 +16,10 @@ use self::wrong::{Standing, Wrong};
 use super::{
     commits,
     invariants::{Broken, Invariant},
-    producers, stale_slots,
-    world::{World, chunk, run, stream},
+    producers,
+    seeds::run,
+    stale_slots,
+    world::{World, chunk, stream},
 };
 use crate::{
     MongoOptions,
@@ -118,8 +120,8 @@ impl Check {
     fn run(self, mutant: Mutant, seed: u64) -> Result<(), Broken> {
         run(|| async move {
             match self {
-                Self::Producers => producers::world(seed, Some(mutant)).await,
-                Self::Commits => commits::world(seed, Some(mutant)).await,
+                Self::Producers => producers::world(seed, Some(mutant)).await.map(drop),
+                Self::Commits => commits::world(seed, Some(mutant)).await.map(drop),
                 Self::StaleSlots => stale_slots::insert_after_trim(3, seed % 2, Some(mutant)).await,
                 Self::Damage => damaged(mutant).await,
             }

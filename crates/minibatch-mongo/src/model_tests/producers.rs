@@ -2,12 +2,16 @@
 //! one's order kept, and all readers agree.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use minibatch_core::{
     Cause, ErrorKind, GroupName, ProducerId, Slot,
+    chunk::RecordKind,
     storage::{ChunkLog, GroupStore, Partition, Start, StreamInfo},
 };
 use tokio::{
@@ -18,7 +22,8 @@ use tokio::{
 use super::{
     invariants::{Appended, Broken, Invariant, check_agreement, check_log, ended},
     mutants::Mutant,
-    world::{Reader, STRATEGY, World, chunk, for_seeds, pass, verdict},
+    seeds::{Tally, for_seeds},
+    world::{Reader, STRATEGY, World, chunk, pass, verdict},
 };
 use crate::{
     MongoStorage,
@@ -79,11 +84,30 @@ impl Producing {
     }
 }
 
+/// How long readers and trimmers rest: longer when nobody appends any more.
+#[derive(Clone, Debug)]
+struct Pace(Arc<AtomicU64>);
+
+impl Pace {
+    fn new() -> Self {
+        Self(Arc::new(AtomicU64::new(1)))
+    }
+
+    fn slow_down(&self) {
+        self.0.store(6, Ordering::Relaxed);
+    }
+
+    async fn rest(&self, random: &mut Random, longest_millis: u64) {
+        let times = self.0.load(Ordering::Relaxed);
+        pass(Duration::from_millis(random.below(longest_millis * times))).await;
+    }
+}
+
 /// Reads what there is, from time to time, and finishes with it.
-async fn follow(reader: Arc<tokio::sync::Mutex<Reader>>, mut random: Random) -> Result<(), Broken> {
+async fn follow(reader: Arc<tokio::sync::Mutex<Reader>>, pace: Pace, mut random: Random) -> Result<(), Broken> {
     loop {
         while reader.lock().await.step().await? {}
-        pass(Duration::from_millis(random.below(2_000))).await;
+        pace.rest(&mut random, 2_000).await;
     }
 }
 
@@ -95,7 +119,7 @@ async fn join_late(storage: MongoStorage, stream: StreamInfo, after: Duration) -
     Ok(Reader::new(&storage, &stream.partition(0), &group).await?)
 }
 
-pub(super) async fn world(seed: u64, mutant: Option<Mutant>) -> Result<(), Broken> {
+pub(super) async fn world(seed: u64, mutant: Option<Mutant>) -> Result<Tally, Broken> {
     let world = World::new(mutant);
     let (calm, _) = world.client(Faults::NONE, seed);
     let (stream, group) = super::world::stream(&calm).await;
@@ -119,16 +143,16 @@ pub(super) async fn world(seed: u64, mutant: Option<Mutant>) -> Result<(), Broke
             Ok(())
         });
     }
-    let mut others = JoinSet::new();
+    let (mut others, pace) = (JoinSet::new(), Pace::new());
     let (storage, connection) = world.client(Faults::MANY, seed * 99);
     let reader = Arc::new(tokio::sync::Mutex::new(Reader::new(&storage, &partition, &group).await?));
-    others.spawn(follow(Arc::clone(&reader), Random::new(seed * 98)));
+    others.spawn(follow(Arc::clone(&reader), pace.clone(), Random::new(seed * 98)));
     for number in 0..2 {
         let (storage, _) = world.client(Faults::MANY, seed * 77 + number);
-        let (partition, mut random) = (partition.clone(), Random::new(seed * 78 + number));
+        let (partition, pace, mut random) = (partition.clone(), pace.clone(), Random::new(seed * 78 + number));
         others.spawn(async move {
             loop {
-                pass(Duration::from_millis(random.below(8_000))).await;
+                pace.rest(&mut random, 8_000).await;
                 verdict(|| storage.trim(&partition, Slot::ZERO)).await?;
             }
         });
@@ -147,6 +171,7 @@ pub(super) async fn world(seed: u64, mutant: Option<Mutant>) -> Result<(), Broke
     drop(trouble);
     connection.heal();
     late_connection.heal();
+    pace.slow_down();
     // what was under way for long arrives, and may be anything but lost or twice
     pass(Duration::from_secs(200)).await;
     if let Some(other) = others.try_join_next() {
@@ -157,10 +182,16 @@ pub(super) async fn world(seed: u64, mutant: Option<Mutant>) -> Result<(), Broke
     let mut reader = reader.lock().await;
     reader.catch_up().await?;
     check_agreement(&reader.records, &late.records)?;
-    check_log(&reader.records, &told.lock().unwrap())
+    let told = told.lock().unwrap();
+    check_log(&reader.records, &told)?;
+    Ok(Tally {
+        attempted: told.len() as u64,
+        acked: told.iter().filter(|append| append.acknowledged.is_some()).count() as u64,
+        tombstones: reader.records.iter().filter(|record| record.kind == RecordKind::Tombstone).count() as u64,
+    })
 }
 
 #[test]
 fn nothing_is_lost_and_nothing_twice() {
-    for_seeds(|seed| world(seed, None));
+    for_seeds("producers", |seed| world(seed, None));
 }

@@ -11,15 +11,9 @@ use minibatch_core::{
         Acquired, ChunkLog, Commit, Counters, Fence, GroupStore, Partition, ReadLimit, Start, StreamInfo, StreamStore,
     },
 };
-use tokio::{
-    runtime::Builder,
-    time::{Instant, sleep, timeout},
-};
+use tokio::time::{Instant, sleep};
 
-use super::{
-    invariants::{Broken, Invariant},
-    mutants::Mutant,
-};
+use super::mutants::Mutant;
 use crate::{
     MongoOptions, MongoStorage,
     database::{
@@ -83,31 +77,6 @@ impl World {
             (options, clock, database) = mutant.client(options, clock, database);
         }
         (MongoStorage::over(database, clock, options, seed), connection)
-    }
-}
-
-/// How long a world may take in its own time.
-const LONGEST: Duration = Duration::from_secs(6 * 3_600);
-
-/// Runs a world once.
-pub(super) fn run<F: Future<Output = Result<(), Broken>>>(world: impl FnOnce() -> F) -> Result<(), Broken> {
-    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(async {
-        let ended = timeout(LONGEST, world()).await;
-        ended.unwrap_or_else(|_| Invariant::Verdict.broken("there is no end of it"))
-    })
-}
-
-/// Runs a world for each of some seeds: 100 from 0 on, or the one that `MINIBATCH_SEED` names, or as many from there on as
-/// `MINIBATCH_SEEDS` says.
-pub(super) fn for_seeds<F: Future<Output = Result<(), Broken>>>(world: impl Fn(u64) -> F) {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    let first = number("MINIBATCH_SEED");
-    let count = number("MINIBATCH_SEEDS").unwrap_or(if first.is_some() { 1 } else { 100 });
-    for seed in (first.unwrap_or(0)..).take(usize::try_from(count).unwrap()) {
-        if let Err(broken) = run(|| world(seed)) {
-            panic!("{broken:?}, and MINIBATCH_SEED={seed} gives this run again");
-        }
     }
 }
 
