@@ -48,6 +48,7 @@ impl Client {
                 return Err(Cause::strategy_changed(state.fingerprint, fingerprint).into());
             }
             let starts = document::starts(&found)?;
+            self.finish_group(&first, group, &state, first_of(&starts)?).await?;
             for (index, start) in (1..stream.partitions).zip(starts.iter().skip(1)) {
                 self.complete_group(&stream.partition(index), group, &state, *start).await?;
             }
@@ -82,7 +83,9 @@ impl Client {
         let (generation, fingerprint) = (first.generation, first.fingerprint.as_str());
         loop {
             match self.find_group(partition, group).await? {
-                Some(state) if state.generation == generation => return Ok(()),
+                Some(state) if state.generation == generation => {
+                    return self.finish_group(partition, group, &state, start).await;
+                }
                 Some(former) => {
                     let last_epoch = signed(former.fence.epoch + 1)?;
                     let new = NewGroup { group, generation, fingerprint, start, starts: &[], last_epoch };
@@ -96,6 +99,21 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// Whoever made the document may have died before it was counted and compared with the floor, or not have been told
+    /// that it did: whoever finds it without an owner, who has done that, does it again.
+    async fn finish_group(
+        &self,
+        partition: &Partition,
+        group: &GroupName,
+        state: &GroupState,
+        start: Position,
+    ) -> Result<(), Error> {
+        if state.owner.is_some() || state.fence.version > 0 {
+            return Ok(());
+        }
+        self.keep_from_floor(partition, group, state.generation, start).await
     }
 
     /// Begins the group anew. Its document is changed and never missing, so that nothing is trimmed meanwhile that the

@@ -5,6 +5,7 @@ mod commits;
 mod conformance;
 mod derived;
 mod gaps;
+mod half_made;
 mod invariants;
 mod members;
 mod mutants;
