@@ -147,8 +147,8 @@ impl Client {
         let trimmed = self.producer_row(partition, &stamp.id).await?.map_or(0, |row| row.last_sequence);
         match written {
             Some(written) if !written.holds(&chunk.payload) => Err(Cause::sequence_conflict(stamp.sequence).into()),
-            Some(written) if written.slot >= floor || trimmed >= stored => Ok(Verdict::Known(written.slot)),
-            None if trimmed >= stored => Ok(Verdict::Known(self.folded(partition, &stamp.id, stored).await?)),
+            Some(written) if written.slot >= floor => Ok(Verdict::Known(written.slot)),
+            _ if trimmed >= stored => Ok(Verdict::Known(self.folded(partition, &stamp.id, stored).await?)),
             // in a slot that was trimmed before: it has to be sent again, as its insert finds out
             _ => Ok(Verdict::New(stored)),
         }

@@ -18,17 +18,17 @@ pub(super) enum Resolved {
 
 impl Client {
     /// Where a number is that the producer's row has: still there, though it was not when it was looked for before, or
-    /// trimmed, and then below the floor of now: one read earlier may be from before it arrived.
+    /// trimmed, and then below the floor of now: one read earlier may be from before it arrived. What lies below the floor
+    /// may be a stray, of an attempt that came too late to a slot before.
     pub(super) async fn folded(
         &self,
         partition: &Partition,
         producer: &ProducerId,
         stored: u64,
     ) -> Result<Slot, Error> {
-        if let Some(written) = self.written(partition, producer, stored).await? {
-            return Ok(written.slot);
-        }
-        Ok(self.read_partition(partition).await?.floor.previous())
+        let written = self.written(partition, producer, stored).await?;
+        let floor = self.read_partition(partition).await?.floor;
+        Ok(written.map(|written| written.slot).filter(|slot| *slot >= floor).unwrap_or(floor.previous()))
     }
 
     /// Asks for the producer's own number. The order of the three reads, each after the other in the server's time, is

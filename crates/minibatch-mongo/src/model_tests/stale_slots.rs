@@ -164,14 +164,24 @@ async fn tail_of_long_ago_is_forgotten() {
 }
 
 /// An append is given up and arrives later, and its client stands still while it looks for it: one of its reads comes
-/// after all was trimmed, those before it before the append arrived.
-async fn looked_for_around_trim(before: usize) {
+/// after all was trimmed, those before it before the append arrived. With `stray` an earlier attempt of the same append
+/// comes to a slot before that is free again.
+async fn looked_for_around_trim(before: usize, stray: bool) {
     let world = Slow::after(2, None).await;
     world.slow.delay_next_write(Duration::from_secs(1));
     world.slow.hold_find(Collection::Producers, before, 5 * MINUTE);
     let held = world.append(3, "3");
     pass(Duration::from_secs(2)).await;
+    let (_, other) = client(&world.server, Faults::NONE, 3);
+    let third = Filter::of(&world.partition).eq("pid", "slow").eq("ps", 3_i64);
+    let copy = other.find(Find::one(Collection::Chunks, third)).await.unwrap().documents.remove(0);
     let (mut reader, _) = world.go_on(2).await;
+    if stray {
+        let mut earlier = bson::Document::try_from(&*copy).unwrap();
+        earlier.insert("slot", 1_i64);
+        let earlier = bson::RawDocumentBuf::try_from(&earlier).unwrap();
+        other.insert(Collection::Chunks, earlier).await.unwrap();
+    }
     let slot = held.await.unwrap();
     reader.catch_up().await.unwrap();
     let third: Vec<_> = reader.records.iter().filter(|record| is_text(record, "3")).map(|record| record.slot).collect();
@@ -181,6 +191,13 @@ async fn looked_for_around_trim(before: usize) {
 #[tokio::test(start_paused = true)]
 async fn append_looked_for_while_all_is_trimmed() {
     for before in 0..5 {
-        looked_for_around_trim(before).await;
+        looked_for_around_trim(before, false).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stray_of_an_append_that_is_looked_for() {
+    for before in 0..5 {
+        looked_for_around_trim(before, true).await;
     }
 }
