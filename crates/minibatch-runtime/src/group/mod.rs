@@ -75,8 +75,9 @@ impl Group {
     /// What retention has taken away does not come again: by default that is, from time to time, what every group of the
     /// stream has finished with.
     ///
-    /// Every partition's log gets a record without messages, by which a running consumer notices; where it is busy it does
-    /// at its next commit.
+    /// Every partition's log gets a record without messages, by which a running consumer notices. One that reads no further,
+    /// as its function is busy or never succeeds, notices at its next commit: within 5 s. One that is paused does before
+    /// it goes on.
     ///
     /// ```
     /// # use std::sync::Arc;

@@ -1,12 +1,16 @@
 //! Where a group begins, and moving it.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use minibatch_core::{Cause, Offset, Slot, Timestamp, chunk::Extras};
 use minibatch_emitters::CountWindow;
-use minibatch_runtime::{PartitionSeek, StartAt, Stream, Window};
+use minibatch_runtime::{ConsumerOptions, PartitionSeek, StartAt, Stream, Window, retry_after};
+use minibatch_testkit::clock::ManualClock;
 
-use crate::tools::{client, keyed, manual_client, numbers, partitioned};
+use crate::tools::{client, keyed, manual_client, numbers, partitioned, settle, until};
 
 async fn drain(stream: &Stream<u32>, group: &str, at: StartAt) -> Vec<u32> {
     let mut seen = Vec::new();
@@ -134,4 +138,79 @@ async fn a_running_consumer_goes_on_from_where_its_group_was_moved_to() {
     assert!(window.ack().await.is_err(), "of the former generation nothing is done");
     again.ack().await.unwrap();
     assert_eq!(stream.group("default").unwrap().states().await.unwrap()[0].counters.finished, 2);
+}
+
+/// Hands out one window of two at a time, and reads no further meanwhile.
+fn one_at_a_time() -> ConsumerOptions {
+    let mut options = ConsumerOptions::default();
+    options.prefetch_bytes = 1;
+    options
+}
+
+/// Some seconds, in which whoever wakes does what there is to do.
+async fn seconds(clock: &ManualClock, count: u32) {
+    for _ in 0..count {
+        settle().await;
+        clock.advance(Duration::from_secs(1));
+    }
+    settle().await;
+}
+
+#[tokio::test]
+async fn an_owner_whose_function_never_succeeds_notices_within_seconds() {
+    let (client, clock) = manual_client();
+    let stream = numbers(&client, 6).await;
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (noted, windows) = (Arc::clone(&seen), stream.streaming().window(CountWindow::new(2)).options(one_at_a_time()));
+    let running = tokio::spawn(windows.run(move |window: Window<u32>| {
+        noted.lock().unwrap().push((window.id, window.data));
+        async { Err::<(), _>(retry_after(Duration::from_secs(3_600))) }
+    }));
+    until(async || seen.lock().unwrap().len() == 1).await;
+    settle().await;
+    stream.group("default").unwrap().seek(&StartAt::Offsets(vec![at(1, 3)])).await.unwrap();
+    seconds(&clock, 10).await;
+    let seen: Vec<_> = seen.lock().unwrap().drain(..).collect();
+    assert_eq!(seen.iter().map(|(_, data)| data.as_slice()).collect::<Vec<_>>(), [[1, 2], [4, 5]]);
+    assert_ne!(seen[0].0, seen[1].0);
+    running.abort();
+}
+
+#[tokio::test]
+async fn an_owner_whose_window_is_never_settled_notices_within_seconds() {
+    let (client, clock) = manual_client();
+    let stream = numbers(&client, 6).await;
+    let windows = stream.streaming().window(CountWindow::new(2)).options(one_at_a_time());
+    let mut consumer = windows.open().await.unwrap();
+    let held = consumer.next().await.unwrap().unwrap();
+    stream.group("default").unwrap().seek(&StartAt::Offsets(vec![at(1, 1)])).await.unwrap();
+    seconds(&clock, 10).await;
+    let window = consumer.next().await.unwrap().unwrap();
+    assert_eq!((window.data.as_slice(), window.ordinal), (&[2, 3][..], 1));
+    assert!(held.ack().await.is_err(), "of the former generation nothing is done");
+}
+
+#[tokio::test]
+async fn a_group_that_was_moved_while_it_was_paused_hands_out_nothing_of_before() {
+    let (client, clock) = manual_client();
+    let stream = numbers(&client, 6).await;
+    let windows = stream.streaming().window(CountWindow::new(2)).options(one_at_a_time());
+    let mut consumer = windows.open().await.unwrap();
+    let group = stream.group("default").unwrap();
+    consumer.next().await.unwrap().unwrap().ack().await.unwrap();
+    // [3, 4] waits to be taken
+    settle().await;
+    for (from, expected) in [(4, [5, 6]), (2, [3, 4])] {
+        consumer.pause();
+        settle().await;
+        group.seek(&StartAt::Offsets(vec![at(1, from)])).await.unwrap();
+        consumer.resume();
+        assert_eq!(consumer.next().await.unwrap().unwrap().data, expected);
+    }
+    group.pause().await.unwrap();
+    seconds(&clock, 2).await;
+    group.seek(&StartAt::Earliest).await.unwrap();
+    group.resume().await.unwrap();
+    seconds(&clock, 2).await;
+    assert_eq!(consumer.next().await.unwrap().unwrap().data, [1, 2]);
 }

@@ -74,7 +74,10 @@ impl Control {
         self.looking
     }
 
-    pub(super) fn looked(&mut self, paused: bool) {
+    /// Takes note of what was found; returns whether the group was known to be paused.
+    pub(super) fn looked(&mut self, paused: bool) -> bool {
+        let was_paused = self.group;
         (self.group, self.looking, self.looked) = (paused, false, Some(self.clock.elapsed()));
+        was_paused
     }
 }

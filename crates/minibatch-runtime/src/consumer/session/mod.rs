@@ -8,6 +8,7 @@ mod commit;
 mod control;
 mod fetch;
 mod keep;
+mod quiet;
 mod restore;
 mod run;
 mod settle;
@@ -36,6 +37,7 @@ use commit::Committer;
 use control::Control;
 use fetch::Fetcher;
 use keep::Keeper;
+use quiet::Quiet;
 use restore::Restored;
 use status::Teller;
 use tail::TailTimer;
@@ -68,6 +70,7 @@ pub(super) struct Session {
     /// Owners died here one after the other: one window at a time.
     careful: Option<Careful>,
     control: Control,
+    quiet: Quiet,
     clock: Arc<dyn Clock>,
     /// What was begun and takes a while.
     later: FuturesUnordered<BoxFuture<'static, Result<Later, Error>>>,
@@ -78,8 +81,8 @@ pub(super) struct Session {
     start: Position,
     teller: Teller,
     keeper: Keeper,
-    /// The commit that makes the last decision durable.
-    decided_in: u64,
+    /// Nothing is handed out before this commit is durable.
+    hand_out_after: u64,
     /// The position at the last commit.
     committed: Offset,
     /// Reads no more; what was formed is waited for.
@@ -151,11 +154,12 @@ impl Session {
             in_order: false,
             careful,
             control: Control::new(setup, supervisor.paused.clone()),
+            quiet: Quiet::new(setup.client.clock()),
             clock: Arc::clone(setup.client.clock()),
             later: FuturesUnordered::new(),
             counters,
             transactions: Transactions::default(),
-            decided_in: 0,
+            hand_out_after: 0,
             start: state.start,
             teller: Teller::default(),
             keeper,

@@ -21,6 +21,7 @@ enum Event {
     Committed(Result<(), Error>),
     Fetched(Result<Fetched, Error>),
     Expired(Result<(), Error>),
+    Quiet,
     Later(Result<Later, Error>),
     Control,
     Climb,
@@ -54,6 +55,7 @@ impl Session {
             }
             self.timer.arm(self.former.deadline().filter(|_| self.wants_more()));
             self.arm_climb();
+            self.quiet.arm(self.is_stuck() && self.committer.is_idle());
             let event = tokio::select! {
                 biased;
                 () = self.membership.lost() => Event::Lost,
@@ -65,6 +67,7 @@ impl Session {
                 () = async { match &mut self.climb { Some((_, sleep)) => sleep.await, None => pending().await } }, if settles => Event::Climb,
                 fetched = self.fetcher.next(), if self.wants_more() => Event::Fetched(fetched),
                 expired = self.timer.expired() => Event::Expired(expired),
+                () = self.quiet.over() => Event::Quiet,
                 () = async { match &mut deadline { Some(sleep) => sleep.await, None => pending().await } } => Event::GiveUp,
             };
             match event {
@@ -90,9 +93,11 @@ impl Session {
                     expired?;
                     self.fetcher.confirm_tail();
                 }
+                // a group that began anew is told so by its log, which is not read
+                Event::Quiet => self.committer.wants(None),
                 Event::Stop => self.stop(supervisor)?,
                 Event::Control if self.control.is_paused() => self.call_back(supervisor),
-                Event::Control => {}
+                Event::Control => self.resumed(),
                 Event::Climb => self.climb = None,
                 Event::Lost => return Err(Cause::MemberDead.into()),
                 Event::GiveUp => {
@@ -112,6 +117,11 @@ impl Session {
         !self.ending && self.ready.is_empty() && !self.control.is_paused()
     }
 
+    /// Whether it reads no further until something is settled, and that may never be.
+    fn is_stuck(&self) -> bool {
+        !self.wants_more() && !self.stopping && !self.control.is_paused()
+    }
+
     fn is_over(&self) -> bool {
         let waits_for_ladder = if self.stopping { self.ladder.is_out() } else { !self.ladder.is_empty() };
         self.ending && self.ready.is_empty() && self.out.is_empty() && !waits_for_ladder && self.committer.is_idle()
@@ -119,7 +129,7 @@ impl Session {
 
     /// Hands out what is to be tried again and what is ready.
     fn hand_out(&mut self, supervisor: &Supervisor) {
-        if self.transactions.is_open() || !self.committer.is_durable(self.decided_in) {
+        if self.transactions.is_open() || !self.committer.is_durable(self.hand_out_after) {
             return;
         }
         let now = self.clock.elapsed();
@@ -205,10 +215,22 @@ impl Session {
         self.ready.extend(formed);
         if supervisor.setup.options.delivery == DeliveryMode::Idempotent {
             // a crash may not change what a window's id stands for, once somebody has seen it
-            self.decided_in = self.committer.next();
-            self.committer.wants(None);
+            self.commit_first();
         }
         Ok(())
+    }
+
+    /// Hands out nothing before the next commit.
+    fn commit_first(&mut self) {
+        self.hand_out_after = self.committer.next();
+        self.committer.wants(None);
+    }
+
+    /// It is no longer paused. The group may have begun anew meanwhile: the commit tells.
+    fn resumed(&mut self) {
+        if !self.control.is_paused() {
+            self.commit_first();
+        }
     }
 
     fn check_buffer(&mut self, supervisor: &Supervisor) -> Result<(), Error> {
@@ -281,9 +303,11 @@ impl Session {
             Later::Buried(burials) => self.buried(supervisor, burials),
             Later::Noted(delivery) => self.noted(supervisor, delivery),
             Later::Looked { paused } => {
-                self.control.looked(paused);
+                let was_paused = self.control.looked(paused);
                 if self.control.is_paused() {
                     self.call_back(supervisor);
+                } else if was_paused {
+                    self.resumed();
                 }
             }
             Later::Trimmed => {}
