@@ -19,7 +19,8 @@ use tokio::{task::JoinSet, time::timeout};
 
 use super::{
     invariants::{Broken, Invariant, ended},
-    world::{Reader, World, chunk, for_seeds, pass, stream, text, verdict},
+    seeds::{Tally, for_seeds},
+    world::{Reader, World, chunk, pass, stream, text, verdict},
 };
 use crate::{
     MongoStorage,
@@ -40,6 +41,8 @@ struct Owner {
     name: u64,
     /// The first window that is not done: what owners go on from.
     base: Arc<AtomicU64>,
+    /// How many chunks were appended, or may have been.
+    called: Arc<AtomicU64>,
     told: Told,
     random: Random,
 }
@@ -60,6 +63,7 @@ impl Owner {
             let wait = if self.random.chance(150) { self.random.below(240_000) } else { self.random.below(500) };
             pass(Duration::from_millis(wait)).await;
             let (texts, chunks): (Vec<_>, Vec<_>) = (0..PARTS).map(|part| self.chunk(window, part, window)).unzip();
+            self.called.fetch_add(PARTS, Ordering::Relaxed);
             let appended = loop {
                 let call = self.storage.append_derived(&self.partition, chunks.clone());
                 let patience = Duration::from_millis(if self.random.chance(100) { 5 } else { 1_000_000 });
@@ -116,19 +120,20 @@ fn check(records: &[Record], told: &[(u64, String, DerivedAppend)]) -> Result<()
     Ok(())
 }
 
-async fn world(seed: u64) -> Result<(), Broken> {
+async fn world(seed: u64) -> Result<Tally, Broken> {
     let world = World::new(None).with_grace(GRACE);
     let (calm, _) = world.client(Faults::NONE, seed);
     let (stream, group) = stream(&calm).await;
     let partition = stream.partition(0);
     let trouble = world.server.trouble(seed);
     let mut random = Random::new(seed);
-    let (base, told) = (Arc::<AtomicU64>::default(), Told::default());
+    let (base, called, told) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default(), Told::default());
     let owner = |name: u64, faults| Owner {
         storage: world.client(faults, seed * 1_000 + name).0,
         partition: partition.clone(),
         name,
         base: Arc::clone(&base),
+        called: Arc::clone(&called),
         told: Arc::clone(&told),
         random: Random::new(seed * 31 + name),
     };
@@ -166,10 +171,13 @@ async fn world(seed: u64) -> Result<(), Broken> {
     others.shutdown().await;
     let mut reader = reader.lock().await;
     reader.catch_up().await?;
-    check(&reader.records, &told.lock().unwrap())
+    let told = told.lock().unwrap();
+    check(&reader.records, &told)?;
+    let tombstones = reader.records.iter().filter(|record| record.kind == RecordKind::Tombstone).count();
+    Ok(Tally { attempted: called.load(Ordering::Relaxed), acked: told.len() as u64, tombstones: tombstones as u64 })
 }
 
 #[test]
 fn what_follows_from_a_window_is_there_once() {
-    for_seeds(world);
+    for_seeds("derived", world);
 }
