@@ -41,15 +41,7 @@ impl Driver {
             .max_commit_time(SERVER_TIME)
             .await;
         begun.map_err(failed)?;
-        // first, so that a former owner hears of its heir before its effects are looked at
-        let update = doc! { "q": filter.to_document(), "u": update.to_pipeline(), "multi": false };
-        let command = doc! { "update": self.name(collection), "updates": [update] };
-        let transacted = match self.run_in(&mut session, command).await {
-            Ok(reply) if reply::count(&reply)? == 0 => Ok(Transacted::Unmatched),
-            Ok(_) => self.apply_in(&mut session, effects).await,
-            Err(failure) => Err(failure),
-        };
-        match transacted {
+        match self.write_in(&mut session, collection, filter, update, effects).await {
             Ok(Transacted::Done) => self.commit(&mut session).await,
             undone => {
                 if let Err(error) = session.abort_transaction().await {
@@ -58,6 +50,23 @@ impl Driver {
                 }
                 undone
             }
+        }
+    }
+
+    async fn write_in(
+        &self,
+        session: &mut ClientSession,
+        collection: Collection,
+        filter: &Filter,
+        update: &Update,
+        effects: &[Effect],
+    ) -> Result<Transacted, Failure> {
+        // first, so that a former owner hears of its heir before its effects are looked at
+        let update = doc! { "q": filter.to_document(), "u": update.to_pipeline(), "multi": false };
+        let reply = self.run_in(session, doc! { "update": self.name(collection), "updates": [update] }).await?;
+        match reply::count(&reply)? {
+            0 => Ok(Transacted::Unmatched),
+            _ => self.apply_in(session, effects).await,
         }
     }
 
