@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::{
     clock::seconds,
@@ -39,7 +39,7 @@ impl Options {
             let mut value = || arguments.next().with_context(|| format!("`{argument}` wants a value"));
             match argument.as_str() {
                 "--quick" => options.quick = true,
-                "--minutes" => options.lasting = Some(seconds(60 * value()?.parse::<u64>()?)),
+                "--minutes" => options.lasting = Some(seconds(value()?.parse::<u64>()?.saturating_mul(60))),
                 "--fault" => options.fault = Some(value()?),
                 "--seed" => options.seed = Some(value()?.parse()?),
                 "--loops" => options.loops = Some(value()?.parse()?),
@@ -49,6 +49,8 @@ impl Options {
                 _ => bail!("`{argument}` is not understood; see `cargo xtask chaos --help`"),
             }
         }
+        ensure!(options.loops != Some(0), "`--loops` is at least 1");
+        ensure!(options.sqlite || options.mongo, "`--sqlite` and `--mongo` leave nothing");
         Ok(options)
     }
 
@@ -97,8 +99,22 @@ mod tests {
     }
 
     #[test]
+    fn options_say_which_faults_and_how_often() {
+        let wanted = |words: &str| -> Vec<u64> {
+            let options = parse(words).unwrap();
+            faults::all().into_iter().filter(|fault| options.wants(fault)).map(|fault| options.loops(fault)).collect()
+        };
+        assert_eq!(wanted("--fault c1 --quick"), [5, 5]);
+        assert_eq!((wanted("--fault C1 --mongo"), wanted("--fault C1 --loops 200 --sqlite")), (vec![50], vec![200]));
+        assert!(wanted("--fault nothing").is_empty());
+        assert!(wanted("--quick").len() > 40);
+        let options = parse("--minutes 3 --seed 9").unwrap();
+        assert_eq!((options.lasting, options.seed), (Some(seconds(180)), Some(9)));
+    }
+
+    #[test]
     fn what_is_not_understood_is_an_error() {
-        for words in ["--fast", "--seed", "--seed x", "P1"] {
+        for words in ["--fast", "--seed", "--seed x", "P1", "--loops 0", "--minutes -1", "--sqlite --mongo"] {
             assert!(parse(words).is_err(), "{words}");
         }
     }
