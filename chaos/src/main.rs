@@ -11,7 +11,9 @@
 
 mod child;
 mod clock;
+mod cut;
 mod faults;
+mod figures;
 mod load;
 mod message;
 mod options;

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
+use nix::unistd::Pid;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{
@@ -13,7 +14,10 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::clock::pause;
+use crate::{
+    clock::pause,
+    cut::{Cut, Ends, process_of},
+};
 
 /// What the wire does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,19 +44,33 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
+    /// Before a server.
     pub(crate) async fn start(server: String) -> Result<Self> {
+        Self::start_with(server, None).await
+    }
+
+    /// Before a server that is that process, and of whose connections some may be cut.
+    pub(crate) async fn with_cut(server: String, process: Pid, cut: Cut) -> Result<Self> {
+        Self::start_with(server, Some((process, cut))).await
+    }
+
+    async fn start_with(server: String, cut: Option<(Pid, Cut)>) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
         let wire = watch::Sender::new(Wire::Sound);
         let (strike, struck) = watch::channel(0);
-        let shared = Shared { wire: wire.clone(), strike: Arc::new(strike) };
+        let shared = Shared { wire: wire.clone(), strike: Arc::new(strike), ends: None };
         let mut running = JoinSet::new();
-        running.spawn(accept(listener, server, shared));
+        running.spawn(accept(listener, server, shared, cut));
         Ok(Self { port, wire, struck, _running: running })
     }
 
+    pub(crate) fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
     pub(crate) fn url(&self, database: &str) -> String {
-        format!("mongodb://127.0.0.1:{}/{database}?directConnection=true", self.port)
+        format!("mongodb://{}/{database}?directConnection=true", self.host())
     }
 
     pub(crate) fn set(&self, wire: Wire) {
@@ -88,11 +106,14 @@ impl Wire {
 struct Shared {
     wire: watch::Sender<Wire>,
     strike: Arc<watch::Sender<u64>>,
+    /// Of this connection, where it may be cut.
+    ends: Option<Ends>,
 }
 
 impl Shared {
     fn now(&self) -> Wire {
-        *self.wire.borrow()
+        let parted = self.ends.as_ref().is_some_and(Ends::are_parted);
+        if parted { Wire::Silent } else { *self.wire.borrow() }
     }
 
     fn strike(&self) {
@@ -120,13 +141,23 @@ impl Shared {
     async fn sound(&self) {
         // the sender is in `self`
         let _ = self.wire.subscribe().wait_for(|wire| *wire == Wire::Sound).await;
+        if let Some(ends) = &self.ends {
+            ends.joined().await;
+        }
     }
 }
 
-async fn accept(listener: TcpListener, server: String, shared: Shared) {
+async fn accept(listener: TcpListener, server: String, shared: Shared, cut: Option<(Pid, Cut)>) {
     let mut connections = JoinSet::new();
-    while let Ok((client, _)) = listener.accept().await {
-        connections.spawn(connection(client, server.clone(), shared.clone()));
+    while let Ok((client, from)) = listener.accept().await {
+        let mut shared = shared.clone();
+        if let Some((process, cut)) = &cut {
+            let to = client.local_addr().map_or(0, |to| to.port());
+            // one that has gone again is nobody's
+            let Ok(Some(other)) = process_of(from, to) else { continue };
+            shared.ends = Some(Ends { cut: cut.clone(), ends: [*process, other] });
+        }
+        connections.spawn(connection(client, server.clone(), shared));
         while connections.try_join_next().is_some() {}
     }
 }

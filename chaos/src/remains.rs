@@ -13,7 +13,7 @@ use rusqlite::Connection;
 use crate::{
     clock::seconds,
     message::{CANARY, Note},
-    role::{CONTROL, EFFECTS, STREAM},
+    role::{CONTROL, EFFECTS, GROUP, STREAM},
 };
 
 pub(crate) fn histories(folder: &Path) -> Result<Vec<History>> {
@@ -101,6 +101,20 @@ pub(crate) async fn documents(client: &Client, database: &str) -> Result<Vec<Sin
         found.push(Ok((effect.get_str("window")?.to_owned(), effect.get_i64("lane")?, effect.get_i64("number")?)));
     }
     by_window(found.into_iter())
+}
+
+/// How big the checkpoints of the consumers' group are, at most.
+pub(crate) async fn checkpoint_bytes(file: &Path, server: Option<(&Client, &str)>) -> Result<u64> {
+    let Some((client, database)) = server else {
+        let database = Connection::open(file)?;
+        database.busy_timeout(seconds(10))?;
+        let select = "SELECT max(length(checkpoint)) FROM groups WHERE name = ?1";
+        let bytes: i64 = database.query_row(select, [GROUP], |row| row.get(0))?;
+        return Ok(bytes.try_into()?);
+    };
+    let groups = client.database(database).collection::<Document>("minibatch_groups");
+    let group = groups.find_one(doc! { "g": GROUP }).await?.context("the group is not there")?;
+    Ok(group.get_binary_generic("checkpoint")?.len() as u64)
 }
 
 fn by_window(effects: impl Iterator<Item = Result<(String, i64, i64)>>) -> Result<Vec<SinkEntry>> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use minibatch_testkit::history::Verdict;
 use serde::Serialize;
 
-use crate::world::Tally;
+use crate::{figures::Figures, world::Tally};
 
 /// All runs of one fault on one storage.
 #[derive(Debug, Serialize)]
@@ -19,7 +19,10 @@ pub(crate) struct Report {
     #[serde(flatten)]
     pub(crate) verdict: Verdict,
     pub(crate) recovery_ms_p50: Option<u64>,
+    pub(crate) recovery_ms_p99: Option<u64>,
     pub(crate) recovery_ms_max: Option<u64>,
+    /// What else was measured, in the order of the runs.
+    pub(crate) figures: Figures,
     /// What was missing to run it.
     pub(crate) missing: Option<&'static str>,
     /// Why a run failed.
@@ -40,7 +43,9 @@ impl Report {
             fired: 0,
             verdict: Verdict::default(),
             recovery_ms_p50: None,
+            recovery_ms_p99: None,
             recovery_ms_max: None,
+            figures: Figures::default(),
             missing: None,
             failure: None,
             seed,
@@ -52,10 +57,12 @@ impl Report {
         self.runs += 1;
         self.fired += tally.fired;
         self.verdict.add(verdict);
+        self.figures.add(&tally.figures);
         self.recoveries.extend(&tally.recoveries);
         self.recoveries.sort_unstable();
         let millis = |recovery: &Duration| u64::try_from(recovery.as_millis()).unwrap_or(u64::MAX);
         self.recovery_ms_p50 = self.recoveries.get(self.recoveries.len() / 2).map(millis);
+        self.recovery_ms_p99 = self.recoveries.get(self.recoveries.len() * 99 / 100).map(millis);
         self.recovery_ms_max = self.recoveries.last().map(millis);
     }
 }
@@ -68,11 +75,39 @@ mod tests {
     fn runs_add_up() {
         let mut report = Report::new("P1", "sqlite", false, 1);
         let recoveries = [5, 1, 9].map(Duration::from_millis).to_vec();
-        report.add(&Tally { fired: 3, recoveries }, &Verdict::default());
-        report.add(&Tally { fired: 1, recoveries: vec![Duration::from_millis(20)] }, &Verdict::default());
+        report.add(&Tally { fired: 3, recoveries, ..Tally::default() }, &Verdict::default());
+        let mut tally = Tally { fired: 1, recoveries: vec![Duration::from_millis(20)], ..Tally::default() };
+        tally.figures.note("left", 2.0);
+        report.add(&tally, &Verdict::default());
         assert_eq!((report.runs, report.fired), (2, 4));
         assert_eq!((report.recovery_ms_p50, report.recovery_ms_max), (Some(9), Some(20)));
         let json = serde_json::to_value(&report).unwrap();
-        assert_eq!(json["lost"], 0);
+        assert_eq!((&json["lost"], &json["figures"]["left"][0]), (&0.into(), &2.0.into()));
+    }
+
+    #[test]
+    fn all_is_said_that_was_promised() {
+        let json = serde_json::to_value(Report::new("P1", "sqlite", false, 1)).unwrap();
+        for field in [
+            "id",
+            "control",
+            "runs",
+            "fired",
+            "attempted",
+            "acked",
+            "indeterminate",
+            "lost",
+            "unexpected",
+            "duplicated_in_log",
+            "redelivered",
+            "out_of_order",
+            "sink_duplicates",
+            "gap_repairs",
+            "fenced",
+            "recovery_ms_p50",
+            "recovery_ms_max",
+        ] {
+            assert!(json.get(field).is_some(), "{field}");
+        }
     }
 }

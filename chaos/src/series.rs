@@ -95,7 +95,7 @@ impl Series {
             eprint!("(see {}) ", world.keep());
         }
         if sound
-            && fault.needs != Need::FakeClock
+            && !fault.needs.is_special()
             && let Some(mut server) = world.into_server()
             && server.heal().await.is_ok()
         {
@@ -115,18 +115,20 @@ impl Series {
             return World::on_sqlite(self.seed, loops);
         }
         let database = format!("chaos_{}", self.worlds);
-        let shared = fault.needs != Need::FakeClock;
+        let shared = !fault.needs.is_special();
         let server = match self.place(fault.place).take_if(|_| shared) {
             Some(server) => server,
             None => self.start(fault).await?,
         };
         World::on_mongo(server, &database, self.seed, loops)
     }
+
     async fn start(&self, fault: &Fault) -> Result<ReplicaSet> {
         let mongod = self.options.mongod.as_ref();
         let mongod = mongod.context("no mongod: `cargo xtask setup` fetches one, or give --sqlite")?;
         match (fault.needs, fault.place) {
             (Need::FakeClock, _) => ReplicaSet::start_with_clock(mongod).await,
+            (Need::Cut, _) => ReplicaSet::start_with_cut(mongod).await,
             (_, Place::MongoThree) => ReplicaSet::start(mongod, 3).await,
             _ => ReplicaSet::start(mongod, 1).await,
         }

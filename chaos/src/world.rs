@@ -14,9 +14,10 @@ use tempfile::TempDir;
 use crate::{
     child::Child,
     clock::{millis, now},
+    figures::Figures,
     proxy::Proxy,
     remains,
-    role::{Appending, Consumer, Delivery, Producer, STREAM, Said, Work},
+    role::{Appending, Consumer, Delivery, Opener, Producer, STREAM, Said, Work},
     server::{ROLES, ReplicaSet},
     watcher::Watcher,
 };
@@ -28,6 +29,7 @@ pub(crate) struct Tally {
     pub(crate) fired: u64,
     /// From its end until the next thing went well.
     pub(crate) recoveries: Vec<Duration>,
+    pub(crate) figures: Figures,
 }
 
 /// One run.
@@ -46,6 +48,8 @@ pub(crate) struct World {
     pub(crate) tally: Tally,
     /// How long consumers may be silent.
     pub(crate) member_ttl: Duration,
+    /// How many messages their windows have.
+    pub(crate) size: usize,
     /// How long their windows wait for more.
     pub(crate) max_wait: Option<Duration>,
     /// How often they take effect.
@@ -69,7 +73,7 @@ impl World {
     }
 
     fn new(folder: TempDir, url: String, own_url: String, seed: u64, loops: u64) -> Result<Self> {
-        for part in ["histories", "logs", "sink"] {
+        for part in ["histories", "logs", "sink", "timings"] {
             fs::create_dir(folder.path().join(part))?;
         }
         let (random, tally) = (fastrand::Rng::with_seed(seed), Tally::default());
@@ -85,6 +89,7 @@ impl World {
             loops,
             tally,
             member_ttl: millis(2_000),
+            size: 10,
             max_wait: None,
             delivery: Delivery::default(),
             started: 0,
@@ -155,6 +160,7 @@ impl World {
             batch: 3,
             pause: Duration::ZERO,
             append_timeout: millis(60_000),
+            timings: None,
         }
     }
 
@@ -163,21 +169,36 @@ impl World {
         Producer { pause: millis(20), ..self.producer(Appending::Facade) }
     }
 
-    /// A consumer's settings: windows of ten, taken over soon.
+    /// A consumer's settings: windows of ten unless said, taken over soon.
     pub(crate) fn consumer(&mut self) -> Consumer {
         self.started += 1;
         Consumer {
             url: self.url.clone(),
             history: self.path("histories").join(format!("consumer-{}", self.started)),
             sink: self.path("sink"),
+            timings: self.path("timings").join(format!("consumer-{}", self.started)),
             seed: self.random.u64(..),
-            size: 10,
+            size: self.size,
             max_wait: self.max_wait,
             member_ttl: self.member_ttl,
             drain: false,
             work: Work::Sound,
             delivery: self.delivery,
         }
+    }
+
+    /// Clients that come and go, so many.
+    pub(crate) fn start_opener(&mut self, clients: u64) -> Result<Child> {
+        self.started += 1;
+        let name = format!("opener-{}", self.started);
+        let opener = Opener {
+            url: self.url.clone(),
+            history: self.path("histories").join(&name),
+            seed: self.random.u64(..),
+            lane: self.started * 100,
+            clients,
+        };
+        Child::start(name.clone(), "opener", &opener, &self.path("logs").join(name))
     }
 
     pub(crate) fn start_producer(&self, producer: &Producer) -> Result<Child> {
@@ -252,6 +273,15 @@ impl World {
                 remains::documents(set.node(set.primary().await?)?.client(), &self.database).await
             }
         }
+    }
+
+    /// How big the consumers' checkpoint is.
+    pub(crate) async fn checkpoint_bytes(&self) -> Result<u64> {
+        let server = match &self.server {
+            Some(set) => Some((set.node(set.primary().await?)?.client(), self.database.as_str())),
+            None => None,
+        };
+        remains::checkpoint_bytes(&self.file(), server).await
     }
 
     /// Keeps the files for whoever looks into what went wrong; says where they are.

@@ -2,17 +2,21 @@
 
 mod consumer;
 mod control;
+mod crowd;
 mod file;
+mod holes;
+mod leaks;
 mod model;
 mod network;
 mod producer;
 mod server;
+mod split;
 
 use anyhow::{Result, bail};
 use futures::future::BoxFuture;
 use minibatch_testkit::history::Verdict;
 
-use crate::{server::FakeClock, strace::Strace, world::World};
+use crate::{cut, server::FakeClock, strace::Strace, world::World};
 
 /// What a fault strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +49,8 @@ pub(crate) enum Need {
     Strace,
     /// `libfaketime`.
     FakeClock,
+    /// To be told whose connections are.
+    Cut,
 }
 
 impl Need {
@@ -53,8 +59,14 @@ impl Need {
         match self {
             Self::Strace if !Strace::works().await => Some("strace, or the right to attach it"),
             Self::FakeClock if FakeClock::library().is_none() => Some("libfaketime"),
+            Self::Cut if !cut::works() => Some("/proc/net/tcp"),
             _ => None,
         }
+    }
+
+    /// Whether servers of its own are started for it.
+    pub(crate) fn is_special(self) -> bool {
+        matches!(self, Self::FakeClock | Self::Cut)
     }
 }
 
@@ -106,16 +118,22 @@ pub(crate) struct Fault {
 
 /// All rows.
 pub(crate) fn all() -> Vec<&'static Fault> {
-    let all = [
+    [
         producer::FAULTS,
+        crowd::FAULTS,
+        leaks::FAULTS,
         consumer::FAULTS,
+        holes::FAULTS,
         server::FAULTS,
+        split::FAULTS,
         network::FAULTS,
         file::FAULTS,
         model::FAULTS,
         control::FAULTS,
-    ];
-    all.into_iter().flatten().collect()
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 impl Fault {

@@ -17,7 +17,7 @@ pub(super) async fn run(consumer: Consumer) -> Result<()> {
     let (recorder, _) = Recorder::open(&consumer.history)?;
     let options = ClientOptions::default().with_member_ttl(consumer.member_ttl);
     let mb = connect(&consumer.url, options).await?;
-    let function = Arc::new(Function { recorder, sink: Sink::of(&consumer), work: consumer.work });
+    let function = Arc::new(Function::new(&consumer, recorder));
     let call = move |window: Window<Note>| {
         let function = Arc::clone(&function);
         async move { function.call(window).await }
@@ -36,7 +36,7 @@ pub(super) async fn run(consumer: Consumer) -> Result<()> {
         };
         let backoff = Backoff { first: millis(1), max: millis(20) };
         let streaming = match consumer.work {
-            Work::Sound => streaming,
+            Work::Sound | Work::Holes { .. } => streaming,
             Work::Poisoned => streaming.max_attempts(2).timeout(millis(200)).backoff(backoff),
         };
         let ended = match consumer.drain {
@@ -57,27 +57,40 @@ pub(super) async fn run(consumer: Consumer) -> Result<()> {
     Ok(())
 }
 
-struct Function {
+/// What a window's function does, and leaves.
+pub(super) struct Function {
     recorder: Recorder,
     sink: Sink,
     work: Work,
 }
 
 impl Function {
+    pub(super) fn new(consumer: &Consumer, recorder: Recorder) -> Self {
+        Self { recorder, sink: Sink::of(consumer), work: consumer.work }
+    }
+
     async fn call(&self, window: Window<Note>) -> Result<()> {
-        let members: Vec<Member> =
-            window.meta().zip(&window.data).map(|(meta, note)| (meta.offset.to_u64(), note.key())).collect();
-        let id = window.id.to_string();
-        let event = Event::Window { id: id.clone(), ordinal: window.ordinal, attempt: window.attempt, members };
-        self.recorder.note(&event)?;
-        tell(Said::Window);
+        self.begin(&window)?;
         if matches!(self.work, Work::Poisoned) {
             for note in &window.data {
                 suffer(note.key()).await?;
             }
         }
-        self.sink.take(&window).context("the sink")?;
-        self.recorder.note(&Event::Done { id })?;
+        self.finish(&window)
+    }
+
+    pub(super) fn begin(&self, window: &Window<Note>) -> Result<()> {
+        let members: Vec<Member> =
+            window.meta().zip(&window.data).map(|(meta, note)| (meta.offset.to_u64(), note.key())).collect();
+        let (id, ordinal, attempt) = (window.id.to_string(), window.ordinal, window.attempt);
+        self.recorder.note(&Event::Window { id, ordinal, attempt, members })?;
+        tell(Said::Window);
+        Ok(())
+    }
+
+    pub(super) fn finish(&self, window: &Window<Note>) -> Result<()> {
+        self.sink.take(window).context("the sink")?;
+        self.recorder.note(&Event::Done { id: window.id.to_string() })?;
         tell(Said::Done);
         Ok(())
     }

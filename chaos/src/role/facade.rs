@@ -3,28 +3,35 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use futures::future::join_all;
 use minibatch::{Appended, Cause, ClientOptions, Error, ErrorKind, Stream};
 use minibatch_testkit::history::{Event, Key};
 use tokio::{sync::watch, task::JoinSet};
 
-use super::{Producer, Recorder, STREAM, Said, connect, tell, tell_error, told_to_end, until_verdict};
+use super::{
+    Producer, Recorder, STREAM, Said, Timing, connect, tell, tell_error, timings::Timings, told_to_end, until_verdict,
+};
 use crate::{
-    clock::{millis, pause},
+    clock::{millis, now, pause, wall_micros},
     message::Note,
 };
 
 pub(super) async fn run(producer: Producer) -> Result<()> {
     let (recorder, _) = Recorder::open(&producer.history)?;
-    let options = ClientOptions::default().with_append_timeout(producer.append_timeout);
-    let mb = connect(&producer.url, options).await?;
-    let stream = until_verdict(|| mb.stream::<Note>(STREAM)).await?;
+    let timings = producer.timings.as_deref().map(Timings::create).transpose()?;
+    let mut clients = Vec::new();
+    for _ in 0..if timings.is_some() { producer.lanes } else { 1 } {
+        let options = ClientOptions::default().with_append_timeout(producer.append_timeout);
+        clients.push(connect(&producer.url, options).await?);
+    }
     let (end, ended) = watch::channel(false);
     let (recorder, producer) = (Arc::new(recorder), Arc::new(producer));
     let mut lanes = JoinSet::new();
-    for lane in 0..producer.lanes {
+    for (lane, client) in (0..producer.lanes).zip(clients.iter().cycle()) {
         let lane = Lane {
             lane: producer.first_lane + lane,
-            stream: stream.clone(),
+            stream: until_verdict(|| client.stream::<Note>(STREAM)).await?,
+            timings: timings.clone(),
             recorder: Arc::clone(&recorder),
             producer: Arc::clone(&producer),
             ended: ended.clone(),
@@ -40,13 +47,14 @@ pub(super) async fn run(producer: Producer) -> Result<()> {
     while let Some(lane) = lanes.join_next().await {
         lane??;
     }
-    mb.shutdown().await;
+    join_all(clients.iter().map(|client| client.shutdown())).await;
     Ok(())
 }
 
 struct Lane {
     lane: u32,
     stream: Stream<Note>,
+    timings: Option<Timings>,
     recorder: Arc<Recorder>,
     producer: Arc<Producer>,
     ended: watch::Receiver<bool>,
@@ -62,7 +70,12 @@ impl Lane {
             let numbers = first..first + u64::from(count);
             let notes: Vec<Note> = numbers.map(|number| Note::new(Key { lane, number }, random.usize(..20))).collect();
             self.recorder.note(&Event::Invoke { lane, first, count })?;
+            let called = now();
             let verdict = self.stream.append_many(&notes).await;
+            if let (Some(timings), Ok(_)) = (&self.timings, &verdict) {
+                let took = u64::try_from(called.elapsed().as_micros())?;
+                timings.note(Timing { lane, at: wall_micros(), took })?;
+            }
             self.conclude(first, count, verdict).await?;
             first += u64::from(count);
             pause(self.producer.pause).await;

@@ -6,10 +6,13 @@
 
 mod consumer;
 mod facade;
+mod holes;
+mod opener;
 mod raw;
 mod recorder;
 mod sink;
 mod stable;
+mod timings;
 
 use std::{io::Write as _, path::PathBuf, time::Duration};
 
@@ -22,6 +25,7 @@ pub(crate) use consumer::{GROUP, is_poison};
 pub(crate) use raw::COLLECTION as CONTROL;
 use recorder::Recorder;
 pub(crate) use sink::EFFECTS;
+pub(crate) use timings::Timing;
 
 /// The stream of every run.
 pub(crate) const STREAM: &str = "notes";
@@ -79,6 +83,8 @@ pub(crate) struct Producer {
     /// Between calls of a lane.
     pub(crate) pause: Duration,
     pub(crate) append_timeout: Duration,
+    /// Each lane is a client of its own, and notes there how long each call took.
+    pub(crate) timings: Option<PathBuf>,
 }
 
 /// What the function of a consumer does.
@@ -88,6 +94,8 @@ pub(crate) enum Work {
     Sound,
     /// Some messages make it fail, panic or hang.
     Poisoned,
+    /// Every second window is never done, as many as may be handed out.
+    Holes { max_ahead: u64 },
 }
 
 /// How often a consumer's windows are to take effect, and so where.
@@ -108,6 +116,8 @@ pub(crate) struct Consumer {
     pub(crate) url: String,
     pub(crate) history: PathBuf,
     pub(crate) sink: PathBuf,
+    /// How long acknowledging took, where that is noted.
+    pub(crate) timings: PathBuf,
     pub(crate) seed: u64,
     pub(crate) size: usize,
     /// How long a window waits for more; for ever, and so the same windows whatever dies, unless given.
@@ -119,11 +129,22 @@ pub(crate) struct Consumer {
     pub(crate) delivery: Delivery,
 }
 
+/// Opens clients one after the other, and leaves them as users do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Opener {
+    pub(crate) url: String,
+    pub(crate) history: PathBuf,
+    pub(crate) seed: u64,
+    pub(crate) lane: u32,
+    pub(crate) clients: u64,
+}
+
 /// Runs the role of that name; `None` where there is none.
 pub(crate) fn run(name: &str, settings: &str) -> Option<Result<()>> {
     match name {
         "producer" => Some(block_on(settings, produce)),
-        "consumer" => Some(block_on(settings, consumer::run)),
+        "consumer" => Some(block_on(settings, consume)),
+        "opener" => Some(block_on(settings, opener::run)),
         _ => None,
     }
 }
@@ -134,6 +155,13 @@ async fn produce(producer: Producer) -> Result<()> {
         Appending::Stable { id } => stable::run(&producer, id).await,
         Appending::Unjournaled => raw::unjournaled(&producer).await,
         Appending::Unkeyed => raw::unkeyed(&producer).await,
+    }
+}
+
+async fn consume(consumer: Consumer) -> Result<()> {
+    match consumer.work {
+        Work::Holes { max_ahead } => holes::run(consumer, max_ahead).await,
+        Work::Sound | Work::Poisoned => consumer::run(consumer).await,
     }
 }
 

@@ -6,11 +6,15 @@ mod node;
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use bson::{Document, doc};
 use tempfile::TempDir;
 
-use crate::clock::{millis, now, pause, seconds};
+use crate::{
+    clock::{millis, now, pause, seconds},
+    cut::Cut,
+    proxy::Proxy,
+};
 pub(crate) use fail_point::FailPoint;
 pub(crate) use fake_clock::FakeClock;
 pub(crate) use node::Node;
@@ -27,41 +31,73 @@ pub(crate) const ROLES: &str = "chaos-roles";
 pub(crate) struct ReplicaSet {
     pub(crate) nodes: Vec<Node>,
     clock: Option<FakeClock>,
+    /// By which all, the nodes too, reach the nodes, where they can be cut off from one another.
+    proxies: Vec<Proxy>,
+    cut: Cut,
     folder: TempDir,
 }
 
 impl ReplicaSet {
     /// Starts so many mongods, and waits until they take writes.
     pub(crate) async fn start(mongod: &Path, nodes: usize) -> Result<Self> {
-        Self::start_with(mongod, nodes, tempfile::tempdir()?, None).await
+        Self::launch(mongod, nodes, tempfile::tempdir()?, None).await?.initiate().await
     }
 
     /// Starts one mongod whose clock can be set.
     pub(crate) async fn start_with_clock(mongod: &Path) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let clock = FakeClock::new(folder.path().join("clock"))?;
-        Self::start_with(mongod, 1, folder, Some(clock)).await
+        Self::launch(mongod, 1, folder, Some(clock)).await?.initiate().await
     }
 
-    async fn start_with(mongod: &Path, nodes: usize, folder: TempDir, clock: Option<FakeClock>) -> Result<Self> {
-        let mut set = Self { nodes: Vec::new(), clock: clock.clone(), folder };
+    /// Starts three mongods that can be cut off from one another.
+    pub(crate) async fn start_with_cut(mongod: &Path) -> Result<Self> {
+        let mut set = Self::launch(mongod, 3, tempfile::tempdir()?, None).await?;
+        for node in &set.nodes {
+            set.proxies.push(Proxy::with_cut(node.host(), node.process()?, set.cut.clone()).await?);
+        }
+        set.initiate().await
+    }
+
+    async fn launch(mongod: &Path, nodes: usize, folder: TempDir, clock: Option<FakeClock>) -> Result<Self> {
+        let (proxies, cut) = (Vec::new(), Cut::default());
+        let mut set = Self { nodes: Vec::new(), clock: clock.clone(), proxies, cut, folder };
         for number in 0..nodes {
             let folder = set.folder.path().join(number.to_string());
             set.nodes.push(Node::start(mongod, folder, Settings { clock: clock.clone() }).await?);
         }
+        Ok(set)
+    }
+
+    /// Makes them a replica set, and waits until it takes writes.
+    async fn initiate(self) -> Result<Self> {
         let members: Vec<Document> =
-            (0..).zip(&set.nodes).map(|(id, node): (i32, _)| doc! { "_id": id, "host": node.host() }).collect();
+            (0..).zip(self.hosts()).map(|(id, host): (i32, _)| doc! { "_id": id, "host": host }).collect();
         let config = doc! {
             "_id": "rs0", "members": members,
             // so that a failover takes seconds
             "settings": { "electionTimeoutMillis": 2000, "heartbeatIntervalMillis": 500 },
         };
-        set.node(0)?.admin(doc! { "replSetInitiate": config }).await?;
-        set.primary().await?;
-        for node in &set.nodes {
+        self.node(0)?.admin(doc! { "replSetInitiate": config }).await?;
+        self.primary().await?;
+        for node in &self.nodes {
             node.settled().await?;
         }
-        Ok(set)
+        Ok(self)
+    }
+
+    /// Where they are reached.
+    fn hosts(&self) -> Vec<String> {
+        match self.proxies.as_slice() {
+            [] => self.nodes.iter().map(Node::host).collect(),
+            proxies => proxies.iter().map(Proxy::host).collect(),
+        }
+    }
+
+    /// What cuts processes off, where that can be.
+    pub(crate) fn cut(&self) -> Result<&Cut> {
+        ensure!(!self.proxies.is_empty(), "these servers cannot be cut off from one another");
+        Ok(&self.cut)
     }
 
     pub(crate) fn node(&self, index: usize) -> Result<&Node> {
@@ -136,8 +172,7 @@ impl ReplicaSet {
 
     /// The URL of a database, as users write it.
     pub(crate) fn url(&self, database: &str) -> String {
-        let hosts: Vec<String> = self.nodes.iter().map(Node::host).collect();
-        format!("mongodb://{}/{database}?replicaSet=rs0", hosts.join(","))
+        format!("mongodb://{}/{database}?replicaSet=rs0", self.hosts().join(","))
     }
 
     /// Takes back whatever a fault left: all nodes run, and no fail point is on.

@@ -90,7 +90,7 @@ impl Node {
             &self.port.to_string(),
         ]);
         command.args(["--wiredTigerCacheSizeGB", "0.25", "--networkMessageCompressors", "snappy,zstd"]);
-        command.args(["--setParameter", "enableTestCommands=1"]).args(["--maxConns", "200"]);
+        command.args(["--setParameter", "enableTestCommands=1"]).args(["--maxConns", "400"]);
         if let Some(clock) = &self.settings.clock {
             command.envs(clock.environment());
         }
@@ -191,10 +191,30 @@ impl Node {
         Ok(self.admin(doc! { "hello": 1 }).await?.get_datetime("localTime")?.timestamp_millis())
     }
 
+    /// How many inserts into a collection there were, those that failed included, since it started.
+    pub(crate) async fn inserts(&self, namespace: &str) -> Result<i64> {
+        let top = self.admin(doc! { "top": 1 }).await?;
+        // names have dots
+        let collection = top.get_document("totals")?.get_document(namespace)?;
+        Ok(collection.get_document("insert")?.get_i64("count").or_else(|_| {
+            let count = collection.get_document("insert")?.get_i32("count");
+            count.map(i64::from)
+        })?)
+    }
+
     /// Whether all connections that it allows are taken.
     pub(crate) async fn is_full(&self) -> Result<bool> {
+        Ok(self.connection_count("available").await? <= 0)
+    }
+
+    /// How many connections it has.
+    pub(crate) async fn connections(&self) -> Result<i32> {
+        self.connection_count("current").await
+    }
+
+    async fn connection_count(&self, which: &str) -> Result<i32> {
         let status = self.admin(doc! { "serverStatus": 1 }).await?;
-        Ok(status.get_document("connections")?.get_i32("available")? <= 0)
+        Ok(status.get_document("connections")?.get_i32(which)?)
     }
 
     /// Waits until it is a primary or a secondary.
