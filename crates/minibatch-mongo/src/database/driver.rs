@@ -240,6 +240,10 @@ impl Database for Driver {
     }
 
     async fn break_off(&self, sessions: Vec<Document>) -> Result<(), Failure> {
+        if sessions.is_empty() {
+            // to the server none would mean all
+            return Ok(());
+        }
         let this = self.clone();
         in_time(async move {
             // those of this user: for that it takes no right

@@ -8,7 +8,7 @@ use minibatch_core::{
     storage::{Acquired, Commit, Counters, Effect, Fence, GroupStore, Partition, Start, StreamStore},
 };
 use minibatch_mongo::MongoStorage;
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{Bson, DateTime, Document, doc};
 
 use crate::server::{Server, with_server};
 
@@ -165,6 +165,31 @@ async fn what_the_dead_are_in_the_middle_of_is_broken_off() {
         tokio::time::timeout(Duration::from_secs(7), take_over).await.unwrap();
         fail_point.off().await;
         assert_eq!(server.documents("mine").await, Vec::<Document>::new());
+    })
+    .await;
+}
+
+/// A dead member that names no sessions, as on a standalone server, does not mean those of all others.
+#[tokio::test]
+async fn who_names_no_session_has_none_broken_off() {
+    with_server(async |server| {
+        let this = Committing::new(&server).await;
+        let dead = doc! { "_id": "dead", "sessions": Bson::Array(Vec::new()), "seen_until": DateTime::from_millis(0) };
+        server.database().collection("minibatch_members").insert_one(dead).await.unwrap();
+        let groups = server.database().collection::<Document>("minibatch_groups");
+        groups.update_one(doc! {}, doc! { "$set": { "owner": "dead" } }).await.unwrap();
+
+        let database = server.database();
+        database.create_collection("mine").await.unwrap();
+        let mut session = database.client().start_session().await.unwrap();
+        session.start_transaction().await.unwrap();
+        let mine = database.collection("mine");
+        mine.insert_one(doc! { "_id": 1 }).session(&mut session).await.unwrap();
+        let heir = this.storage.join(Duration::from_secs(600)).await.unwrap();
+        let acquired = this.storage.acquire(&this.partition, &this.group, &heir).await.unwrap();
+        assert!(matches!(acquired, Acquired::Owner(_)));
+        session.commit_transaction().await.unwrap();
+        assert_eq!(server.documents("mine").await, [doc! { "_id": 1 }]);
     })
     .await;
 }
