@@ -188,14 +188,14 @@ impl World {
     }
 
     /// Clients that come and go, so many.
-    pub(crate) fn start_opener(&mut self, clients: u64) -> Result<Child> {
+    pub(crate) fn start_opener(&mut self, clients: u32) -> Result<Child> {
         self.started += 1;
         let name = format!("opener-{}", self.started);
         let opener = Opener {
             url: self.url.clone(),
             history: self.path("histories").join(&name),
             seed: self.random.u64(..),
-            lane: self.started * 100,
+            first_lane: self.started * 100,
             clients,
         };
         Child::start(name.clone(), "opener", &opener, &self.path("logs").join(name))

@@ -44,15 +44,15 @@ const CONNECTIONS: f64 = 4.0;
 async fn clients_come_and_go(world: &mut World) -> Result<Verdict> {
     world.open().await?;
     let before = connections(world).await?;
-    let clients = world.loops;
+    let clients = u32::try_from(world.loops)?;
     let opener = world.start_opener(clients)?;
     for number in 1..=clients {
-        opener.until(Said::Done, number).await?;
+        opener.until(Said::Done, u64::from(number)).await?;
         world.fired();
     }
     let left = settled(world, &opener, before).await?;
     let figures = &mut world.tally.figures;
-    figures.note("clients", clients as f64);
+    figures.note("clients", f64::from(clients));
     figures.at_most(FILES, "open_files_left", left.files)?;
     figures.at_most(THREADS, "threads_left", left.threads)?;
     if world.server().is_ok() {

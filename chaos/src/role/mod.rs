@@ -135,8 +135,8 @@ pub(crate) struct Opener {
     pub(crate) url: String,
     pub(crate) history: PathBuf,
     pub(crate) seed: u64,
-    pub(crate) lane: u32,
-    pub(crate) clients: u64,
+    pub(crate) first_lane: u32,
+    pub(crate) clients: u32,
 }
 
 /// Runs the role of that name; `None` where there is none.

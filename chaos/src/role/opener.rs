@@ -13,20 +13,22 @@ use crate::{
 pub(super) async fn run(opener: Opener) -> Result<()> {
     let (recorder, _) = Recorder::open(&opener.history)?;
     let mut random = fastrand::Rng::with_seed(opener.seed);
-    let (lane, count) = (opener.lane, 1);
+    let (first, count) = (0, 1);
     for number in 0..opener.clients {
+        // what is dropped may come after what others append next
+        let lane = opener.first_lane + number;
         let mb = connect(&opener.url, ClientOptions::default()).await?;
         let stream = until_verdict(|| mb.stream::<Note>(STREAM)).await?;
-        let note = Note::new(Key { lane, number }, 0);
-        recorder.note(&Event::Invoke { lane, first: number, count })?;
+        let note = Note::new(Key { lane, number: first }, 0);
+        recorder.note(&Event::Invoke { lane, first, count })?;
         let patience = if number % 3 == 0 { millis(random.u64(0..4)) } else { millis(60_000) };
         let appended = tokio::select! {
             appended = stream.append(&note) => appended.is_ok(),
             () = pause(patience) => false,
         };
         let told = match appended {
-            true => Event::Ack { lane, first: number, count, at: None },
-            false => Event::Indeterminate { lane, first: number, count },
+            true => Event::Ack { lane, first, count, at: None },
+            false => Event::Indeterminate { lane, first, count },
         };
         recorder.note(&told)?;
         if number % 3 == 1 {
