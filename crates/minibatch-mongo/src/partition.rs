@@ -69,7 +69,7 @@ impl PartitionDocument {
         }
     }
 
-    fn decode(document: &RawDocument) -> Result<Self, Error> {
+    pub(crate) fn decode(document: &RawDocument) -> Result<Self, Error> {
         let damaged = |_| corrupt("partition");
         let format = document.get_i64("format").map_err(damaged)?;
         if format > FORMAT {

@@ -43,6 +43,14 @@ const SERVER_TIME: Duration = Duration::from_secs(8);
 /// How long a request may take until its outcome counts as unknown.
 const REQUEST_TIME: Duration = Duration::from_secs(10);
 
+/// Who has a write when it is acknowledged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Majority,
+    /// The primary alone, or who takes itself for it: what comes after does not have to be after that.
+    Primary,
+}
+
 /// A connection to a database.
 #[derive(Clone)]
 pub(crate) struct Driver {
@@ -103,21 +111,47 @@ impl Driver {
     }
 
     /// Runs a command that writes; its reply says `ok`.
-    async fn write(&self, right: Right, mut command: RawDocumentBuf) -> Result<Document, Failure> {
-        // `j` for a standalone's sake: a replica set's majority is journaled anyway
-        command.append(bson::raw::cstr!("writeConcern"), rawdoc! { "w": "majority", "j": true });
+    async fn write(&self, right: Right, mut command: RawDocumentBuf, by: By) -> Result<Document, Failure> {
+        let concern = match by {
+            // `j` for a standalone's sake: a replica set's majority is journaled anyway
+            By::Majority => rawdoc! { "w": "majority", "j": true },
+            By::Primary => rawdoc! { "w": 1 },
+        };
+        command.append(bson::raw::cstr!("writeConcern"), concern);
         command.append(bson::raw::cstr!("maxTimeMS"), millis(SERVER_TIME));
         let this = self.clone();
         in_time(async move {
             match this.database.run_raw_command(command).await {
                 Ok(reply) => {
-                    this.saw(reply.get_timestamp("operationTime").ok());
+                    if by == By::Majority {
+                        this.saw(reply.get_timestamp("operationTime").ok());
+                    }
                     reply::outcome(reply)
                 }
                 Err(error) => Err(this.failed(right, &error)),
             }
         })
         .await
+    }
+
+    async fn find_and_modify(
+        &self,
+        collection: Collection,
+        filter: &Filter,
+        update: &Update,
+        upsert: bool,
+        by: By,
+    ) -> Result<Option<RawDocumentBuf>, Failure> {
+        let command = bson::doc! {
+            "findAndModify": self.name(collection),
+            "query": filter.to_document(),
+            "update": update.to_pipeline(),
+            "upsert": upsert,
+            "new": true,
+        };
+        let actions = if upsert { "find, insert, update" } else { "find, update" };
+        let reply = self.write(Right::new(actions, collection), reply::raw(&command)?, by).await?;
+        reply.get_document("value").ok().map(reply::raw).transpose()
     }
 
     async fn find_now(&self, find: Find) -> Result<Found, Failure> {
@@ -186,7 +220,7 @@ impl Database for Driver {
         let mut documents = bson::RawArrayBuf::new();
         documents.push(document);
         let command = rawdoc! { "insert": self.name(collection), "documents": documents };
-        self.write(Right::new("insert", collection), command).await.map(drop)
+        self.write(Right::new("insert", collection), command, By::Majority).await.map(drop)
     }
 
     async fn find_and_update(
@@ -196,28 +230,28 @@ impl Database for Driver {
         update: Update,
         upsert: bool,
     ) -> Result<Option<RawDocumentBuf>, Failure> {
-        let command = bson::doc! {
-            "findAndModify": self.name(collection),
-            "query": filter.to_document(),
-            "update": update.to_pipeline(),
-            "upsert": upsert,
-            "new": true,
-        };
-        let actions = if upsert { "find, insert, update" } else { "find, update" };
-        let reply = self.write(Right::new(actions, collection), reply::raw(&command)?).await?;
-        reply.get_document("value").ok().map(reply::raw).transpose()
+        self.find_and_modify(collection, &filter, &update, upsert, By::Majority).await
+    }
+
+    async fn hint_update(
+        &self,
+        collection: Collection,
+        filter: Filter,
+        update: Update,
+    ) -> Result<Option<RawDocumentBuf>, Failure> {
+        self.find_and_modify(collection, &filter, &update, false, By::Primary).await
     }
 
     async fn update(&self, collection: Collection, filter: Filter, update: Update) -> Result<u64, Failure> {
         let update = bson::doc! { "q": filter.to_document(), "u": update.to_pipeline(), "multi": true };
         let command = bson::doc! { "update": self.name(collection), "updates": [update] };
-        reply::count(&self.write(Right::new("update", collection), reply::raw(&command)?).await?)
+        reply::count(&self.write(Right::new("update", collection), reply::raw(&command)?, By::Majority).await?)
     }
 
     async fn delete(&self, collection: Collection, filter: Filter) -> Result<u64, Failure> {
         let delete = bson::doc! { "q": filter.to_document(), "limit": 0 };
         let command = bson::doc! { "delete": self.name(collection), "deletes": [delete] };
-        reply::count(&self.write(Right::new("remove", collection), reply::raw(&command)?).await?)
+        reply::count(&self.write(Right::new("remove", collection), reply::raw(&command)?, By::Majority).await?)
     }
 
     async fn transact(

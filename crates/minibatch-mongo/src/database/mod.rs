@@ -1,4 +1,4 @@
-//! What the protocol asks of MongoDB: ten operations with typed outcomes.
+//! What the protocol asks of MongoDB: eleven operations with typed outcomes.
 //!
 //! The protocol stands over [`Database`] alone, so that it runs against the real server ([`driver`]) and, in tests,
 //! against a model of one that loses replies.
@@ -40,6 +40,15 @@ pub(crate) trait Database: fmt::Debug + Send + Sync + 'static {
         filter: Filter,
         update: Update,
         upsert: bool,
+    ) -> Result<Option<RawDocumentBuf>, Failure>;
+
+    /// Changes one document and returns it as it is afterwards, by the word of one server, which no majority has confirmed: it
+    /// may be rolled back, or told by a primary that was deposed long ago. For what is a hint and no promise.
+    async fn hint_update(
+        &self,
+        collection: Collection,
+        filter: Filter,
+        update: Update,
     ) -> Result<Option<RawDocumentBuf>, Failure>;
 
     /// Changes every document that matches; returns how many did.

@@ -6,7 +6,7 @@
 //! know yet that it is deposed, but never from before what the client was told; the wall clock may jump.
 //!
 //! What a deposed primary is still asked to write comes to nothing and is not acknowledged: that is a write that is
-//! dropped, and so there is one branch, from which elections cut.
+//! dropped, and so there is one branch, from which elections cut. Asked for a hint, it gives one, of whatever age.
 
 mod connection;
 mod faults;

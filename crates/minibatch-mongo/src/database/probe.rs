@@ -145,6 +145,15 @@ mod tests {
             self.model.find_and_update(collection, filter, update, upsert).await
         }
 
+        async fn hint_update(
+            &self,
+            collection: Collection,
+            filter: Filter,
+            update: Update,
+        ) -> Result<Option<RawDocumentBuf>, Failure> {
+            self.model.hint_update(collection, filter, update).await
+        }
+
         async fn update(&self, collection: Collection, filter: Filter, update: Update) -> Result<u64, Failure> {
             self.model.update(collection, filter, update).await
         }

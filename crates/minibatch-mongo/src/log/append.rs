@@ -72,15 +72,20 @@ impl Client {
         turn.slots.saw_head(document.head, self.clock().elapsed());
         let mut lost = false;
         loop {
-            turn.slots.saw_floor(state.floor());
+            turn.slots.skip_to(state.floor());
             let free = match lost {
                 true => None,
                 false => self.free_place(partition, state, &turn.slots, document.head).await?,
             };
-            let stored = match self.judge(partition, document.registrations, &mut turn.producers, chunk).await? {
-                Verdict::Known(slot) => return Ok(slot),
-                Verdict::New(stored) => stored,
-            };
+            let (stored, after) =
+                match self.judge(partition, document.registrations, &mut turn.producers, chunk).await? {
+                    Verdict::Known(slot) => return Ok(slot),
+                    Verdict::New { stored, after } => (stored, after),
+                };
+            // what a former registration appended may lie beyond all that this client has heard of
+            state.saw_tail(after);
+            turn.slots.skip_to(after);
+            let free = free.filter(|place| place.slot > after);
             if lost {
                 // to another, and not to an earlier attempt of its own
                 turn.slots.saw_rivals(self.clock().elapsed());

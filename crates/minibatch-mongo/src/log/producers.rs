@@ -21,8 +21,8 @@ use crate::{
 
 /// What an append comes to before anything is written.
 pub(super) enum Verdict {
-    /// It is the producer's next: to be stored under this number.
-    New(u64),
+    /// It is the producer's next: to be stored under this number, after what was found to be its last.
+    New { stored: u64, after: Slot },
     /// It was appended before.
     Known(Slot),
 }
@@ -72,12 +72,13 @@ impl Client {
     ) -> Result<Verdict, Error> {
         let stamp = &chunk.producer;
         if let Some(stored) = producers.known_next(stamp) {
-            return Ok(Verdict::New(stored));
+            return Ok(Verdict::New { stored, after: Slot::ZERO });
         }
         let now = self.clock().elapsed();
         let last = self.last_written(partition, &stamp.id).await?;
         // after the log: what is gone from there is here
         let row = self.newest_row(partition, stamp).await?;
+        let after = last.as_ref().map_or(Slot::ZERO, |last| last.slot);
         let (last_epoch, last_sequence) = match last {
             Some(last) if last.sequence >= row.last_sequence => (last.epoch, last.sequence),
             _ => (row.last_epoch, row.last_sequence),
@@ -97,7 +98,7 @@ impl Client {
         producer.next = Some(next);
         producer.is_newest(now, registrations);
         match stamp.sequence {
-            new if new == next => Ok(Verdict::New(producer.stored(new))),
+            new if new == next => Ok(Verdict::New { stored: producer.stored(new), after }),
             before if (1..next).contains(&before) => {
                 let stored = producer.stored(before);
                 self.appended_before(partition, chunk, stored).await
@@ -150,7 +151,7 @@ impl Client {
             Some(written) if written.slot >= floor => Ok(Verdict::Known(written.slot)),
             _ if trimmed >= stored => Ok(Verdict::Known(self.folded(partition, &stamp.id, stored).await?)),
             // in a slot that was trimmed before: it has to be sent again, as its insert finds out
-            _ => Ok(Verdict::New(stored)),
+            _ => Ok(Verdict::New { stored, after: Slot::ZERO }),
         }
     }
 

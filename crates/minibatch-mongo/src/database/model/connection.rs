@@ -202,6 +202,34 @@ impl Database for Connection {
         }
     }
 
+    async fn hint_update(
+        &self,
+        collection: Collection,
+        filter: Filter,
+        update: Update,
+    ) -> Result<Option<RawDocumentBuf>, Failure> {
+        let fate = self.fate();
+        pass(fate.before).await;
+        if fate.refused || fate.dropped {
+            return Err(Failure::Indeterminate("connection lost".to_owned()));
+        }
+        let hint = match fate.stale {
+            Some(how) => self.server.with_store(|store, now| {
+                let version = store.some_version(0, Timestamp::MIN, how);
+                store.changed_in(version, collection, &filter, &update, now)
+            }),
+            None => match self.server.apply(&Write::FindAndUpdate { collection, filter, update, upsert: false }).0? {
+                Outcome::Document(document) => document,
+                outcome => panic!("{outcome:?}"),
+            },
+        };
+        pass(fate.after).await;
+        match fate.reply_lost {
+            true => Err(Failure::Indeterminate("connection lost".to_owned())),
+            false => Ok(hint),
+        }
+    }
+
     async fn update(&self, collection: Collection, filter: Filter, update: Update) -> Result<u64, Failure> {
         self.write(Write::Update(collection, filter, update)).await.map(Outcome::count)
     }

@@ -220,6 +220,20 @@ impl Store {
         (replaced.len() as u64, last)
     }
 
+    /// A document as it would be after a change of a former version.
+    pub(super) fn changed_in(
+        &self,
+        version: u64,
+        collection: Collection,
+        filter: &Filter,
+        update: &Update,
+        now: Timestamp,
+    ) -> Option<RawDocumentBuf> {
+        let found = self.find(version, &Find::one(collection, filter.clone()), now).documents.pop()?;
+        let changed = apply(Document::try_from(&*found).unwrap(), update, now);
+        Some(RawDocumentBuf::try_from(&changed).unwrap())
+    }
+
     pub(super) fn upsert(
         &mut self,
         collection: Collection,

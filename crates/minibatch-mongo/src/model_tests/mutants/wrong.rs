@@ -136,6 +136,18 @@ impl Database for Wrong {
         self.database.find_and_update(collection, filter, update, upsert).await
     }
 
+    async fn hint_update(
+        &self,
+        collection: Collection,
+        filter: Filter,
+        mut update: Update,
+    ) -> Result<Option<RawDocumentBuf>, Failure> {
+        if self.mutant == Mutant::PlainHead {
+            update.replace("head", Change::Add(1));
+        }
+        self.database.hint_update(collection, filter, update).await
+    }
+
     async fn update(&self, collection: Collection, filter: Filter, update: Update) -> Result<u64, Failure> {
         self.database.update(collection, self.filter(collection, filter), update).await
     }
