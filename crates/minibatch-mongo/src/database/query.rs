@@ -148,6 +148,11 @@ impl Update {
 
 #[cfg(test)]
 impl Update {
+    /// Whether it changes that field.
+    pub(crate) fn changes(&self, field: &str) -> bool {
+        self.0.iter().any(|(name, _)| *name == field)
+    }
+
     /// Changes a field that is changed in another way.
     pub(crate) fn replace(&mut self, field: &str, change: Change) {
         if let Some((_, old)) = self.0.iter_mut().find(|(name, _)| *name == field) {

@@ -37,7 +37,7 @@ pub(super) const SLOT_AGE: Duration = Duration::from_secs(2);
 const CALM: Duration = SLOT_AGE;
 
 /// How old the last append may be for a slot after it to be worth reserving by it: two requests follow until it is filled.
-const RECENT: Duration = Duration::from_millis(SLOT_AGE.as_millis() as u64 / 2);
+const RECENT: Duration = Duration::from_secs(1);
 
 /// A slot to write to.
 #[derive(Clone, Copy, Debug)]

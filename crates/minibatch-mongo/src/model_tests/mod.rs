@@ -3,6 +3,7 @@
 
 mod commits;
 mod conformance;
+mod contended;
 mod derived;
 mod gaps;
 mod half_made;

@@ -46,6 +46,8 @@ pub(super) enum Mutant {
     NoVersion,
     /// Slots are reserved one after the other, whatever is filled or trimmed.
     PlainHead,
+    /// No reservation waits for a majority, however long its client has not written.
+    HastyReservations,
     /// Tombstones have no producer and number, which are equal to one another then.
     BareTombstones,
     /// An insert whose outcome is unclear counts as done.
@@ -130,7 +132,7 @@ impl Check {
 }
 
 /// Each mutant with the check that finds it out, and the invariants by which it may.
-const MUTANTS: [(Mutant, Check, &[Invariant]); 15] = {
+const MUTANTS: [(Mutant, Check, &[Invariant]); 16] = {
     use Invariant::{Damage, I1, I3, I4, I5, I7, I9, I10, I13, Verdict};
     [
         (Mutant::AckBeforeMajority, Check::Producers, &[I1, I4, I5, I7, Verdict]),
@@ -141,6 +143,7 @@ const MUTANTS: [(Mutant, Check, &[Invariant]); 15] = {
         (Mutant::NoEpoch, Check::Commits, &[I9, I10]),
         (Mutant::NoVersion, Check::Commits, &[I9]),
         (Mutant::PlainHead, Check::Producers, &[I1, I7, I13, Verdict]),
+        (Mutant::HastyReservations, Check::Producers, &[I1, I3, I7, I13, Verdict]),
         (Mutant::BareTombstones, Check::Producers, &[Verdict]),
         (Mutant::UnclearIsDone, Check::Producers, &[I1]),
         (Mutant::NoSlotAge, Check::StaleSlots, &[I1]),

@@ -1,7 +1,10 @@
 //! One client's connection: what it asks may be refused, dropped, delayed or done twice, and the answer may be lost.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -33,6 +36,7 @@ pub(crate) struct Connection {
     /// How long the next write is under way after its client has given it up.
     late: Mutex<Option<Duration>>,
     held_find: Mutex<Option<(Collection, Held)>>,
+    hints: AtomicU64,
 }
 
 /// An operation that waits on its way to the server.
@@ -66,6 +70,7 @@ impl Connection {
             held_write: Mutex::default(),
             late: Mutex::default(),
             held_find: Mutex::default(),
+            hints: AtomicU64::new(0),
         }
     }
 
@@ -87,6 +92,11 @@ impl Connection {
     /// A find on the collection, after so many `before` it, reaches the server only after so long.
     pub(crate) fn hold_find(&self, collection: Collection, before: usize, duration: Duration) {
         *self.held_find.lock().unwrap() = Some((collection, Held { before, duration }));
+    }
+
+    /// How many hints were asked for.
+    pub(crate) fn hints(&self) -> u64 {
+        self.hints.load(Relaxed)
     }
 
     fn held_find(&self, find: &Find) -> Duration {
@@ -208,6 +218,7 @@ impl Database for Connection {
         filter: Filter,
         update: Update,
     ) -> Result<Option<RawDocumentBuf>, Failure> {
+        self.hints.fetch_add(1, Relaxed);
         let fate = self.fate();
         pass(fate.before).await;
         if fate.refused || fate.dropped {

@@ -132,6 +132,9 @@ impl Database for Wrong {
         if self.mutant == Mutant::PlainHead {
             update.replace("head", Change::Add(1));
         }
+        if self.mutant == Mutant::HastyReservations && collection == Collection::Partitions && update.changes("head") {
+            return self.database.hint_update(collection, filter, update).await;
+        }
         let filter = self.filter(collection, filter);
         self.database.find_and_update(collection, filter, update, upsert).await
     }
