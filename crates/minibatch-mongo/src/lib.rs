@@ -25,7 +25,7 @@
 //! ```
 //!
 //! [`MongoStorage`] keeps the whole contract of [`minibatch_core::storage`]. Start reading at its module for the
-//! protocol, which stands over `database::Database`, eight operations that the driver has and that a model in the tests
+//! protocol, which stands over `database::Database`, nine operations that the driver has and that a model in the tests
 //! has as well.
 //!
 //! Everything is written with `w: majority` and read with majority from the primary. A replica set, even of one server,
@@ -42,6 +42,7 @@ mod groups;
 mod hints;
 mod log;
 mod members;
+mod migrate;
 #[cfg(test)]
 mod model_tests;
 mod notes;
@@ -51,4 +52,5 @@ mod storage;
 mod streams;
 
 pub use config::MongoOptions;
+pub use migrate::Migration;
 pub use storage::MongoStorage;

@@ -14,7 +14,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::{
     client::Client,
-    database::{Collection, Filter, Find, Update},
+    database::{Collection, FORMAT, Filter, Find, Update},
     error::corrupt,
     log::{Appending, ChunkSize, Holes, Trimming},
     random,
@@ -26,9 +26,6 @@ pub(crate) const FRESH: Duration = Duration::from_millis(500);
 
 /// After so long every client has read a changed document, or will before it does anything else.
 pub(crate) const SEEN_BY_ALL: Duration = Duration::from_millis(750);
-
-/// The newest format of the document.
-const FORMAT: i64 = 1;
 
 /// A partition's document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,13 +13,12 @@ use minibatch_core::{
 use crate::{
     MongoStorage,
     client::Client,
-    database::{Collection, Failure, Filter, Find, Order, SERVER_STAMP, Test, Update},
+    database::{Collection, FORMAT, Failure, Filter, Find, Order, SERVER_STAMP, Test, Update},
     error::corrupt,
     partition::{PartitionDocument, SEEN_BY_ALL},
     random,
 };
 
-const FORMAT: i64 = 1;
 const PAGE: u32 = 1_000;
 
 /// A stream's document.

@@ -26,7 +26,7 @@ use std::{
 
 use async_trait::async_trait;
 use bson::{Document, RawDocumentBuf, Timestamp as Stamp, rawdoc};
-pub(crate) use connect::connect;
+pub(crate) use connect::{connect, reach};
 use futures::{StreamExt, stream::BoxStream};
 use minibatch_core::{Timestamp, storage::Effect};
 use mongodb::{
@@ -35,6 +35,7 @@ use mongodb::{
 };
 use tokio::time::timeout;
 
+pub(crate) use self::prepare::plan;
 use self::{right::Right, sessions::Sessions};
 use super::{Collection, Database, Failure, Filter, Find, Found, Hint, Order, Transacted, Update};
 

@@ -18,7 +18,7 @@ use bson::{Document, RawDocumentBuf, Timestamp as Stamp};
 use futures::stream::BoxStream;
 use minibatch_core::{Cause, Timestamp, storage::Effect};
 pub(crate) use query::{Change, Filter, Find, Order, Test, Update};
-pub(crate) use schema::{Collection, Index, PRODUCER_KEY, SLOT_KEY};
+pub(crate) use schema::{Collection, FORMAT, Index, PRODUCER_KEY, SLOT_KEY};
 
 /// The operations. Writes are acknowledged by a majority; reads see what a majority has, on the primary, and never
 /// less than what this client was told before (causal consistency over all its operations).

@@ -1,5 +1,8 @@
 //! The collections and their indexes.
 
+/// The newest format of the documents of streams and partitions.
+pub(crate) const FORMAT: i64 = 1;
+
 /// A collection, named with the prefix of the options before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Collection {

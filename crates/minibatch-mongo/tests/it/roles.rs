@@ -84,6 +84,9 @@ async fn each_does_its_work_and_no_other() {
     let Some(server) = server().await else { return };
     // nothing is there yet: only an admin can make it
     check_lacks(connect(&server, "minibatchProducer").await, "createCollection", "streams");
+    let url = server.url("minibatchProducer", "minibatchProducer", "");
+    let plan = MongoStorage::plan_migration(&url, options()).await.unwrap();
+    assert!(!plan.changes.is_empty());
     let admin = connect(&server, "minibatchAdmin").await.unwrap();
     let stream = admin.open_stream(&name("q"), 1).await.unwrap();
     let partition = stream.partition(0);

@@ -106,6 +106,40 @@ async fn missing_index_is_made_again() {
 }
 
 #[tokio::test]
+async fn a_plan_says_what_is_missing_and_makes_nothing() {
+    with_server(async |server| {
+        let plan = async || MongoStorage::plan_migration(&server.url(), server.options()).await;
+        let all = plan().await.unwrap();
+        assert_eq!((all.from, all.to), (1, 1));
+        let of = |kind: &str| all.changes.iter().filter(|change| change.starts_with(kind)).count();
+        assert_eq!((of("create collection"), of("create index"), all.changes.len()), (8, 8, 16));
+        assert_eq!(server.database().list_collection_names().await.unwrap(), Vec::<String>::new());
+
+        let storage = server.connect().await.unwrap();
+        storage.open_stream(&StreamName::new("q").unwrap(), 1).await.unwrap();
+        assert_eq!(plan().await.unwrap().changes, Vec::<String>::new());
+        let database = server.database();
+        database.collection::<Document>("minibatch_notes").drop().await.unwrap();
+        database.collection::<Document>("minibatch_chunks").drop_index("s_1_p_1_inc_1_slot_1").await.unwrap();
+        let words = "unique, not sparse, not partial, without collation";
+        let missing = [
+            format!("create index `s, p, inc, slot` of collection `minibatch_chunks` ({words})"),
+            "create collection `minibatch_notes`".to_owned(),
+            format!("create index `s, p, inc, g, kind, key` of collection `minibatch_notes` ({words})"),
+        ];
+        assert_eq!(plan().await.unwrap().changes, missing);
+        server.connect().await.unwrap();
+        assert_eq!(plan().await.unwrap().changes, Vec::<String>::new());
+
+        let newer = doc! { "$set": { "format": 2_i64 } };
+        database.collection::<Document>("minibatch_partitions").update_one(doc! {}, newer).await.unwrap();
+        let error = plan().await.unwrap_err();
+        assert!(matches!(error.cause(), Cause::NewerFormat { .. }), "{error}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn index_that_guards_nothing_is_refused() {
     with_server(async |server| {
         server.connect().await.unwrap();

@@ -27,10 +27,20 @@ const CONNECT_TIME: Duration = Duration::from_secs(5);
 
 /// Connects, checks the server, and prepares the collections.
 pub(crate) async fn connect(url: &str, options: &MongoOptions) -> Result<Driver, Error> {
-    connected(url, options).await.map_err(|cause| Error::new(cause).during("connect"))
+    let connected = async {
+        let driver = reached(url, options).await?;
+        prepare::prepare(&driver).await.map_err(Failure::into_cause)?;
+        Ok(driver)
+    };
+    connected.await.map_err(|cause: Cause| Error::new(cause).during("connect"))
 }
 
-async fn connected(url: &str, options: &MongoOptions) -> Result<Driver, Cause> {
+/// Connects and checks the server, and makes nothing.
+pub(crate) async fn reach(url: &str, options: &MongoOptions) -> Result<Driver, Error> {
+    Ok(reached(url, options).await?)
+}
+
+async fn reached(url: &str, options: &MongoOptions) -> Result<Driver, Cause> {
     let mut client_options = parse(url, options.invalid_certificates).await?;
     let from_url = client_options.default_database.clone();
     let database = options.database.clone().or(from_url).unwrap_or_else(|| DEFAULT_DATABASE.to_owned());
@@ -52,7 +62,6 @@ async fn connected(url: &str, options: &MongoOptions) -> Result<Driver, Cause> {
         driver.sessions = sessions.map_err(|error| classify::failure(&error).into_cause())?;
     }
     server::warn(&driver, &client_options.hosts, &hello).await;
-    prepare::prepare(&driver).await.map_err(Failure::into_cause)?;
     Ok(driver)
 }
 

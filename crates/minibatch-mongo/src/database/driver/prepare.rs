@@ -30,39 +30,68 @@ pub(super) async fn prepare(driver: &Driver) -> Result<(), Failure> {
     if made { probe::probe(driver).await } else { Ok(()) }
 }
 
-/// True when something was missing, and was made.
-async fn prepare_one(driver: &Driver, collection: Collection) -> Result<bool, Failure> {
-    let failed = |error: Error| driver.failed(Right::new("listIndexes", collection), &error);
-    let present = match driver.collection::<Document>(collection).list_indexes().await {
-        Ok(mut cursor) => {
-            let mut indexes = Vec::new();
-            while cursor.advance().await.map_err(failed)? {
-                indexes.push(cursor.deserialize_current().map_err(failed)?);
+/// What [`prepare`] would make, in its order and in words.
+pub(crate) async fn plan(driver: &Driver) -> Result<Vec<String>, Failure> {
+    let mut changes = Vec::new();
+    for collection in Collection::ALL {
+        let this = driver.clone();
+        let missing = in_time(async move { Missing::find(&this, collection).await }).await?;
+        let name = driver.name(collection);
+        changes.extend(missing.itself.then(|| format!("create collection `{name}`")));
+        for index in missing.indexes {
+            let (fields, kind) = (index.fields.join(", "), describe(index.kind));
+            changes.push(format!("create index `{fields}` of collection `{name}` ({kind})"));
+        }
+    }
+    Ok(changes)
+}
+
+/// What there is not of a collection.
+struct Missing {
+    itself: bool,
+    indexes: Vec<Index>,
+}
+
+impl Missing {
+    /// Looks for it; an index that is there and guards nothing is an error.
+    async fn find(driver: &Driver, collection: Collection) -> Result<Self, Failure> {
+        let failed = |error: Error| driver.failed(Right::new("listIndexes", collection), &error);
+        let (mut itself, mut present) = (false, Vec::new());
+        match driver.collection::<Document>(collection).list_indexes().await {
+            Ok(mut cursor) => {
+                while cursor.advance().await.map_err(failed)? {
+                    present.push(cursor.deserialize_current().map_err(failed)?);
+                }
             }
-            indexes
+            Err(error) if is_code(&error, NAMESPACE_NOT_FOUND) => itself = true,
+            Err(error) => return Err(failed(error)),
         }
-        Err(error) if is_code(&error, NAMESPACE_NOT_FOUND) => {
-            create(driver, &driver.name(collection)).await?;
-            Vec::new()
+        let mut indexes = Vec::new();
+        for wanted in Index::ALL.into_iter().filter(|index| index.collection == collection) {
+            match present.iter().find(|index| same_fields(index, &wanted)) {
+                Some(index) => check(driver, index, &wanted)?,
+                None => indexes.push(wanted),
+            }
         }
-        Err(error) => return Err(failed(error)),
-    };
-    let mut missing = Vec::new();
-    for wanted in Index::ALL.into_iter().filter(|index| index.collection == collection) {
-        match present.iter().find(|index| same_fields(index, &wanted)) {
-            Some(index) => check(driver, index, &wanted)?,
-            None => missing.push(model(&wanted)),
-        }
+        Ok(Self { itself, indexes })
     }
-    let made = !missing.is_empty();
-    if made {
-        driver
-            .collection::<Document>(collection)
-            .create_indexes(missing)
-            .await
-            .map_err(|error| refused(driver, collection, &error))?;
+}
+
+/// True when an index was missing, and was made.
+async fn prepare_one(driver: &Driver, collection: Collection) -> Result<bool, Failure> {
+    let missing = Missing::find(driver, collection).await?;
+    if missing.itself {
+        create(driver, &driver.name(collection)).await?;
     }
-    Ok(made)
+    if missing.indexes.is_empty() {
+        return Ok(false);
+    }
+    driver
+        .collection::<Document>(collection)
+        .create_indexes(missing.indexes.iter().map(model))
+        .await
+        .map_err(|error| refused(driver, collection, &error))?;
+    Ok(true)
 }
 
 /// Makes a collection, unless it is there.
