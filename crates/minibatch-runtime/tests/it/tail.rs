@@ -1,9 +1,16 @@
 //! An idle stream still closes its windows.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use minibatch_core::{Clock, window::Reason};
+use minibatch_core::{Clock, Result, Slot, Timestamp, chunk::Record, window::Reason};
 use minibatch_emitters::{BatchWindow, FixedTimeWindow, RelaxedTimeWindow};
+use minibatch_memory::MemoryStorage;
+use minibatch_runtime::{Client, ClientOptions};
+use minibatch_testkit::{
+    clock::ManualClock,
+    storage::{Tap, Tapped},
+};
+use tokio::sync::watch;
 
 use crate::tools::{manual_client, numbers, settle};
 
@@ -80,4 +87,47 @@ async fn time_windows_close_on_an_idle_stream() {
     assert_eq!(fixed.bounds.start.as_millis() % 7_000, 0);
     assert_eq!(fixed.bounds.end.since(fixed.bounds.start), length);
     assert_eq!(relaxed.len(), 3);
+}
+
+/// A slot that is empty while later ones are filled, until its producer comes.
+#[derive(Debug)]
+struct Hole(watch::Sender<Option<Slot>>);
+
+impl Tap for Hole {
+    async fn call<T: Send>(&self, operation: &'static str, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
+        if operation == "wait" {
+            // what lies behind the hole is no reason to return
+            self.0.subscribe().wait_for(Option::is_none).await.unwrap();
+        }
+        call.await
+    }
+
+    fn found(&self, records: Vec<Record>) -> Vec<Record> {
+        let hole = *self.0.borrow();
+        records.into_iter().take_while(|record| hole.is_none_or(|hole| record.slot < hole)).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_hole_is_not_the_end_of_the_log() {
+    let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_000_000)));
+    let given: Arc<dyn Clock> = Arc::clone(&clock) as _;
+    let hole = Hole(watch::Sender::new(Slot::new(2).ok()));
+    let storage = Arc::new(Tapped::new(MemoryStorage::with_clock(Arc::clone(&given)), hole));
+    let client = Client::with_options(Arc::clone(&storage) as _, given, ClientOptions::default());
+    let stream = numbers(&client, 1).await;
+    for late in [2, 3] {
+        stream.append(&late).await.unwrap();
+    }
+    let wait = Duration::from_secs(2);
+    let mut consumer = stream.streaming().window(BatchWindow::new().size(10).max_wait(wait)).open().await.unwrap();
+    let time = async {
+        settle().await;
+        clock.advance(wait);
+        settle().await;
+        storage.tap().0.send_replace(None);
+    };
+    let (window, ()) = tokio::join!(consumer.next(), time);
+    // the deadline passed while the hole was there: what lies behind it was in time
+    assert_eq!(window.unwrap().unwrap().data, [1, 2, 3]);
 }

@@ -44,6 +44,11 @@ pub trait Tap: fmt::Debug + Send + Sync + 'static {
         operation: &'static str,
         call: impl Future<Output = Result<T, Error>> + Send,
     ) -> impl Future<Output = Result<T, Error>> + Send;
+
+    /// What a read gives of the records that it found: all of them, unless a test hides some.
+    fn found(&self, records: Vec<Record>) -> Vec<Record> {
+        records
+    }
 }
 
 /// A storage whose every call goes through a [`Tap`].
@@ -68,12 +73,14 @@ impl<S: Storage, T: Tap> Tapped<S, T> {
 }
 
 macro_rules! forward {
-    (impl $of:ident { $(fn $name:ident($($arg:ident: $ty:ty),*) -> $out:ty;)* }) => {
+    (impl $of:ident { $(fn $name:ident($($arg:ident: $ty:ty),*) -> $out:ty $(, then $then:ident)?;)* }) => {
         #[deny(clippy::missing_trait_methods)]
         #[async_trait]
         impl<S: Storage, T: Tap> $of for Tapped<S, T> {
             $(async fn $name(&self, $($arg: $ty),*) -> Result<$out, Error> {
-                self.tap.call(stringify!($name), self.storage.$name($($arg),*)).await
+                let result = self.tap.call(stringify!($name), self.storage.$name($($arg),*)).await;
+                $(let result = result.map(|found| self.tap.$then(found));)?
+                result
             })*
         }
     };
@@ -94,7 +101,7 @@ forward! {
         fn register_producer(partition: &Partition, producer: &ProducerId) -> ProducerGrant;
         fn append(partition: &Partition, chunk: NewChunk) -> Slot;
         fn append_derived(partition: &Partition, chunks: Vec<DerivedChunk>) -> Vec<DerivedAppend>;
-        fn read(partition: &Partition, from: Slot, limit: ReadLimit) -> Vec<Record>;
+        fn read(partition: &Partition, from: Slot, limit: ReadLimit) -> Vec<Record>, then found;
         fn wait(partition: &Partition, after: Slot) -> ();
         fn bounds(partition: &Partition) -> LogBounds;
         fn survey(partition: &Partition, from: Slot, limit: usize) -> Vec<RecordSummary>;

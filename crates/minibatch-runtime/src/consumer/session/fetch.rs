@@ -17,7 +17,7 @@ use crate::retry::until_verdict;
 pub(super) enum Fetched {
     /// The next entry; the permit is given back when the entry has been fed.
     Entry(LogEntry, Option<OwnedSemaphorePermit>),
-    /// A read found nothing after the entries so far.
+    /// Nothing is stored after the entries so far.
     Tail,
 }
 
@@ -88,7 +88,9 @@ impl Reader {
             let read = || self.storage.read(&self.partition, self.next, limit);
             let records = until_verdict(&*self.clock, "read", read).await?;
             if records.is_empty() {
-                let _ = self.found.send(Ok(Fetched::Tail));
+                if self.is_at_tail().await? {
+                    let _ = self.found.send(Ok(Fetched::Tail));
+                }
                 self.wait().await?;
                 continue;
             }
@@ -101,6 +103,14 @@ impl Reader {
             }
         }
         Ok(())
+    }
+
+    /// Whether a read that found nothing was at the end of the log, and not at a slot that its producer has left empty so far
+    /// while later ones are filled: their messages are old already, and a deadline that was granted before them would be
+    /// granted too early.
+    async fn is_at_tail(&self) -> Result<bool, Error> {
+        let bounds = until_verdict(&*self.clock, "bounds", || self.storage.bounds(&self.partition)).await?;
+        Ok(bounds.tail < self.next)
     }
 
     /// Waits for more, or until asked to look again.
