@@ -55,6 +55,9 @@ pub(crate) struct Upkeep {
     gate: Gate,
     /// A task trims in intervals.
     at_work: AtomicBool,
+    /// Before this, in milliseconds of the steady clock, there is no use in trimming: this client may not. 0 as long as
+    /// nobody has said so.
+    refused: AtomicU64,
 }
 
 impl Upkeep {
@@ -69,6 +72,7 @@ impl Upkeep {
             kept,
             gate,
             at_work: AtomicBool::new(false),
+            refused: AtomicU64::new(0),
         }
     }
 
@@ -213,7 +217,7 @@ impl Upkeep {
         }
         if retention.is_capped() {
             for index in 0..self.info.partitions {
-                self.trim(index).await?;
+                self.trim_aside(index).await;
             }
         }
         Ok(retention.wants_upkeep())

@@ -20,7 +20,7 @@ use minibatch_testkit::{
 
 use tokio::{sync::Mutex, time::timeout};
 
-use crate::tools::{Hanging, numbers};
+use crate::tools::{Hanging, numbers, settle};
 
 /// Every second reply of an operation that writes is lost, after it took effect or before.
 #[derive(Debug, Default)]
@@ -116,6 +116,40 @@ async fn a_trim_without_an_answer_keeps_no_consumer_from_ending() {
     let ended = timeout(Duration::from_secs(10), consumer.shutdown()).await;
     assert_eq!(ended.unwrap().unwrap().windows, 1);
     assert_eq!(*storage.tap().trims.try_lock().unwrap(), 2);
+}
+
+/// A storage whose user lacks the right to delete records.
+#[derive(Debug, Default)]
+struct NoRightToTrim {
+    tried: AtomicU32,
+}
+
+impl Tap for NoRightToTrim {
+    async fn call<T: Send>(&self, operation: &'static str, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
+        if operation == "trim" {
+            self.tried.fetch_add(1, Relaxed);
+            return Err(Cause::misconfigured("the user lacks a right").into());
+        }
+        call.await
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_trim_tries_seldom() {
+    let clock = Arc::new(ManualClock::new(Timestamp::EPOCH));
+    let given: Arc<dyn Clock> = Arc::clone(&clock) as _;
+    let storage = Arc::new(Tapped::new(MemoryStorage::new(), NoRightToTrim::default()));
+    let client = Client::with_options(Arc::clone(&storage) as _, given, ClientOptions::default());
+    let stream = numbers(&client, 120).await;
+    let mut consumer = stream.streaming().window(CountWindow::new(1)).open().await.unwrap();
+    for _ in 0..120 {
+        // each time for long enough to trim again
+        clock.advance(Duration::from_secs(6));
+        consumer.next().await.unwrap().unwrap().ack().await.unwrap();
+        settle().await;
+    }
+    consumer.shutdown().await.unwrap();
+    assert_eq!(storage.tap().tried.load(Relaxed), 2, "in twelve minutes");
 }
 
 #[tokio::test]

@@ -189,12 +189,7 @@ impl Committer {
             return None;
         }
         self.trimmed = elapsed;
-        let (upkeep, partition) = (Arc::clone(&self.upkeep), self.partition.clone());
-        Some(Box::pin(async move {
-            // nothing depends on it: the next one does the same
-            if let Err(error) = upkeep.trim(partition.index).await {
-                tracing::debug!(%partition, %error, "could not trim");
-            }
-        }))
+        let (upkeep, index) = (Arc::clone(&self.upkeep), self.partition.index);
+        Some(Box::pin(async move { upkeep.trim_aside(index).await }))
     }
 }
