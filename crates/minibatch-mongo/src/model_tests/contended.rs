@@ -79,7 +79,7 @@ async fn hints_of_the_deposed_cost_races_and_no_more() {
         writer
     }))
     .await;
-    assert!(writers.iter().all(|writer| writer.connection.hints() > 0));
+    assert!(writers.iter().any(|writer| writer.connection.hints() > 0));
     let told: Vec<Appended> = writers.into_iter().flat_map(|writer| writer.told).collect();
     let mut reader = Reader::new(&calm, &partition, &group).await.unwrap();
     reader.catch_up().await.unwrap();
