@@ -11,7 +11,7 @@ use super::*;
 use crate::{
     Buffer, Cause, EmitterState, Error, Message, Observed, Offset, Readiness, Slot, Timestamp, WindowEmitter,
     buffer::tests::chunk,
-    checkpoint::{Checkpoint, DecisionKind},
+    checkpoint::{Checkpoint, DecisionKind, DoneRange, DoneRanges},
     chunk::Chunk,
     storage::Position,
     window::{FormedWindow, Leaves, Reason, Selection},
@@ -240,6 +240,26 @@ fn another_strategy_is_found_by_what_is_done() {
     let (mut anew, _) = former(count(3), checkpoint.without_done());
     let windows = feed(&mut anew, &log, &["abc", "def"]);
     assert_eq!(windows.iter().map(|window| window.ordinal).collect::<Vec<_>>(), [3, 4]);
+}
+
+/// What the digests are there for: were each taken for right, a window of a strategy that was changed would be skipped in
+/// which there are messages that nobody has seen.
+#[test]
+fn without_digests_messages_would_be_skipped() {
+    let log = log("abc defg h");
+    let mut live = fresh(count(2));
+    let windows = feed(&mut live, &log, &["ab", "cd", "ef", "gh"]);
+    live.settle(&windows[1]);
+    let checkpoint = live.checkpoint().unwrap();
+    let changed = feed(&mut fresh(count(1)), &log, &["a", "b", "c", "d", "e", "f", "g", "h"]);
+    let range = DoneRange { chain: changed[1].chain, ..checkpoint.done.as_slice()[0] };
+    let undigested = Checkpoint { done: DoneRanges::stored(vec![range]).unwrap(), ..checkpoint.clone() };
+
+    let (mut killed, _) = former(count(1), checkpoint);
+    let error = log.iter().find_map(|entry| killed.feed(entry, &mut Vec::new()).err()).unwrap();
+    assert!(matches!(error.cause(), Cause::WindowsDiffer { ordinal: 2, .. }), "{error}");
+    // "b" is in no window that was done, and in none that comes
+    feed(&mut former(count(1), undigested).0, &log, &["a", "c", "d", "e", "f", "g", "h"]);
 }
 
 /// Windows of other sizes under the same fingerprint, as of a closure that was changed.

@@ -31,6 +31,8 @@ pub(super) enum Invariant {
     I10,
     /// Nothing is trimmed that a group still needs.
     I13,
+    /// When the trouble is over everybody gets to the end of the log.
+    I14,
     /// Damage is found, and not returned.
     Damage,
     /// Every call ends with a verdict of its contract, in time.

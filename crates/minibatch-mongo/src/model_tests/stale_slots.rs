@@ -17,7 +17,7 @@ use crate::{
     MongoStorage,
     database::{
         Change, Collection, Database, Filter, Find, Update,
-        model::{Connection, Faults, Server},
+        model::{Connection, Faults},
     },
 };
 
@@ -25,7 +25,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// A client that will stand still, and another that goes on meanwhile.
 struct Slow {
-    server: Arc<Server>,
+    world: World,
     storage: MongoStorage,
     slow: Arc<Connection>,
     quick: MongoStorage,
@@ -49,7 +49,7 @@ impl Slow {
         for sequence in 1..=before {
             storage.append(&partition, chunk(&id, epoch, sequence, &sequence.to_string())).await.unwrap();
         }
-        Self { server: world.server, storage, slow, quick, partition, group, id, epoch }
+        Self { world, storage, slow, quick, partition, group, id, epoch }
     }
 
     /// The slow client sees that others write: from its next append on it reserves its slots for a while.
@@ -134,19 +134,34 @@ async fn slot_reserved() {
     insert_after_trim(3, 1, None).await.unwrap();
 }
 
-/// A client alone has filled slots that nobody reserved, and all are trimmed: a reservation begins above them.
-#[tokio::test(start_paused = true)]
-async fn reservations_begin_above_the_floor() {
-    let world = Slow::after(100, None).await;
+/// A client alone has filled slots that nobody reserved, and all are trimmed: of two that write now one loses the race for
+/// the next slot, and what it reserves then lies above all of them.
+pub(super) async fn reserve_after_trim(mutant: Option<Mutant>) -> Result<(), Broken> {
+    let world = Slow::after(100, mutant).await;
     let (mut reader, deleted) = world.go_on(0).await;
     assert_eq!(deleted, 99);
-    let (storage, _) = client(&world.server, Faults::NONE, 3);
-    let id = ProducerId::new("new").unwrap();
-    let grant = storage.register_producer(&world.partition, &id).await.unwrap();
-    let chunk = chunk(&id, grant.epoch, 1, "new");
-    assert_eq!(storage.append(&world.partition, chunk).await.unwrap().get(), 101);
-    reader.catch_up().await.unwrap();
-    assert_eq!(reader.records.len(), 101);
+    let (storage, connection) = world.world.client(Faults::NONE, 3);
+    let [new, rival] = ["new", "rival"].map(|id| ProducerId::new(id).unwrap());
+    let new_epoch = storage.register_producer(&world.partition, &new).await?.epoch;
+    let rival_epoch = world.quick.register_producer(&world.partition, &rival).await?.epoch;
+    connection.hold_write(0, Duration::from_secs(1));
+    let (slot, first) = tokio::join!(storage.append(&world.partition, chunk(&new, new_epoch, 1, "new")), async {
+        pass(Duration::from_millis(500)).await;
+        world.quick.append(&world.partition, chunk(&rival, rival_epoch, 1, "rival")).await
+    });
+    assert_eq!(first?.get(), 101);
+    let slot = slot?;
+    reader.catch_up().await?;
+    let found: Vec<Slot> =
+        reader.records.iter().filter(|record| is_text(record, "new")).map(|record| record.slot).collect();
+    Invariant::I1.holds(found == [slot], || format!("it is in {found:?}, and {slot} was said"))?;
+    assert_eq!((slot.get(), reader.records.len()), (102, 102));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn reservations_begin_above_the_floor() {
+    reserve_after_trim(None).await.unwrap();
 }
 
 /// A client that was idle knows a slot of its own that is long trimmed: it does not follow it.
@@ -172,7 +187,7 @@ async fn looked_for_around_trim(before: usize, stray: bool) {
     world.slow.hold_find(Collection::Producers, before, 5 * MINUTE);
     let held = world.append(3, "3");
     pass(Duration::from_secs(2)).await;
-    let (_, other) = client(&world.server, Faults::NONE, 3);
+    let (_, other) = world.world.client(Faults::NONE, 3);
     let third = Filter::of(&world.partition).eq("pid", "slow").eq("ps", 3_i64);
     let copy = other.find(Find::one(Collection::Chunks, third)).await.unwrap().documents.remove(0);
     let (mut reader, _) = world.go_on(2).await;

@@ -66,19 +66,14 @@ impl Wrong {
         if self.mutant != Mutant::BareTombstones || !is_tombstone {
             return document;
         }
-        let mut changed = Document::try_from(&*document).unwrap();
-        changed.remove("pid");
-        changed.remove("ps");
-        RawDocumentBuf::try_from(&changed).unwrap()
+        changed(&document, "ps", 0)
     }
 
     /// A checksum that is right whatever the data is.
     fn checked(document: RawDocumentBuf) -> RawDocumentBuf {
         let Ok(data) = document.get_array("data") else { return document };
         let crc = crc32fast::hash(data.as_bytes());
-        let mut changed = Document::try_from(&*document).unwrap();
-        changed.insert("crc", i64::from(crc));
-        RawDocumentBuf::try_from(&changed).unwrap()
+        changed(&document, "crc", i64::from(crc))
     }
 
     fn expire(&self, document: &RawDocumentBuf) {
@@ -89,6 +84,12 @@ impl Wrong {
             database.delete(Collection::Chunks, this).await.ok();
         });
     }
+}
+
+fn changed(document: &RawDocumentBuf, field: &str, value: i64) -> RawDocumentBuf {
+    let mut changed = Document::try_from(&**document).unwrap();
+    changed.insert(field, value);
+    RawDocumentBuf::try_from(&changed).unwrap()
 }
 
 #[async_trait]
@@ -136,7 +137,11 @@ impl Database for Wrong {
             return self.database.hint_update(collection, filter, update).await;
         }
         let filter = self.filter(collection, filter);
-        self.database.find_and_update(collection, filter, update, upsert).await
+        let found = self.database.find_and_update(collection, filter, update, upsert).await?;
+        Ok(match self.mutant == Mutant::PlainHead && collection == Collection::Partitions {
+            true => found.map(|document| changed(&document, "floor_slot", 0)),
+            false => found,
+        })
     }
 
     async fn hint_update(
