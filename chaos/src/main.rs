@@ -12,6 +12,7 @@
 mod child;
 mod clock;
 mod cut;
+mod disk;
 mod faults;
 mod figures;
 mod load;
@@ -24,6 +25,7 @@ mod role;
 mod series;
 mod server;
 mod strace;
+mod trend;
 mod watcher;
 mod world;
 

@@ -33,10 +33,18 @@ impl Strace {
 
     /// Injects `how` into all threads of a process, as in `fdatasync:error=EIO`.
     pub(crate) async fn attach(process: Pid, how: &str, output: PathBuf) -> Result<Self> {
-        let mut strace = Command::new("strace");
         let call = how.split(':').next().unwrap_or_default();
-        strace.args(["-f", "-e", &format!("trace={call}"), "-e", &format!("inject={how}"), "-o"]).arg(&output);
-        strace.args(["-p", &process.to_string()]);
+        Self::start(process, &["-e", &format!("trace={call}"), "-e", &format!("inject={how}")], output).await
+    }
+
+    /// Writes down these calls of all threads, with all bytes and the names of files.
+    pub(crate) async fn record(process: Pid, calls: &str, output: PathBuf) -> Result<Self> {
+        Self::start(process, &["-y", "-xx", "-s", "100000000", "-e", &format!("trace={calls}")], output).await
+    }
+
+    async fn start(process: Pid, how: &[&str], output: PathBuf) -> Result<Self> {
+        let mut strace = Command::new("strace");
+        strace.arg("-f").args(how).arg("-o").arg(&output).args(["-p", &process.to_string()]);
         strace.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut process = strace.spawn().context("cannot run strace")?;
         let stderr = process.stderr.take().context("no pipe from strace")?;

@@ -100,7 +100,7 @@ fn whole(world: &World) -> Result<()> {
     check_integrity(&world.file())
 }
 
-fn check_integrity(file: &Path) -> Result<()> {
+pub(super) fn check_integrity(file: &Path) -> Result<()> {
     let database = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let said: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
     ensure!(said == "ok", "integrity_check: {said}");

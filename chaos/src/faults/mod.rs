@@ -8,8 +8,10 @@ mod holes;
 mod leaks;
 mod model;
 mod network;
+mod power;
 mod producer;
 mod server;
+mod soak;
 mod split;
 
 use anyhow::{Result, bail};
@@ -72,7 +74,7 @@ impl Need {
 
 impl Expect {
     pub(crate) fn is_control(self) -> bool {
-        matches!(self, Self::Loses | Self::Duplicates)
+        matches!(self, Self::Loses | Self::Duplicates | Self::Mutants)
     }
 
     /// The counts that break no promise here.
@@ -80,7 +82,7 @@ impl Expect {
         match self {
             Self::AtLeastOnce => &["changed_windows", "sink_duplicates", "sink_missing"],
             Self::Transactional => &["changed_windows"],
-            Self::Sound | Self::Loses | Self::Duplicates => &[],
+            Self::Sound | Self::Loses | Self::Duplicates | Self::Mutants => &[],
         }
     }
 }
@@ -99,6 +101,8 @@ pub(crate) enum Expect {
     Loses,
     /// A control: messages are there twice.
     Duplicates,
+    /// A control that judges for itself: what is wrong with it is found.
+    Mutants,
 }
 
 pub(crate) type Run = for<'a> fn(&'a mut World) -> BoxFuture<'a, Result<Verdict>>;
@@ -128,7 +132,9 @@ pub(crate) fn all() -> Vec<&'static Fault> {
         split::FAULTS,
         network::FAULTS,
         file::FAULTS,
+        power::FAULTS,
         model::FAULTS,
+        soak::FAULTS,
         control::FAULTS,
     ]
     .into_iter()

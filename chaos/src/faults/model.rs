@@ -11,15 +11,26 @@ use tokio::process::Command;
 use super::{Expect, Fault, Need, Place};
 use crate::world::World;
 
-pub(super) const FAULTS: &[Fault] = &[Fault {
-    id: "X2",
-    place: Place::Process,
-    needs: Need::Nothing,
-    what: "the protocol on a model of MongoDB that elects, rolls back, loses replies and delivers late",
-    expect: Expect::Sound,
-    loops: (10_000, 10_000),
-    run: |world| Box::pin(seeds(world, &["--lib", "--", "model_tests::producers", "model_tests::commits"])),
-}];
+pub(super) const FAULTS: &[Fault] = &[
+    Fault {
+        id: "X2",
+        place: Place::Process,
+        needs: Need::Nothing,
+        what: "the protocol on a model of MongoDB that elects, rolls back, loses replies and delivers late",
+        expect: Expect::Sound,
+        loops: (10_000, 10_000),
+        run: |world| Box::pin(seeds(world, &["--lib", "--", "model_tests::producers", "model_tests::commits"])),
+    },
+    Fault {
+        id: "X4",
+        place: Place::Process,
+        needs: Need::Nothing,
+        what: "the protocol with one rule broken, in each way: a check has to find it",
+        expect: Expect::Mutants,
+        loops: (1, 1),
+        run: |world| Box::pin(mutants(world)),
+    },
+];
 
 /// What a test says when all its seeds went well.
 #[derive(Debug, Deserialize)]
@@ -28,6 +39,16 @@ struct Said {
     attempted: u64,
     acked: u64,
     tombstones: u64,
+}
+
+/// Breaks the rules one after the other; tells which check caught which.
+async fn mutants(world: &mut World) -> Result<Verdict> {
+    let said = run(world, &["--lib", "--", "model_tests::mutants", "without_digests"]).await?;
+    for line in said.lines().filter(|line| line.contains("caught it") || line.contains("killed")) {
+        eprintln!("\n    {line}");
+        world.tally.fired += u64::from(line.contains("caught it"));
+    }
+    Ok(Verdict::default())
 }
 
 /// Runs tests with `loops` seeds each, from the run's seed on.
