@@ -67,7 +67,7 @@ fn cut_open(checkpoint: &mut Checkpoint, counters: &mut Counters, first: Offset)
 /// What is left to a group of a log that is promised from `first` on; `None` where nothing is missing.
 ///
 /// Where only open windows miss something, what is left of them is lost, and the group goes on where it was. Else
-/// /// Its strategy begins anew at `first`, so messages from there on that had ended end again. Of the windows done after the
+/// its strategy begins anew at `first`, so messages from there on that had ended end again. Of the windows done after the
 /// base it is known how many messages left with them, not which: those that came first are taken to have left first.
 pub(crate) fn cut(checkpoint: &Checkpoint, counters: Counters, first: Position) -> Option<Cut> {
     let from = checkpoint.keep_from();

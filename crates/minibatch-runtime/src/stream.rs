@@ -130,7 +130,7 @@ impl<T> Stream<T> {
     /// ```
     ///
     /// # Errors
-    /// [`OutOfRange`](minibatch_core::Cause::OutOfRange) where the settings contradict each other, and what the storage says.
+    /// What the storage says.
     pub async fn retain(&self, retention: Retention) -> Result<(), Error> {
         self.upkeep.retain(retention).await.map_err(|error| error.during("retain"))
     }
@@ -205,7 +205,7 @@ impl<T> Stream<T> {
     /// [`InvalidName`](minibatch_core::Cause::InvalidName), and what the storage says.
     pub async fn remove_group(&self, group: &str) -> Result<bool, Error> {
         let group = GroupName::new(group)?;
-        self.client.storage().remove_group(&self.info, &group).await.map_err(|error| error.during("remove group"))
+        self.client.storage().remove_group(&self.info, &group, None).await.map_err(|error| error.during("remove group"))
     }
 
     /// Where every message is, for a group: finished, dead, skipped, dropped, expired or waiting, counted by the log, by the

@@ -125,9 +125,28 @@ impl GroupStore for CustomStorage {
         Ok(())
     }
 
-    async fn remove_group(&self, stream: &StreamInfo, group: &GroupName) -> Result<bool, Error> {
+    async fn remove_group(
+        &self,
+        stream: &StreamInfo,
+        group: &GroupName,
+        seen: Option<&[Fence]>,
+    ) -> Result<bool, Error> {
+        let mut state = self.state();
+        if let Some(seen) = seen {
+            let mut owners = Vec::new();
+            for (index, log) in state.partitions(stream)? {
+                let seen = usize::try_from(index).ok().and_then(|index| seen.get(index));
+                let Some(known) = log.groups.get(group).filter(|known| Some(&known.state.fence) == seen) else {
+                    return Ok(false);
+                };
+                owners.extend(known.state.owner.clone());
+            }
+            if owners.iter().any(|owner| state.is_alive(owner)) {
+                return Ok(false);
+            }
+        }
         let mut removed = false;
-        for (_, log) in self.state().partitions(stream)? {
+        for (_, log) in state.partitions(stream)? {
             removed |= log.groups.remove(group).is_some();
             log.notes.retain(|(beside, ..), _| beside.as_ref() != Some(group));
         }

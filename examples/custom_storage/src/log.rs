@@ -8,8 +8,8 @@ use minibatch_core::{
     Cause, Error, GroupName, Offset, ProducerId, Slot, Timestamp,
     chunk::{DerivedChunk, NewChunk, Payload, ProducerStamp, Record, RecordKind, clamp_time},
     storage::{
-        ChunkLog, DerivedAppend, LogBounds, Partition, Position, ProducerGrant, ReadLimit, RecordSummary, Trimmed,
-        UsedNumbers,
+        ChunkLog, DerivedAppend, LogBounds, Partition, Position, ProducerGrant, ReadLimit, RecordSummary, Trim,
+        Trimmed, UsedNumbers,
     },
 };
 
@@ -123,9 +123,9 @@ impl Log {
         Ok(records)
     }
 
-    fn trim(&mut self, cut: Slot) -> Trimmed {
+    fn trim(&mut self, trim: Trim) -> Trimmed {
         let needed = self.groups.values().map(|group| group.state.keep_from.slot()).min();
-        let floor = needed.unwrap_or(Slot::ZERO).max(cut).min(self.bounds.tail).max(self.bounds.floor);
+        let floor = trim.end(needed).min(self.bounds.tail).max(self.bounds.floor);
         let before = self.records.len();
         if floor > self.bounds.floor {
             self.bounds.floor_time = self.position(floor.next()).time;
@@ -189,7 +189,7 @@ impl ChunkLog for CustomStorage {
         Ok(records.iter().take(limit.max(1)).map(Record::summary).collect())
     }
 
-    async fn trim(&self, partition: &Partition, cut: Slot) -> Result<Trimmed, Error> {
-        Ok(self.state().partition(partition)?.trim(cut))
+    async fn trim(&self, partition: &Partition, trim: Trim) -> Result<Trimmed, Error> {
+        Ok(self.state().partition(partition)?.trim(trim))
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{
     Acquired, ChunkLog, Commit, DerivedAppend, Fence, GroupState, GroupStore, LogBounds, Note, NotePlace, NoteStore,
-    Partition, PieceId, ProducerGrant, ReadLimit, RecordSummary, Start, StreamInfo, StreamStore, Trimmed,
+    Partition, PieceId, ProducerGrant, ReadLimit, RecordSummary, Start, StreamInfo, StreamStore, Trim, Trimmed,
 };
 use crate::{
     Error, GroupName, MemberId, ProducerId, Slot, StreamName, Timestamp,
@@ -73,8 +73,8 @@ macro_rules! forward {
             ) -> Result<Vec<RecordSummary>, Error> {
                 (**self).survey(partition, from, limit).await
             }
-            async fn trim(&self, partition: &Partition, cut: Slot) -> Result<Trimmed, Error> {
-                (**self).trim(partition, cut).await
+            async fn trim(&self, partition: &Partition, trim: Trim) -> Result<Trimmed, Error> {
+                (**self).trim(partition, trim).await
             }
         }
 
@@ -111,8 +111,13 @@ macro_rules! forward {
             ) -> Result<(), Error> {
                 (**self).restart_group(stream, group, fingerprint, start).await
             }
-            async fn remove_group(&self, stream: &StreamInfo, group: &GroupName) -> Result<bool, Error> {
-                (**self).remove_group(stream, group).await
+            async fn remove_group(
+                &self,
+                stream: &StreamInfo,
+                group: &GroupName,
+                seen: Option<&[Fence]>,
+            ) -> Result<bool, Error> {
+                (**self).remove_group(stream, group, seen).await
             }
             async fn groups(&self, partition: &Partition) -> Result<Vec<(GroupName, GroupState)>, Error> {
                 (**self).groups(partition).await

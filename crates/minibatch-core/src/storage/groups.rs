@@ -145,6 +145,10 @@ pub struct PieceId {
 ///     clauses 8 to 10 were judged: then neither the commit nor any of its effects took place.
 /// 20. `transactional` says whether commits may have effects. Where it gives an error, a commit with effects gives it too,
 ///     and nothing is stored.
+/// 21. `remove_group` as it was `seen` (the fence of each partition in their order) removes the group only where nobody
+///     who lives owns a partition of it, and the fence of each is still that one: nobody has acquired it or committed
+///     since. Otherwise it gives `false`, and the group goes on. Of such a removal and an acquire at once either the
+///     removal gives `false` or the acquire [`GroupRemoved`](crate::Cause::GroupRemoved).
 ///
 /// # Errors
 /// Besides those named, [`Retry`](crate::ErrorKind::Retry) without a verdict, and
@@ -184,8 +188,9 @@ pub trait GroupStore: fmt::Debug + Send + Sync + 'static {
         start: Start,
     ) -> Result<(), Error>;
 
-    /// Removes the group; `false` when there was none.
-    async fn remove_group(&self, stream: &StreamInfo, group: &GroupName) -> Result<bool, Error>;
+    /// Removes the group, or (`seen`) only as it was seen; `false` when there was none, or not as seen.
+    async fn remove_group(&self, stream: &StreamInfo, group: &GroupName, seen: Option<&[Fence]>)
+    -> Result<bool, Error>;
 
     /// The groups of a partition, with their state there.
     async fn groups(&self, partition: &Partition) -> Result<Vec<(GroupName, GroupState)>, Error>;

@@ -74,6 +74,30 @@ pub struct RecordSummary {
     pub bytes: u64,
 }
 
+/// What a trim takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trim {
+    /// What every group has finished with; without groups nothing.
+    Finished,
+    /// That, and what lies below the slot, whoever needs it.
+    FinishedOrBelow(Slot),
+    /// What lies below the slot, and nothing else.
+    Below(Slot),
+}
+
+impl Trim {
+    /// The lowest slot that it leaves, where groups need what lies from `needed` on; `None` without groups.
+    #[must_use]
+    pub fn end(self, needed: Option<Slot>) -> Slot {
+        let finished = needed.unwrap_or(Slot::ZERO);
+        match self {
+            Self::Finished => finished,
+            Self::FinishedOrBelow(cut) => finished.max(cut),
+            Self::Below(cut) => cut,
+        }
+    }
+}
+
 /// What a trim did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trimmed {
@@ -109,9 +133,9 @@ pub struct Trimmed {
 /// 12. `wait` returns once a record above `after` can be read, within a second of its append by whatever client, at once
 ///     when there is one. It may return for no reason. When the stream is dropped it returns too, or gives
 ///     [`StreamDropped`](crate::Cause::StreamDropped).
-/// 13. `trim` deletes nothing that a group still needs (records from its `keep_from` on), never the last record, and
-///     nothing when there is no group: but for records below `cut`, which go whoever needs them. The floor is raised
-///     before anything is deleted. It may leave deleting to a later call, so that a slow client comes to no harm.
+/// 13. `trim` deletes what its [`Trim`] says: what every group has finished with (records below the `keep_from` of all),
+///     where there are groups, and what lies below a slot, whoever needs it. It never deletes the last record. The floor is
+///     raised before anything is deleted. It may leave deleting to a later call, so that a slow client comes to no harm.
 /// 14. An empty payload is a chunk like any other.
 /// 15. `survey` returns what `read` would, without the messages, and at most `limit` records (at least one when there is
 ///     one); whether payloads are sound it does not look.
@@ -155,6 +179,6 @@ pub trait ChunkLog: fmt::Debug + Send + Sync + 'static {
     /// Reads records from `from` on without their messages.
     async fn survey(&self, partition: &Partition, from: Slot, limit: usize) -> Result<Vec<RecordSummary>, Error>;
 
-    /// Removes what every group has finished with, and what lies below `cut` ([`Slot::ZERO`] for nothing).
-    async fn trim(&self, partition: &Partition, cut: Slot) -> Result<Trimmed, Error>;
+    /// Removes what is not to be kept any more.
+    async fn trim(&self, partition: &Partition, trim: Trim) -> Result<Trimmed, Error>;
 }

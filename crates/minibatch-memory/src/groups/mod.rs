@@ -143,10 +143,25 @@ impl GroupStore for MemoryStorage {
         Ok(())
     }
 
-    async fn remove_group(&self, stream: &StreamInfo, group: &GroupName) -> Result<bool, Error> {
-        let mut state = self.state();
+    async fn remove_group(
+        &self,
+        stream: &StreamInfo,
+        group: &GroupName,
+        seen: Option<&[Fence]>,
+    ) -> Result<bool, Error> {
+        let (mut state, now) = (self.state(), self.time().elapsed());
+        let state = &mut *state;
         let stream = state.streams.stream(&stream.name, stream.incarnation);
         let partitions = &mut stream.map_err(|error| error.during("remove_group"))?.partitions;
+        if let Some(seen) = seen {
+            let groups = partitions.iter().map(|partition| partition.groups.by_name.get(group).map(Group::state));
+            let unchanged =
+                groups.clone().map(|state| state.map(|state| state.fence)).eq(seen.iter().copied().map(Some));
+            let mut owners = groups.flatten().filter_map(|state| state.owner.as_ref());
+            if !unchanged || owners.any(|owner| state.members.lives(owner, now)) {
+                return Ok(false);
+            }
+        }
         let mut removed = false;
         for partition in partitions {
             removed |= partition.groups.remove(group).is_some();

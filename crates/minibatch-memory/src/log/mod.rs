@@ -9,7 +9,7 @@ use derived::Derived;
 use minibatch_core::{
     Error, ProducerId, Slot, Timestamp,
     chunk::{DerivedChunk, NewChunk, Payload, ProducerStamp, Record, clamp_time},
-    storage::{ChunkLog, DerivedAppend, LogBounds, Partition, ProducerGrant, ReadLimit, RecordSummary, Trimmed},
+    storage::{ChunkLog, DerivedAppend, LogBounds, Partition, ProducerGrant, ReadLimit, RecordSummary, Trim, Trimmed},
 };
 use producers::{Producers, Verdict};
 use records::Records;
@@ -56,8 +56,8 @@ impl Log {
     }
 
     /// Deletes what lies below a slot, the last record excepted.
-    fn trim(&mut self, needed: Slot) -> Trimmed {
-        let floor = self.records.raise_floor(needed);
+    fn trim(&mut self, end: Slot) -> Trimmed {
+        let floor = self.records.raise_floor(end);
         let mut deleted = 0;
         while let Some(record) = self.records.pop_below(floor) {
             match record.producer {
@@ -123,10 +123,10 @@ impl ChunkLog for MemoryStorage {
         state.streams.partition(partition).map_err(survey)?.log.records.survey(from, limit).map_err(survey)
     }
 
-    async fn trim(&self, partition: &Partition, cut: Slot) -> Result<Trimmed, Error> {
+    async fn trim(&self, partition: &Partition, trim: Trim) -> Result<Trimmed, Error> {
         let mut state = self.state();
         let partition = state.streams.partition(partition).map_err(|error| error.during("trim"))?;
-        let needed = partition.groups.needed_from().unwrap_or(Slot::ZERO);
-        Ok(partition.log.trim(needed.max(cut)))
+        let end = trim.end(partition.groups.needed_from());
+        Ok(partition.log.trim(end))
     }
 }

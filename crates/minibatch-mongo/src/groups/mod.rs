@@ -5,6 +5,7 @@ mod document;
 mod open;
 mod own;
 mod pieces;
+mod remove;
 
 use std::time::Duration;
 
@@ -57,8 +58,17 @@ impl GroupStore for MongoStorage {
         restarted.map_err(|error| error.during("restart_group"))
     }
 
-    async fn remove_group(&self, stream: &StreamInfo, group: &GroupName) -> Result<bool, Error> {
-        self.client.remove_group(stream, group).await.map_err(|error| error.during("remove_group"))
+    async fn remove_group(
+        &self,
+        stream: &StreamInfo,
+        group: &GroupName,
+        seen: Option<&[Fence]>,
+    ) -> Result<bool, Error> {
+        let removed = match seen {
+            None => self.client.remove_group(stream, group).await,
+            Some(seen) => self.client.remove_group_as_seen(stream, group, seen).await,
+        };
+        removed.map_err(|error| error.during("remove_group"))
     }
 
     async fn groups(&self, partition: &Partition) -> Result<Vec<(GroupName, GroupState)>, Error> {

@@ -1,7 +1,7 @@
-//! Creating, listing and removing groups.
+//! Creating and listing groups.
 //!
 //! Partition 0's document comes first and has the starts of all partitions; whoever finds another missing makes it from
-//! there. It goes first, too: what another partition has of a generation that is not partition 0's is left over.
+//! there. It goes first, too, when the group is removed: what another partition has of a generation that is not partition 0's is left over.
 
 use bson::RawDocumentBuf;
 use minibatch_core::{
@@ -252,35 +252,5 @@ impl Client {
         let find = Find::one(Collection::Groups, Filter::of(partition)).sorted("keep_from", Order::Up);
         let slowest = self.find_one(find.only(&["keep_from"])).await?;
         slowest.map(|slowest| document::keep_from(&slowest)).transpose()
-    }
-
-    pub(super) async fn remove_group(&self, stream: &StreamInfo, group: &GroupName) -> Result<bool, Error> {
-        self.check_stream(stream).await?;
-        let mut removed = false;
-        for index in 0..stream.partitions {
-            let partition = stream.partition(index);
-            while let Some(state) = self.find_group(&partition, group).await? {
-                removed |= self.remove_group_document(&partition, group, &state).await?;
-            }
-            self.delete(Collection::Notes, filter(&partition, group)).await?;
-        }
-        Ok(removed)
-    }
-
-    /// Deletes a document that is still as it was read, and the pieces with it. Its epoch is noted first.
-    async fn remove_group_document(
-        &self,
-        partition: &Partition,
-        group: &GroupName,
-        state: &GroupState,
-    ) -> Result<bool, Error> {
-        let epoch = signed(state.fence.epoch)?;
-        let update = Update::default().and("removed_epoch", Change::Max((epoch + 1).into()));
-        let note = || self.database().update(Collection::Partitions, Filter::of(partition), update.clone());
-        self.settle(note).await.map_err(Error::from)?;
-        let this = filter(partition, group).eq("generation", state.generation.get()).eq("epoch", epoch);
-        let deleted = self.delete(Collection::Groups, this).await? > 0;
-        self.delete(Collection::Snapshots, filter(partition, group)).await?;
-        Ok(deleted)
     }
 }

@@ -43,7 +43,10 @@ impl Client {
                 Update::set("owner", member.as_str()).and("epoch", Change::Add(1)).and("unclean", Change::Add(unclean));
             // the state after it is where the owner starts
             match self.database().find_and_update(Collection::Groups, unchanged, update, false).await {
-                Ok(Some(taken)) => return Ok(Acquired::Owner(document::decode(&taken)?.1)),
+                Ok(Some(taken)) if self.count_acquired(partition, group).await? => {
+                    return Ok(Acquired::Owner(document::decode(&taken)?.1));
+                }
+                Ok(Some(_)) => return Err(Cause::GroupRemoved.into()),
                 Err(Failure::Refused(cause)) => return Err(cause.into()),
                 // somebody was quicker, or it was this and the answer is lost: both are seen by looking again
                 outcome => {

@@ -74,7 +74,7 @@ impl Client {
         slots.saw_head(document.head, self.clock().elapsed());
         let mut lost = false;
         loop {
-            slots.saw_floor(state.floor());
+            slots.skip_to(state.floor());
             let free = match lost {
                 true => None,
                 false => self.free_place(partition, state, slots, document.head).await?,

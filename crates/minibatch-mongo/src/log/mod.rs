@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use minibatch_core::{
     Error, ProducerId, Slot,
     chunk::{DerivedChunk, NewChunk, Record},
-    storage::{ChunkLog, DerivedAppend, LogBounds, Partition, ProducerGrant, ReadLimit, RecordSummary, Trimmed},
+    storage::{ChunkLog, DerivedAppend, LogBounds, Partition, ProducerGrant, ReadLimit, RecordSummary, Trim, Trimmed},
 };
 
 pub(crate) use self::{
@@ -66,8 +66,8 @@ impl ChunkLog for MongoStorage {
         self.client.survey(partition, from, limit).await.map_err(|error| error.during("survey"))
     }
 
-    async fn trim(&self, partition: &Partition, cut: Slot) -> Result<Trimmed, Error> {
-        self.client.trim(partition, cut).await.map_err(|error| error.during("trim"))
+    async fn trim(&self, partition: &Partition, trim: Trim) -> Result<Trimmed, Error> {
+        self.client.trim(partition, trim).await.map_err(|error| error.during("trim"))
     }
 }
 

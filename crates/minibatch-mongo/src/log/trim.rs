@@ -12,7 +12,7 @@ use bson::{DateTime, RawDocument};
 use minibatch_core::{
     Cause, Error, Offset, ProducerId, Slot, Timestamp,
     chunk::RecordKind,
-    storage::{Partition, Trimmed, UsedNumbers},
+    storage::{Partition, Trim, Trimmed, UsedNumbers},
 };
 
 use super::chunk;
@@ -100,14 +100,14 @@ impl Fold {
 const FOLDED: &[&str] = &["slot", "kind", "n", "pid", "pe", "ps", "below", "ts", "sts"];
 
 impl Client {
-    pub(super) async fn trim(&self, partition: &Partition, cut: Slot) -> Result<Trimmed, Error> {
+    pub(super) async fn trim(&self, partition: &Partition, trim: Trim) -> Result<Trimmed, Error> {
         let (state, _) = self.check(partition).await?;
         let mut trimming = state.trimming.lock().await;
         let document = self.read_partition(partition).await?;
         let mut floor = document.floor;
-        let needed = self.first_needed(partition, cut).await?;
-        if needed > floor {
-            let target = needed.min(self.read_tail(partition, floor).await?);
+        let end = self.first_kept(partition, trim).await?;
+        if end > floor {
+            let target = end.min(self.read_tail(partition, floor).await?);
             if target > floor {
                 floor = self.raise_floor(partition, document, target).await?;
             }
@@ -117,7 +117,7 @@ impl Client {
         let mut deleted = 0;
         if let Some(ripe) = trimming.ripe(self.clock().elapsed(), grace) {
             // a group may have come since the floor was raised
-            let below = ripe.min(self.first_needed(partition, cut).await?);
+            let below = ripe.min(self.first_kept(partition, trim).await?);
             if below > Slot::ZERO {
                 deleted = self.delete_chunks_below(partition, below).await?;
                 trimming.deleted_below = below;
@@ -126,9 +126,9 @@ impl Client {
         Ok(Trimmed { floor, deleted })
     }
 
-    /// The first slot that is not to be trimmed: below `cut` none is needed, whatever groups say.
-    async fn first_needed(&self, partition: &Partition, cut: Slot) -> Result<Slot, Error> {
-        Ok(self.needed_from(partition).await?.map_or(Slot::ZERO, Offset::slot).max(cut))
+    /// The first slot that is not to be trimmed.
+    async fn first_kept(&self, partition: &Partition, trim: Trim) -> Result<Slot, Error> {
+        Ok(trim.end(self.needed_from(partition).await?.map(Offset::slot)))
     }
 
     /// Raises the floor to `target`, and returns it as it is then: another client may have raised it, too.

@@ -11,9 +11,9 @@ use std::{
 };
 
 use minibatch_core::{
-    Error, ErrorKind, ProducerId, Slot, Timestamp,
+    Error, ErrorKind, ProducerId, Timestamp,
     chunk::{DerivedChunk, Record, RecordKind},
-    storage::{ChunkLog, DerivedAppend, Partition},
+    storage::{ChunkLog, DerivedAppend, Partition, Trim},
 };
 use tokio::{task::JoinSet, time::timeout};
 
@@ -155,7 +155,7 @@ async fn world(seed: u64) -> Result<Tally, Broken> {
         others.spawn(async move {
             loop {
                 pass(Duration::from_millis(random.below(60_000))).await;
-                verdict(|| storage.trim(&partition, Slot::ZERO)).await?;
+                verdict(|| storage.trim(&partition, Trim::Finished)).await?;
             }
         });
     }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use minibatch_core::{
     Cause, ProducerId, Slot,
     chunk::{Record, RecordKind},
-    storage::{ChunkLog, Partition, ReadLimit},
+    storage::{ChunkLog, Partition, ReadLimit, Trim},
 };
 use tokio::{
     task::JoinHandle,
@@ -182,9 +182,9 @@ async fn the_slowest_finds_its_slot_trimmed() {
     let mut reader = Reader::new(&calm, &partition, &group).await.unwrap();
     reader.catch_up().await.unwrap();
     assert_eq!(kinds(&reader.records), ["a", "~", "~", "b"]);
-    calm.trim(&partition, Slot::ZERO).await.unwrap();
+    calm.trim(&partition, Trim::Finished).await.unwrap();
     pass(60 * SECOND).await;
-    assert_eq!(calm.trim(&partition, Slot::ZERO).await.unwrap().deleted, 3);
+    assert_eq!(calm.trim(&partition, Trim::Finished).await.unwrap().deleted, 3);
     let (_, slot) = slow.await.unwrap();
     reader.catch_up().await.unwrap();
     assert_eq!(kinds(&reader.records), ["a", "~", "~", "b", "late"]);
@@ -204,9 +204,9 @@ async fn trimmed_slots_are_no_gaps() {
     }
     let mut reader = Reader::new(&calm, &partition, &group).await.unwrap();
     reader.catch_up().await.unwrap();
-    calm.trim(&partition, Slot::ZERO).await.unwrap();
+    calm.trim(&partition, Trim::Finished).await.unwrap();
     pass(60 * SECOND).await;
-    assert_eq!(calm.trim(&partition, Slot::ZERO).await.unwrap().deleted, 3);
+    assert_eq!(calm.trim(&partition, Trim::Finished).await.unwrap().deleted, 3);
     for _ in 0..5 {
         let error = calm.read(&partition, Slot::FIRST, ALL).await.unwrap_err();
         assert!(matches!(error.cause(), Cause::OffsetTrimmed { .. }), "{error}");

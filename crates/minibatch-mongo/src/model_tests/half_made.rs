@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use minibatch_core::{
-    GroupName, ProducerId, Slot,
-    storage::{ChunkLog, GroupStore, Start},
+    GroupName, ProducerId,
+    storage::{ChunkLog, GroupStore, Start, Trim},
 };
 
 use super::world::{Reader, STRATEGY, chunk, client, pass, stream};
@@ -28,7 +28,7 @@ async fn group_that_was_not_counted() {
     slow.hold_write(1, Duration::from_secs(10));
     let trimmed = tokio::spawn({
         let partition = partition.clone();
-        async move { trimmer.trim(&partition, Slot::ZERO).await.unwrap() }
+        async move { trimmer.trim(&partition, Trim::Finished).await.unwrap() }
     });
     pass(Duration::from_secs(1)).await;
     let late = GroupName::new("late").unwrap();

@@ -10,9 +10,9 @@ use std::{
 };
 
 use minibatch_core::{
-    Cause, ErrorKind, GroupName, ProducerId, Slot,
+    Cause, ErrorKind, GroupName, ProducerId,
     chunk::RecordKind,
-    storage::{ChunkLog, GroupStore, Partition, Start, StreamInfo},
+    storage::{ChunkLog, GroupStore, Partition, Start, StreamInfo, Trim},
 };
 use tokio::{
     task::JoinSet,
@@ -153,7 +153,7 @@ pub(super) async fn world(seed: u64, mutant: Option<Mutant>) -> Result<Tally, Br
         others.spawn(async move {
             loop {
                 pace.rest(&mut random, 8_000).await;
-                verdict(|| storage.trim(&partition, Slot::ZERO)).await?;
+                verdict(|| storage.trim(&partition, Trim::Finished)).await?;
             }
         });
     }

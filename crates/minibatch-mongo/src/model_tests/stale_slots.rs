@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use minibatch_core::{
     GroupName, ProducerId, Slot,
-    storage::{ChunkLog, Partition, ReadLimit},
+    storage::{ChunkLog, Partition, ReadLimit, Trim},
 };
 use tokio::task::JoinHandle;
 
@@ -79,9 +79,9 @@ impl Slow {
         }
         let mut reader = Reader::new(quick, partition, &self.group).await.unwrap();
         reader.catch_up().await.unwrap();
-        quick.trim(partition, Slot::ZERO).await.unwrap();
+        quick.trim(partition, Trim::Finished).await.unwrap();
         pass(MINUTE).await;
-        (reader, quick.trim(partition, Slot::ZERO).await.unwrap().deleted)
+        (reader, quick.trim(partition, Trim::Finished).await.unwrap().deleted)
     }
 }
 
@@ -111,9 +111,9 @@ pub(super) async fn insert_after_trim(before: u64, gaps: u64, mutant: Option<Mut
     // what arrived too late lies where nobody reads it, and is deleted with the next trim
     let limit = ReadLimit { messages: 1, bytes: 1 };
     assert!(quick.read(&partition, Slot::FIRST, limit).await.is_err());
-    quick.trim(&partition, Slot::ZERO).await?;
+    quick.trim(&partition, Trim::Finished).await?;
     pass(MINUTE).await;
-    quick.trim(&partition, Slot::ZERO).await?;
+    quick.trim(&partition, Trim::Finished).await?;
     let left = slow.find(Find::one(Collection::Chunks, Filter::all()).at_most(100)).await.unwrap();
     assert_eq!(left.documents.len(), 1);
     Ok(())

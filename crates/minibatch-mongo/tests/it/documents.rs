@@ -42,7 +42,7 @@ async fn users_text_is_never_a_path_or_an_operator() {
             storage.open_group(&stream, &group, text, Start::Earliest).await.unwrap();
             let stored = server.documents("minibatch_groups").await.remove(0);
             assert_eq!(stored.get_str("fingerprint").unwrap(), text);
-            storage.remove_group(&stream, &group).await.unwrap();
+            storage.remove_group(&stream, &group, None).await.unwrap();
             let producers = server.documents("minibatch_producers").await;
             assert_eq!(producers.iter().filter(|row| row.get_str("pid").unwrap() == text).count(), 1);
             assert!(producers.iter().all(|row| row.get_i64("epoch").unwrap() == 1), "{text} touched another's row");

@@ -9,6 +9,7 @@ use minibatch_core::{
     Error, ErrorKind, GroupName, Offset, Slot, StreamName,
     storage::{
         Acquired, ChunkLog, Commit, Counters, Fence, GroupStore, PieceId, ReadLimit, Start, StreamInfo, StreamStore,
+        Trim,
     },
 };
 use minibatch_mongo::MongoStorage;
@@ -103,7 +104,7 @@ async fn each_does_its_work_and_no_other() {
     check_lacks(producer.open_group(&stream, &group("g"), "count", Start::Earliest).await, "find", "groups");
     check_lacks(producer.groups(&partition).await, "find", "groups");
     check_lacks(producer.join(Duration::from_secs(1)).await, "insert", "members");
-    check_lacks(producer.trim(&partition, Slot::ZERO).await, "find", "groups");
+    check_lacks(producer.trim(&partition, Trim::Finished).await, "find", "groups");
 
     let consumer = connect(&server, "minibatchConsumer").await.unwrap();
     consumer.open_group(&stream, &group("g"), "count", Start::Earliest).await.unwrap();
@@ -120,7 +121,7 @@ async fn each_does_its_work_and_no_other() {
     consumer.commit(&partition, &group("g"), fence, done(last)).await.unwrap();
     consumer.release(&partition, &group("g"), fence.epoch).await.unwrap();
     Producing::new(consumer.clone()).await.append(4, "a consumer appends too").await.unwrap();
-    check_lacks(consumer.remove_group(&stream, &group("g")).await, "remove", "groups");
+    check_lacks(consumer.remove_group(&stream, &group("g"), None).await, "remove", "groups");
     check_lacks(consumer.drop_stream(&name("q")).await, "update", "streams");
     check_lacks(consumer.open_stream(&name("new"), 1).await, "insert", "partitions");
 
@@ -130,17 +131,17 @@ async fn each_does_its_work_and_no_other() {
     check_lacks(join_and_own(&trimmer, &stream).await, "insert", "members");
     check_lacks(trimmer.drop_stream(&name("q")).await, "update", "streams");
     // the floor may rise by whoever trims; deleting is another right, and comes after the grace
-    trimmer.trim(&partition, Slot::ZERO).await.unwrap();
+    trimmer.trim(&partition, Trim::Finished).await.unwrap();
     let refused = loop {
-        let trimmed = consumer.trim(&partition, Slot::ZERO).await;
+        let trimmed = consumer.trim(&partition, Trim::Finished).await;
         if !trimmed.as_ref().is_ok_and(|trimmed| trimmed.deleted == 0) {
             break trimmed;
         }
     };
     check_lacks(refused, "remove", "chunks");
-    while trimmer.trim(&partition, Slot::ZERO).await.unwrap().deleted == 0 {}
+    while trimmer.trim(&partition, Trim::Finished).await.unwrap().deleted == 0 {}
 
-    assert!(admin.remove_group(&stream, &group("g")).await.unwrap());
+    assert!(admin.remove_group(&stream, &group("g"), None).await.unwrap());
     assert!(admin.drop_stream(&name("q")).await.unwrap());
     let elsewhere = options().with_database("other");
     let url = server.url("minibatchAdmin", "minibatchAdmin", "");

@@ -121,7 +121,7 @@ impl<T, W> Streaming<T, W> {
     }
 
     /// Keeps what becomes of every window, to be listed and run again: see [`Stream::kept_windows`]. The stream then
-    /// [keeps](crate::Retention::keep) its messages, where no cap is set.
+    /// [keeps](crate::Retention::keep) its messages, as far as its caps allow.
     pub fn keep(mut self, keep: bool) -> Self {
         self.options.keep = keep;
         self

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use minibatch_core::{
     Error, GroupName, MemberId, Timestamp,
-    storage::{GroupState, StreamInfo},
+    storage::{Fence, GroupState, StreamInfo},
 };
 
 use crate::{Client, retry::until_verdict, status};
@@ -19,13 +19,15 @@ pub(super) async fn expire(client: &Client, info: &StreamInfo, after: Duration) 
         if !is_idle(client, &[state]).await? {
             continue;
         }
-        let idle = match last_sign(client, info, &group).await? {
-            Some(last) => now.since(last) >= after,
-            None => false,
-        };
-        if idle && is_idle(client, &states(client, info, &group).await?).await? {
-            tracing::warn!(stream = %info.name, %group, ?after, "nobody worked for the group for so long: removing it");
-            until_verdict(clock, "remove group", || storage.remove_group(info, &group)).await?;
+        let states = states(client, info, &group).await?;
+        let last = last_sign(client, info, &group, &states).await?;
+        if last.is_none_or(|last| now.since(last) < after) {
+            continue;
+        }
+        // whoever works for it since then has changed a fence
+        let seen: Vec<Fence> = states.iter().map(|state| state.fence).collect();
+        if until_verdict(clock, "remove group", || storage.remove_group(info, &group, Some(&seen))).await? {
+            tracing::warn!(stream = %info.name, %group, ?after, "nobody worked for the group for so long: removed it");
         }
     }
     Ok(())
@@ -33,9 +35,14 @@ pub(super) async fn expire(client: &Client, info: &StreamInfo, after: Duration) 
 
 /// When the group's consumers told of themselves last, which they do at most a second after whatever they did; `None`
 /// where one did not.
-async fn last_sign(client: &Client, info: &StreamInfo, group: &GroupName) -> Result<Option<Timestamp>, Error> {
+async fn last_sign(
+    client: &Client,
+    info: &StreamInfo,
+    group: &GroupName,
+    states: &[GroupState],
+) -> Result<Option<Timestamp>, Error> {
     let told = status::read(client, info, group).await?;
-    for (state, index) in states(client, info, group).await?.iter().zip(0..) {
+    for (state, index) in states.iter().zip(0..) {
         // committed by whoever does not tell: nothing is known of when
         if state.fence.version > 0 && !told.iter().any(|status| status.partition == index) {
             return Ok(None);

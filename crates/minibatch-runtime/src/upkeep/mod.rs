@@ -78,17 +78,12 @@ impl Upkeep {
 
     /// Stores how long the stream keeps its messages.
     pub(crate) async fn retain(self: &Arc<Self>, retention: Retention) -> Result<(), Error> {
-        retention.check()?;
         self.store(RETENTION, &retention).await
     }
 
-    /// Keeps every message from now on, where no cap says otherwise.
+    /// Keeps from now on what every group has finished with, as far as the caps allow.
     pub(crate) async fn keep_messages(self: &Arc<Self>) -> Result<(), Error> {
         let retention = self.retention().await?;
-        if retention.is_capped() {
-            tracing::warn!(stream = %self.info.name, "windows are kept, and what a cap takes of their messages is not");
-            return Ok(());
-        }
         if retention.keep { Ok(()) } else { self.retain(Retention { keep: true, ..retention }).await }
     }
 

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use minibatch_core::{Cause, Error};
 use serde::{Deserialize, Serialize};
 
 /// How long a stream keeps its messages. Stored with the stream; every client that trims goes by it, at the latest 5 s
 /// after it was set.
 ///
-/// The default keeps a message until every group has finished with it; without a group, for ever. A cap takes messages away
-/// whoever needs them, whole chunks at a time and never the last one; what it takes from a group that had not finished is
+/// The default keeps a message until every group has finished with it; without a group, for ever. With
+/// [`keep`](Retention::keep) it is kept although all have. A cap takes messages away whoever needs them, kept or not, whole chunks at a time and never the last one; what it takes from a group that had not finished is
 /// logged with the group's name, counted by the group's consumer, and shown by an [`Audit`](crate::Audit).
 ///
 /// ```
@@ -18,14 +17,18 @@ use serde::{Deserialize, Serialize};
 /// use minibatch_runtime::Retention;
 ///
 /// let week = Duration::from_secs(7 * 24 * 3600);
-/// let retention = Retention::default().with_max_age(week).with_max_bytes(10 << 30);
-/// assert!(!retention.keep);
+/// // until every group has finished with it, and a week or 10 GiB at most
+/// let shortest = Retention::default().with_max_age(week).with_max_bytes(10 << 30);
+/// // a week, finished or not
+/// let longest = Retention::keep().with_max_age(week);
+/// # assert!(!shortest.keep && longest.keep);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Retention {
-    /// Keep everything, for ever. No cap goes with it.
+    /// Keep what every group has finished with, too, as far as the caps allow: to be read by groups that come later or go
+    /// back, and for [kept windows](crate::Stream::kept_windows) to be run again. Without a cap that is for ever.
     pub keep: bool,
     /// Take away messages whose append time lies so far back, in whole milliseconds.
     #[serde(with = "millis")]
@@ -41,7 +44,7 @@ pub struct Retention {
 }
 
 impl Retention {
-    /// Keeps everything, for ever.
+    /// Keeps everything, for ever where no cap is added.
     #[must_use]
     pub fn keep() -> Self {
         Self { keep: true, ..Self::default() }
@@ -73,13 +76,6 @@ impl Retention {
     pub fn with_groups_expire_after(mut self, time: Duration) -> Self {
         self.groups_expire_after = Some(time);
         self
-    }
-
-    pub(super) fn check(&self) -> Result<(), Error> {
-        if self.keep && self.is_capped() {
-            return Err(Cause::out_of_range("a stream that keeps everything has no cap").into());
-        }
-        Ok(())
     }
 
     pub(super) fn is_capped(&self) -> bool {

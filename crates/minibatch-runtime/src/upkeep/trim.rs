@@ -4,7 +4,7 @@ use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use minibatch_core::{
     Cause, Error, ErrorKind, Slot, Timestamp,
-    storage::{LogBounds, Partition, Trimmed},
+    storage::{LogBounds, Partition, Trim, Trimmed},
 };
 
 use super::{Retention, Span, Upkeep, millis};
@@ -37,15 +37,12 @@ impl Upkeep {
     pub(crate) async fn trim(&self, index: u32) -> Result<Trimmed, Error> {
         let (client, partition) = (&self.client, self.info.partition(index));
         let retention = self.settings().await?.retention;
-        if retention.keep {
-            let floor = bounds(client, &partition).await?.floor;
-            return Ok(Trimmed { floor, deleted: 0 });
-        }
         let cut = self.cut(index, &partition, &retention).await?;
-        client.storage().trim(&partition, cut).await
+        let trim = if retention.keep { Trim::Below(cut) } else { Trim::FinishedOrBelow(cut) };
+        client.storage().trim(&partition, trim).await
     }
 
-    /// The first slot that the caps leave; 0 where they take nothing.
+    /// The first slot that the caps leave; 0 without caps.
     async fn cut(&self, index: u32, partition: &Partition, retention: &Retention) -> Result<Slot, Error> {
         let kept = usize::try_from(index).ok().and_then(|index| self.kept.get(index));
         let Some(kept) = kept.filter(|_| retention.is_capped()) else { return Ok(Slot::ZERO) };
@@ -59,10 +56,9 @@ impl Upkeep {
             advanced => advanced?,
         }
         *kept = Some(span);
-        if span.low() <= bounds.floor.max(Slot::FIRST) {
-            return Ok(Slot::ZERO);
+        if span.low() > bounds.floor.max(Slot::FIRST) {
+            tell(&self.client, partition, &bounds, span.low()).await?;
         }
-        tell(&self.client, partition, &bounds, span.low()).await?;
         Ok(span.low())
     }
 }

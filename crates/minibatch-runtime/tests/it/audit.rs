@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use minibatch_core::{
     Buffer, Cause, Fingerprint, Message, Observed, Readiness, Slot, Strategy, Timestamp, WindowEmitter,
-    storage::{ChunkLog, StreamStore},
+    storage::{ChunkLog, StreamStore, Trim},
     window::{Leaves, Reason, Selection},
 };
 use minibatch_emitters::CountWindow;
@@ -137,7 +137,7 @@ impl<S: Strategy + Copy> World<S> {
                 let bounds = *self.stream.bounds().await.unwrap().first().unwrap();
                 let kept = bounds.tail.get() - bounds.floor.get();
                 let cut = Slot::new(bounds.floor.get() + kept * u64::from(*percent) / 100).unwrap();
-                self.storage.trim(&info.partition(0), cut).await.unwrap();
+                self.storage.trim(&info.partition(0), Trim::FinishedOrBelow(cut)).await.unwrap();
             }
             Step::Trim => drop(self.stream.trim().await.unwrap()),
         }

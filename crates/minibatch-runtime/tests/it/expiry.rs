@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use minibatch_core::{
     Cause, Slot,
-    storage::{ChunkLog, Partition, StreamStore},
+    storage::{ChunkLog, Partition, StreamStore, Trim},
 };
 use minibatch_emitters::CountWindow;
 use minibatch_memory::MemoryStorage;
@@ -31,7 +31,7 @@ impl Cut {
     }
 
     async fn below(&self, slot: u64) {
-        self.storage.trim(&self.partition, Slot::new(slot).unwrap()).await.unwrap();
+        self.storage.trim(&self.partition, Trim::FinishedOrBelow(Slot::new(slot).unwrap())).await.unwrap();
     }
 
     async fn drain(&self) -> Vec<u32> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use minibatch_core::{
     Buffer, Cause, Offset, Readiness, Slot, Timestamp, WindowEmitter,
-    storage::{ChunkLog, StreamStore},
+    storage::{ChunkLog, StreamStore, Trim},
     window::{Reason, Selection, WindowId},
 };
 use minibatch_emitters::CountWindow;
@@ -116,7 +116,7 @@ async fn a_window_whose_messages_are_gone_says_so() {
     // kept, though every group has finished with it
     assert_eq!(stream.trim().await.unwrap()[0].deleted, 0);
     let partition = storage.find_stream(stream.name()).await.unwrap().unwrap().partition(0);
-    storage.trim(&partition, Slot::new(2).unwrap()).await.unwrap();
+    storage.trim(&partition, Trim::FinishedOrBelow(Slot::new(2).unwrap())).await.unwrap();
     let kept = stream.kept_windows("default").unwrap();
     let page = kept.page(0, 1, 10).await.unwrap();
     let error = kept.open(&page[0]).await.unwrap_err();

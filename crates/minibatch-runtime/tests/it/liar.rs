@@ -12,7 +12,7 @@ use minibatch_core::{
     chunk::{DerivedChunk, NewChunk, Record},
     storage::{
         Acquired, ChunkLog, Commit, DerivedAppend, Fence, GroupState, GroupStore, LogBounds, Note, NotePlace,
-        NoteStore, Partition, PieceId, ProducerGrant, ReadLimit, RecordSummary, Start, StreamInfo, StreamStore,
+        NoteStore, Partition, PieceId, ProducerGrant, ReadLimit, RecordSummary, Start, StreamInfo, StreamStore, Trim,
         Trimmed,
     },
 };
@@ -108,8 +108,8 @@ impl ChunkLog for Liar {
         }
         Ok(records)
     }
-    async fn trim(&self, partition: &Partition, cut: Slot) -> Result<Trimmed> {
-        self.storage.trim(partition, cut).await
+    async fn trim(&self, partition: &Partition, trim: Trim) -> Result<Trimmed> {
+        self.storage.trim(partition, trim).await
     }
 }
 
@@ -142,8 +142,8 @@ impl GroupStore for Liar {
     ) -> Result<()> {
         self.storage.restart_group(stream, group, fingerprint, start).await
     }
-    async fn remove_group(&self, stream: &StreamInfo, group: &GroupName) -> Result<bool> {
-        self.storage.remove_group(stream, group).await
+    async fn remove_group(&self, stream: &StreamInfo, group: &GroupName, seen: Option<&[Fence]>) -> Result<bool> {
+        self.storage.remove_group(stream, group, seen).await
     }
     async fn groups(&self, partition: &Partition) -> Result<Vec<(GroupName, GroupState)>> {
         let mut groups = self.storage.groups(partition).await?;

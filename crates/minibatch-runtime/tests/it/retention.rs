@@ -2,13 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use minibatch_core::{Cause, Clock, Timestamp};
+use minibatch_core::{
+    Cause, Clock, GroupName, Result, Timestamp,
+    storage::{GroupStore, StreamStore},
+};
 use minibatch_emitters::CountWindow;
 use minibatch_memory::MemoryStorage;
 use minibatch_runtime::{Client, ClientOptions, Retention, Stream, Window};
-use minibatch_testkit::clock::ManualClock;
+use minibatch_testkit::{
+    clock::ManualClock,
+    storage::{Tap, Tapped},
+};
 
-use crate::tools::{client, manual_client, until};
+use crate::tools::{client, manual_client, settle, until};
 
 const INTERVAL: Duration = Duration::from_secs(5);
 
@@ -95,9 +101,36 @@ async fn what_is_kept_for_ever_is_not_trimmed_when_it_is_finished() {
     assert_eq!((stream.trim().await.unwrap()[0].deleted, floor(&stream).await), (0, 0));
     stream.retain(Retention::default()).await.unwrap();
     assert_eq!(stream.trim().await.unwrap()[0].deleted, 9);
-    let both = Retention::keep().with_max_messages(1);
-    let error = stream.retain(both).await.unwrap_err();
-    assert!(matches!(error.cause(), Cause::OutOfRange { .. }), "{error:?}");
+    client.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_is_kept_is_kept_as_far_as_the_caps_allow() {
+    let client = client();
+    let stream = records(&client).await;
+    stream.retain(Retention::default().with_max_messages(1_000)).await.unwrap();
+    let windows = stream.streaming().window(CountWindow::new(3)).keep(true);
+    assert_eq!(windows.drain(|_: Window<u32>| async {}).await.unwrap().windows, 10);
+    assert_eq!(stream.retention().await.unwrap(), Retention::keep().with_max_messages(1_000));
+    assert_eq!((stream.trim().await.unwrap()[0].deleted, floor(&stream).await), (0, 1), "the cap is far");
+    stream.retain(Retention::keep().with_max_messages(15)).await.unwrap();
+    stream.trim().await.unwrap();
+    assert_eq!(floor(&stream).await, 6, "5 records of 3 messages, all of them finished");
+
+    let kept = stream.kept_windows("default").unwrap();
+    let windows = kept.page(0, 1, 20).await.unwrap();
+    assert_eq!(windows.len(), 10);
+    for window in &windows {
+        match kept.open(window).await {
+            Ok(opened) => assert_eq!(opened.data[0], u32::try_from(window.ordinal).unwrap() * 3 - 2),
+            Err(error) => {
+                assert!(window.ordinal <= 5 && matches!(error.cause(), Cause::OffsetTrimmed { .. }), "{error:?}");
+            }
+        }
+    }
+    // a group that comes later finds what the cap left
+    let late = stream.streaming().group("late").window(CountWindow::new(2));
+    assert_eq!(late.drain(|_: Window<u32>| async {}).await.unwrap().messages, 15);
     client.shutdown().await;
 }
 
@@ -133,7 +166,7 @@ async fn a_group_that_nobody_works_for_expires_and_others_do_not() {
     here.storage()
         .open_group(
             &here.streams().await.unwrap()[0],
-            &minibatch_core::GroupName::new("untold").unwrap(),
+            &GroupName::new("untold").unwrap(),
             "",
             minibatch_core::storage::Start::Earliest,
         )
@@ -154,4 +187,43 @@ async fn a_group_that_nobody_works_for_expires_and_others_do_not() {
     until(|| async { names().await == ["untold", "working"] }).await;
     drop(working);
     here.shutdown().await;
+}
+
+/// Before a group is removed, somebody acquires it.
+#[derive(Debug)]
+struct Revived(MemoryStorage);
+
+impl Tap for Revived {
+    async fn call<T: Send>(&self, operation: &'static str, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
+        if operation == "remove_group" {
+            let stream = self.0.list_streams().await?.pop().unwrap();
+            let member = self.0.join(Duration::from_secs(3_600)).await?;
+            self.0.acquire(&stream.partition(0), &GroupName::new("default")?, &member).await?;
+        }
+        call.await
+    }
+}
+
+#[tokio::test]
+async fn a_group_that_somebody_works_for_again_does_not_expire() {
+    let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_000_000)));
+    let given: Arc<dyn Clock> = Arc::clone(&clock) as _;
+    let memory = MemoryStorage::with_clock(Arc::clone(&given));
+    let gone = Client::with_options(Arc::new(memory.clone()), Arc::clone(&given), ClientOptions::default());
+    drain(&records(&gone).await).await;
+    gone.shutdown().await;
+
+    let storage = Arc::new(Tapped::new(memory.clone(), Revived(memory.clone())));
+    let client = Client::with_options(storage, given, ClientOptions::default());
+    let stream = client.stream::<u32>("numbers").await.unwrap();
+    stream.retain(Retention::default().with_groups_expire_after(Duration::from_secs(60))).await.unwrap();
+    let owner = || async { stream.groups().await.unwrap()[0].1[0].owner.clone() };
+    until(|| async {
+        clock.advance(Duration::from_secs(10));
+        owner().await.is_some()
+    })
+    .await;
+    settle().await;
+    assert!(owner().await.is_some(), "the group is there, and owned");
+    client.shutdown().await;
 }

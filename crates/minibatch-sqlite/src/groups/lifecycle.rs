@@ -2,10 +2,10 @@
 
 use minibatch_core::{
     Cause, GroupName,
-    storage::{Generation, Position, Start, StreamInfo},
+    storage::{Fence, Generation, Position, Start, StreamInfo},
 };
 
-use super::row;
+use super::{members, row};
 use crate::{
     error::Failed,
     keys::to_i64,
@@ -93,10 +93,21 @@ fn create(
     Ok(())
 }
 
-/// Removes the group from all partitions, with its notes.
-pub(super) fn remove(tx: &Tx<'_>, stream: &StreamInfo, group: &GroupName) -> Result<bool, Failed> {
+/// Removes the group from all partitions, with its notes; or nothing where it is not as it was seen.
+pub(super) fn remove(
+    tx: &Tx<'_>,
+    stream: &StreamInfo,
+    group: &GroupName,
+    seen: Option<&[Fence]>,
+) -> Result<bool, Failed> {
+    let partitions = partition::all(tx, stream)?;
+    if let Some(seen) = seen
+        && !is_as_seen(tx, &partitions, group, seen)?
+    {
+        return Ok(false);
+    }
     let mut removed = false;
-    for partition in partition::all(tx, stream)? {
+    for partition in partitions {
         if delete(tx, &partition, group)? {
             tx.prepare_cached("DELETE FROM notes WHERE partition = ?1 AND group_name = ?2")?
                 .execute((partition.id, group.as_str()))?;
@@ -104,6 +115,24 @@ pub(super) fn remove(tx: &Tx<'_>, stream: &StreamInfo, group: &GroupName) -> Res
         }
     }
     Ok(removed)
+}
+
+/// Whether the fences are these, and nobody who lives owns one of them.
+fn is_as_seen(tx: &Tx<'_>, partitions: &[PartitionRow], group: &GroupName, seen: &[Fence]) -> Result<bool, Failed> {
+    if partitions.len() != seen.len() {
+        return Ok(false);
+    }
+    for (partition, fence) in partitions.iter().zip(seen) {
+        let Some((_, state)) = row::find(tx, partition, group)?.filter(|(_, state)| state.fence == *fence) else {
+            return Ok(false);
+        };
+        if let Some(owner) = &state.owner
+            && members::is_alive(tx, owner)?
+        {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Deletes the group's row and pieces; a later one's epochs follow its.

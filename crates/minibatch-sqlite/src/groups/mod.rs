@@ -76,9 +76,15 @@ impl GroupStore for SqliteStorage {
             .await
     }
 
-    async fn remove_group(&self, stream: &StreamInfo, group: &GroupName) -> Result<bool, Error> {
-        let (stream, group) = (stream.clone(), group.clone());
-        self.writer().run("remove_group", move |tx| lifecycle::remove(tx, &stream, &group)).await
+    async fn remove_group(
+        &self,
+        stream: &StreamInfo,
+        group: &GroupName,
+        seen: Option<&[Fence]>,
+    ) -> Result<bool, Error> {
+        let (stream, group, seen) = (stream.clone(), group.clone(), seen.map(<[Fence]>::to_vec));
+        let remove = move |tx: &Tx<'_>| lifecycle::remove(tx, &stream, &group, seen.as_deref());
+        self.writer().run("remove_group", remove).await
     }
 
     async fn groups(&self, partition: &Partition) -> Result<Vec<(GroupName, GroupState)>, Error> {

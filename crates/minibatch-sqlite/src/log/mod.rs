@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use minibatch_core::{
     Error, ProducerId, Slot,
     chunk::{DerivedChunk, NewChunk, Record},
-    storage::{ChunkLog, DerivedAppend, LogBounds, Partition, ProducerGrant, ReadLimit, RecordSummary, Trimmed},
+    storage::{ChunkLog, DerivedAppend, LogBounds, Partition, ProducerGrant, ReadLimit, RecordSummary, Trim, Trimmed},
 };
 use std::sync::Arc;
 
@@ -67,11 +67,11 @@ impl ChunkLog for SqliteStorage {
         self.readers().run("survey", move |view| survey::survey(view, &partition, from, limit)).await
     }
 
-    async fn trim(&self, partition: &Partition, cut: Slot) -> Result<Trimmed, Error> {
+    async fn trim(&self, partition: &Partition, trim: Trim) -> Result<Trimmed, Error> {
         let mut deleted = 0;
         loop {
             let partition = partition.clone();
-            let step = self.writer().run("trim", move |tx| trim::step(tx, &partition, cut)).await?;
+            let step = self.writer().run("trim", move |tx| trim::step(tx, &partition, trim)).await?;
             deleted += step.deleted;
             if step.deleted == 0 {
                 if deleted > 0 {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use minibatch_core::{
     Offset, Slot,
-    storage::{Partition, Trimmed},
+    storage::{Partition, Trim, Trimmed},
 };
 use rusqlite::OptionalExtension;
 
@@ -19,11 +19,10 @@ use crate::{
 /// Deletes some of what can go. Nothing deleted: nothing is left to delete.
 ///
 /// The floor is raised and the records deleted in one transaction, so that nobody sees the one without the other.
-pub(super) fn step(tx: &Tx<'_>, partition: &Partition, cut: Slot) -> Result<Trimmed, Failed> {
+pub(super) fn step(tx: &Tx<'_>, partition: &Partition, trim: Trim) -> Result<Trimmed, Failed> {
     let row = PartitionRow::find(tx, partition)?;
-    let needed = needed_from(tx, &row)?.map_or(Slot::ZERO, Offset::slot);
     // the last record stays: the next slot follows it
-    let target = needed.max(cut).min(row.tail.slot);
+    let target = trim.end(needed_from(tx, &row)?.map(Offset::slot)).min(row.tail.slot);
     if target <= row.floor.max(Slot::FIRST) {
         let floor = raise(tx, &row, target.max(row.floor), 0)?;
         return Ok(Trimmed { floor, deleted: 0 });

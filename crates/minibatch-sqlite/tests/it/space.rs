@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use minibatch_core::{
     GroupName, MemberId, Offset, Slot,
-    storage::{Acquired, ChunkLog, Commit, Counters, Fence, GroupStore, Partition, ReadLimit, Start, StreamStore},
+    storage::{
+        Acquired, ChunkLog, Commit, Counters, Fence, GroupStore, Partition, ReadLimit, Start, StreamStore, Trim,
+    },
 };
 use minibatch_sqlite::SqliteStorage;
 use std::time::Duration;
@@ -46,9 +48,9 @@ async fn trimming_gives_space_back() {
     let storage = place.open().await;
     let partition = fill(&storage, 600).await;
     finish(&storage, &partition, Slot::new(600).unwrap()).await;
-    let trimmed = storage.trim(&partition, Slot::ZERO).await.unwrap();
+    let trimmed = storage.trim(&partition, Trim::Finished).await.unwrap();
     assert_eq!((trimmed.floor.get(), trimmed.deleted), (600, 599));
-    assert_eq!(storage.trim(&partition, Slot::ZERO).await.unwrap().deleted, 0);
+    assert_eq!(storage.trim(&partition, Trim::Finished).await.unwrap().deleted, 0);
     let records = storage.read(&partition, Slot::new(600).unwrap(), EVERYTHING).await.unwrap();
     assert_eq!(text_of(&records[0]).len(), 100_000);
     storage.close().await;

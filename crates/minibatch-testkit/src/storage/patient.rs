@@ -10,7 +10,7 @@ use minibatch_core::{
     storage::{
         Acquired, ChunkLog, Commit, DerivedAppend, Fence, GroupState, GroupStore, LogBounds, Note, NotePlace,
         NoteStore, Partition, PieceId, ProducerGrant, ReadLimit, RecordSummary, Start, Storage, StreamInfo,
-        StreamStore, Trimmed,
+        StreamStore, Trim, Trimmed,
     },
 };
 use tokio::time::timeout_at;
@@ -114,8 +114,8 @@ impl ChunkLog for Patient {
         self.repeat("survey", || self.inner.survey(partition, from, limit)).await
     }
 
-    async fn trim(&self, partition: &Partition, cut: Slot) -> Result<Trimmed, Error> {
-        self.repeat("trim", || self.inner.trim(partition, cut)).await
+    async fn trim(&self, partition: &Partition, trim: Trim) -> Result<Trimmed, Error> {
+        self.repeat("trim", || self.inner.trim(partition, trim)).await
     }
 }
 
@@ -158,8 +158,13 @@ impl GroupStore for Patient {
         self.repeat("restart_group", || self.inner.restart_group(stream, group, fingerprint, start.clone())).await
     }
 
-    async fn remove_group(&self, stream: &StreamInfo, group: &GroupName) -> Result<bool, Error> {
-        self.repeat("remove_group", || self.inner.remove_group(stream, group)).await
+    async fn remove_group(
+        &self,
+        stream: &StreamInfo,
+        group: &GroupName,
+        seen: Option<&[Fence]>,
+    ) -> Result<bool, Error> {
+        self.repeat("remove_group", || self.inner.remove_group(stream, group, seen)).await
     }
 
     async fn groups(&self, partition: &Partition) -> Result<Vec<(GroupName, GroupState)>, Error> {

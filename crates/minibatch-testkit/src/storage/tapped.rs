@@ -10,7 +10,7 @@ use minibatch_core::{
     storage::{
         Acquired, ChunkLog, Commit, DerivedAppend, Fence, GroupState, GroupStore, LogBounds, Note, NotePlace,
         NoteStore, Partition, PieceId, ProducerGrant, ReadLimit, RecordSummary, Start, Storage, StreamInfo,
-        StreamStore, Trimmed,
+        StreamStore, Trim, Trimmed,
     },
 };
 
@@ -105,7 +105,7 @@ forward! {
         fn wait(partition: &Partition, after: Slot) -> ();
         fn bounds(partition: &Partition) -> LogBounds;
         fn survey(partition: &Partition, from: Slot, limit: usize) -> Vec<RecordSummary>;
-        fn trim(partition: &Partition, cut: Slot) -> Trimmed;
+        fn trim(partition: &Partition, trim: Trim) -> Trimmed;
     }
 }
 
@@ -117,7 +117,7 @@ forward! {
         fn living(members: &[MemberId]) -> Vec<MemberId>;
         fn open_group(stream: &StreamInfo, group: &GroupName, fingerprint: &str, start: Start) -> ();
         fn restart_group(stream: &StreamInfo, group: &GroupName, fingerprint: &str, start: Start) -> ();
-        fn remove_group(stream: &StreamInfo, group: &GroupName) -> bool;
+        fn remove_group(stream: &StreamInfo, group: &GroupName, seen: Option<&[Fence]>) -> bool;
         fn groups(partition: &Partition) -> Vec<(GroupName, GroupState)>;
         fn acquire(partition: &Partition, group: &GroupName, member: &MemberId) -> Acquired;
         fn release(partition: &Partition, group: &GroupName, epoch: u64) -> ();

@@ -19,7 +19,7 @@ use minibatch_core::{
     storage::{
         Acquired, ChunkLog, Commit, Counters, DerivedAppend, Effect, Fence, GroupState, GroupStore, LogBounds, Note,
         NotePlace, NoteStore, Partition, PieceId, ProducerGrant, ReadLimit, RecordSummary, SqlValue, Start, Storage,
-        StreamInfo, StreamStore, Trimmed,
+        StreamInfo, StreamStore, Trim, Trimmed,
     },
 };
 use minibatch_memory::MemoryStorage;
@@ -59,6 +59,7 @@ pub(crate) enum Bug {
     TrimWithoutGroups,
     TrimNeverDeletes,
     CutIgnored,
+    CutTakesFinished,
     EmptyChunkNotWritten,
     SurveySkipsEmpty,
     FloorCountsNothing,
@@ -86,6 +87,7 @@ pub(crate) enum Bug {
     ReleaseIgnoresEpoch,
     RemovedGroupCommits,
     RemovedGroupReusesEpochs,
+    RemovedThoughChanged,
     GroupsUnsorted,
     EffectsForgotten,
     EffectsRepeated,
@@ -490,8 +492,12 @@ impl ChunkLog for Faulty {
         Ok(records)
     }
 
-    async fn trim(&self, partition: &Partition, cut: Slot) -> Result<Trimmed, Error> {
-        let cut = if self.has(Bug::CutIgnored) { Slot::ZERO } else { cut };
+    async fn trim(&self, partition: &Partition, trim: Trim) -> Result<Trimmed, Error> {
+        let trim = match trim {
+            _ if self.has(Bug::CutIgnored) => Trim::Finished,
+            Trim::Below(cut) if self.has(Bug::CutTakesFinished) => Trim::FinishedOrBelow(cut),
+            trim => trim,
+        };
         let partition = &self.mistaken(partition).await?;
         let stream = self.inner().find_stream(&partition.stream).await?;
         let mut groups = self.inner().groups(partition).await?;
@@ -500,7 +506,7 @@ impl ChunkLog for Faulty {
             (Bug::TrimIgnoresSlowest, Some(stream)) => {
                 groups.pop();
                 for (name, _) in groups {
-                    self.inner().remove_group(&stream, &name).await?;
+                    self.inner().remove_group(&stream, &name, None).await?;
                 }
             }
             (Bug::TrimWithoutGroups, Some(stream)) if groups.is_empty() => {
@@ -513,7 +519,7 @@ impl ChunkLog for Faulty {
             }
             _ => {}
         }
-        self.inner().trim(partition, cut).await
+        self.inner().trim(partition, trim).await
     }
 }
 
@@ -563,7 +569,7 @@ impl GroupStore for Faulty {
         let result = self.inner().open_group(stream, group, fingerprint, start.clone()).await;
         match self.bug {
             Bug::StartChanges => {
-                self.inner().remove_group(stream, group).await?;
+                self.inner().remove_group(stream, group, None).await?;
                 self.inner().open_group(stream, group, fingerprint, start).await
             }
             Bug::FingerprintIgnored if matches!(&result, Err(e) if matches!(e.cause(), Cause::StrategyChanged { .. })) => {
@@ -573,11 +579,17 @@ impl GroupStore for Faulty {
         }
     }
 
-    async fn remove_group(&self, stream: &StreamInfo, group: &GroupName) -> Result<bool, Error> {
+    async fn remove_group(
+        &self,
+        stream: &StreamInfo,
+        group: &GroupName,
+        seen: Option<&[Fence]>,
+    ) -> Result<bool, Error> {
+        let seen = seen.filter(|_| !self.has(Bug::RemovedThoughChanged));
         if let Some(state) = self.state(&stream.partition(0), group).await? {
             self.shared.removed.lock().unwrap().insert(group.clone(), state.fence.epoch);
         }
-        self.inner().remove_group(stream, group).await
+        self.inner().remove_group(stream, group, seen).await
     }
 
     async fn groups(&self, partition: &Partition) -> Result<Vec<(GroupName, GroupState)>, Error> {

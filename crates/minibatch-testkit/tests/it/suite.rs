@@ -80,6 +80,7 @@ bugs! {
     trim_without_groups: TrimWithoutGroups breaks "ChunkLog 13";
     trim_never_deletes: TrimNeverDeletes breaks "ChunkLog 13";
     cut_ignored: CutIgnored breaks "ChunkLog 13";
+    cut_takes_finished: CutTakesFinished breaks "ChunkLog 13";
     empty_chunk_not_written: EmptyChunkNotWritten breaks "ChunkLog 14";
     survey_skips_empty: SurveySkipsEmpty breaks "ChunkLog 15";
     floor_counts_nothing: FloorCountsNothing breaks "ChunkLog 16";
@@ -112,6 +113,7 @@ bugs! {
     pieces_of_heirs_go: PiecesOfHeirsGo breaks "GroupStore 15";
     restart_keeps_checkpoint: RestartKeepsCheckpoint breaks "GroupStore 16";
     all_live: AllLive breaks "GroupStore 17";
+    removed_though_changed: RemovedThoughChanged breaks "GroupStore 21";
     notes_appended: NotesAppended breaks "NoteStore 1";
     notes_unsorted: NotesUnsorted breaks "NoteStore 2";
     notes_all_deleted: NotesAllDeleted breaks "NoteStore 3";

@@ -110,7 +110,8 @@ fn ranges(places: &Places) -> Vec<Range<u32>> {
 }
 
 /// The windows that consumers of a group kept, of its present run: those that are done, and perhaps the last ones before a
-/// crash, which then come again.
+/// crash, which then come again. What is said of a window stays; its messages stay as long as the stream's
+/// [`Retention`](crate::Retention) has no cap that takes them, and without them it can be listed, but not run again.
 ///
 /// ```
 /// # use std::sync::Arc;

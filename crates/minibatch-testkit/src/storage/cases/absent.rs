@@ -3,7 +3,7 @@
 use minibatch_core::{
     Cause, Error, Offset, ProducerId, Slot, StreamName,
     chunk::{NewChunk, ProducerStamp},
-    storage::{Fence, Note, NotePlace, Partition, PieceId, Start, StreamInfo},
+    storage::{Fence, Note, NotePlace, Partition, PieceId, Start, StreamInfo, Trim},
 };
 
 use crate::storage::{
@@ -37,7 +37,7 @@ async fn check_refused(client: &Client, partition: &Partition, is_right: fn(&Cau
     refused("wait", client.wait(partition, Slot::ZERO).await)?;
     refused("bounds", client.bounds(partition).await.map(drop))?;
     refused("survey", client.survey(partition, Slot::ZERO, 9).await.map(drop))?;
-    refused("trim", client.trim(partition, Slot::ZERO).await.map(drop))?;
+    refused("trim", client.trim(partition, Trim::Finished).await.map(drop))?;
     refused("groups", client.groups(partition).await.map(drop))?;
     refused("acquire", client.acquire(partition, &readers, &me).await.map(drop))?;
     refused("release", client.release(partition, &readers, 1).await)?;
@@ -63,7 +63,7 @@ async fn check_stream_dropped(client: &Client, stream: &StreamInfo) -> Verdict {
     ensure_cause!(opened, Cause::StreamDropped, "open_group of a dropped stream");
     let restarted = client.restart_group(stream, &readers, STRATEGY, Start::Earliest).await;
     ensure_cause!(restarted, Cause::StreamDropped, "restart_group of a dropped stream");
-    let removed = client.remove_group(stream, &readers).await;
+    let removed = client.remove_group(stream, &readers, None).await;
     ensure_cause!(removed, Cause::StreamDropped, "remove_group of a dropped stream");
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use minibatch_core::{
     Cause, ProducerId, Slot, StreamName,
-    storage::{Fence, NotePlace, PieceId, Start},
+    storage::{Fence, NotePlace, PieceId, Start, Trim},
 };
 
 use crate::{
@@ -79,7 +79,7 @@ async fn general_c_dropped_opens_break_nothing(cx: Cx) -> Verdict {
         let second = state(&b, &stream.partition(1), &readers).await?;
         ensure_eq!(second.generation, first.generation, "generations of two partitions");
         dropped_after(polls, a.read(&stream.partition(0), Slot::ZERO, ALL)).await;
-        dropped_after(polls, a.trim(&stream.partition(0), Slot::ZERO)).await;
+        dropped_after(polls, a.trim(&stream.partition(0), Trim::Finished)).await;
         let mut producer = Producer::register(&a, &stream.partition(0), "p").await?;
         ensure_eq!(producer.append_many(1).await?, Slot::FIRST, "first slot");
         ensure_eq!(a.open_stream(&name, 2).await?, stream, "the stream after all that");
@@ -121,8 +121,8 @@ async fn general_c_dropped_removals_break_nothing(cx: Cx) -> Verdict {
         for group in [&readers, &workers] {
             a.open_group(&stream, group, STRATEGY, Start::Earliest).await?;
         }
-        dropped_after(polls, a.remove_group(&stream, &readers)).await;
-        b.remove_group(&stream, &readers).await?;
+        dropped_after(polls, a.remove_group(&stream, &readers, None)).await;
+        b.remove_group(&stream, &readers, None).await?;
         for index in 0..2 {
             let listed = a.groups(&stream.partition(index)).await?;
             let names: Vec<_> = listed.iter().map(|(name, _)| name).collect();
@@ -197,7 +197,7 @@ async fn general_c_dropped_looks_break_nothing(cx: Cx) -> Verdict {
         ensure_eq!(at_every_await(|| a.survey(&partition, Slot::ZERO, 9)).await.0?.len(), 3, "records surveyed");
         ensure_eq!(at_every_await(|| a.living(&[])).await.0?, [], "members");
         ensure_eq!(at_every_await(|| a.notes(&place, "", 9)).await.0?, [], "notes");
-        ensure_eq!(at_every_await(|| a.trim(&partition, Slot::ZERO)).await.0?.deleted, 0, "deleted");
+        ensure_eq!(at_every_await(|| a.trim(&partition, Trim::Finished)).await.0?.deleted, 0, "deleted");
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! What holds for every operation: repeated, and seen by all.
 
 use minibatch_core::{
-    GroupName, MemberId, Slot,
-    storage::{Acquired, GroupState, LogBounds, Partition, PieceId, Start},
+    GroupName, MemberId,
+    storage::{Acquired, GroupState, LogBounds, Partition, PieceId, Start, Trim},
 };
 
 use crate::storage::{
@@ -46,7 +46,7 @@ async fn general_a_repeated_calls_get_their_verdict(cx: Cx) -> Verdict {
         let next = PieceId { epoch: fence.epoch, number: 2 };
         client.retain_pieces(&partition, &readers, &[piece], next).await?;
     }
-    let (first, second) = (a.trim(&partition, Slot::ZERO).await?, b.trim(&partition, Slot::ZERO).await?);
+    let (first, second) = (a.trim(&partition, Trim::Finished).await?, b.trim(&partition, Trim::Finished).await?);
     ensure_eq!(second.floor, first.floor, "floor of a trim, repeated");
     for client in [&a, &b] {
         client.release(&partition, &readers, fence.epoch).await?;

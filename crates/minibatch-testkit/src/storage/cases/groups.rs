@@ -3,13 +3,13 @@
 use std::{collections::HashSet, sync::Arc};
 
 use minibatch_core::{
-    Cause, Offset, StreamName,
-    storage::{Counters, Fence, GroupState, PieceId, Position, Start},
+    Cause, GroupName, Offset, StreamName,
+    storage::{Acquired, Counters, Fence, GroupState, Partition, PieceId, Position, Start, StreamInfo, Trim},
 };
 use tokio::sync::Barrier;
 
 use crate::storage::{
-    case::{Case, Cx, cases},
+    case::{Case, Client, Cx, cases},
     failure::{Failure, Verdict, ensure, ensure_cause, ensure_eq},
     tools::{
         Producer, STRATEGY, at_once, commit_at, group, member, offset, open_group, own, slot, state, stream_of, turns,
@@ -29,6 +29,8 @@ pub(super) const CASES: &[Case] = cases![
     group_13_remove_leaves_other_groups,
     group_14_groups_are_listed_by_name,
     group_14_list_may_be_long,
+    group_21_group_is_removed_as_it_was_seen,
+    group_21_removal_or_acquire_wins,
 ];
 
 async fn group_03_new_group_is_as_asked(cx: Cx) -> Verdict {
@@ -112,7 +114,7 @@ async fn group_03_start_may_be_places(cx: Cx) -> Verdict {
     for index in 0..2 {
         Producer::register(&a, &stream.partition(index), "p").await?.append_many(4).await?;
     }
-    a.trim(&stream.partition(1), slot(3)?).await?;
+    a.trim(&stream.partition(1), Trim::FinishedOrBelow(slot(3)?)).await?;
     let place = |number, count| Ok::<_, Failure>(Position { offset: offset(number)?, count, ..Position::START });
     let readers = group("readers")?;
     a.open_group(&stream, &readers, STRATEGY, Start::At(vec![place(2, 1)?, place(2, 1)?])).await?;
@@ -156,14 +158,14 @@ async fn group_13_removed_group_is_gone(cx: Cx) -> Verdict {
     let (a, b) = cx.clients().await?;
     let stream = a.open_stream(&StreamName::new("events")?, 2).await?;
     let readers = group("readers")?;
-    ensure!(!a.remove_group(&stream, &readers).await?, "removing a group that is none said that there was one");
+    ensure!(!a.remove_group(&stream, &readers, None).await?, "removing a group that is none said that there was one");
     a.open_group(&stream, &readers, STRATEGY, Start::Earliest).await?;
     let former = state(&a, &stream.partition(1), &readers).await?;
     let owned = own(&a, &stream.partition(1), &readers, &member(&a).await?).await?;
     let piece = PieceId { epoch: owned.fence.epoch, number: 1 };
     a.write_piece(&stream.partition(1), &readers, piece, "piece".into()).await?;
-    ensure!(b.remove_group(&stream, &readers).await?, "removing a group said that there was none");
-    ensure!(!b.remove_group(&stream, &readers).await?, "removing it again said that there was one");
+    ensure!(b.remove_group(&stream, &readers, None).await?, "removing a group said that there was none");
+    ensure!(!b.remove_group(&stream, &readers, None).await?, "removing it again said that there was one");
     for index in 0..2 {
         ensure!(a.groups(&stream.partition(index)).await?.is_empty(), "partition {index} still lists the group");
     }
@@ -188,7 +190,7 @@ async fn group_13_owner_of_a_removed_group_is_fenced(cx: Cx) -> Verdict {
     let (former, heir) = (member(&a).await?, member(&b).await?);
     let owned = own(&a, &partition, &readers, &former).await?;
     let later = a.commit(&partition, &readers, owned.fence, commit_at(offset(2)?, b"1")).await?;
-    b.remove_group(&stream_of(&partition), &readers).await?;
+    b.remove_group(&stream_of(&partition), &readers, None).await?;
     let all_fenced = async |what: &str| {
         for (fence, checkpoint) in [(owned.fence, b"1"), (later, b"2"), (Fence { version: 0, ..later }, b"3")] {
             let result = a.commit(&partition, &readers, fence, commit_at(offset(3)?, checkpoint)).await;
@@ -218,7 +220,7 @@ async fn group_13_remove_leaves_other_groups(cx: Cx) -> Verdict {
         stay.push((own(&a, &partition, &opened, &member(&a).await?).await?, opened));
     }
     let readers = open_group(&a, &partition, "readers").await?;
-    b.remove_group(&stream_of(&partition), &readers).await?;
+    b.remove_group(&stream_of(&partition), &readers, None).await?;
     for (before, name) in stay {
         ensure_eq!(state(&b, &partition, &name).await?, before, "group {name}, which stays");
         b.commit(&partition, &name, before.fence, commit_at(before.keep_from, b"on")).await?;
@@ -267,5 +269,93 @@ async fn group_14_list_may_be_long(cx: Cx) -> Verdict {
         ensure_eq!(name.as_str(), format!("readers-{number:03}"), "group {number} listed");
     }
     ensure_eq!(listed.len(), COUNT as usize, "groups listed");
+    Ok(())
+}
+
+/// The fences of a group's partitions, in their order.
+async fn fences(client: &Client, stream: &StreamInfo, group: &GroupName) -> Verdict<Vec<Fence>> {
+    let mut fences = Vec::new();
+    for index in 0..stream.partitions {
+        fences.push(state(client, &stream.partition(index), group).await?.fence);
+    }
+    Ok(fences)
+}
+
+async fn group_21_group_is_removed_as_it_was_seen(cx: Cx) -> Verdict {
+    let (a, b) = cx.clients().await?;
+    let stream = a.open_stream(&StreamName::new("events")?, 2).await?;
+    let (readers, others, me) = (group("readers")?, group("others")?, member(&a).await?);
+    for group in [&readers, &others] {
+        a.open_group(&stream, group, STRATEGY, Start::Earliest).await?;
+    }
+    let refused = async |seen: &[Fence], what: &str| {
+        let before =
+            [state(&a, &stream.partition(0), &readers).await?, state(&a, &stream.partition(1), &readers).await?];
+        ensure!(!b.remove_group(&stream, &readers, Some(seen)).await?, "removed a group {what}");
+        let after =
+            [state(&b, &stream.partition(0), &readers).await?, state(&b, &stream.partition(1), &readers).await?];
+        ensure_eq!(after, before, "a group {what}, not removed");
+        Verdict::Ok(())
+    };
+    let seen = fences(&b, &stream, &readers).await?;
+    refused(&[], "of which nothing was seen").await?;
+    let last = stream.partition(1);
+    let owned = own(&a, &last, &readers, &me).await?;
+    refused(&seen, "that was acquired since it was seen").await?;
+    refused(&fences(&b, &stream, &readers).await?, "of a living owner").await?;
+    a.commit(&last, &readers, owned.fence, commit_at(Offset::FIRST, b"1")).await?;
+    a.release(&last, &readers, owned.fence.epoch).await?;
+    refused(&seen, "that was committed and released since it was seen").await?;
+    let uncommitted = [seen.first().copied(), Some(owned.fence)].into_iter().flatten().collect::<Vec<_>>();
+    refused(&uncommitted, "that was committed since it was seen").await?;
+
+    let piece = PieceId { epoch: owned.fence.epoch, number: 1 };
+    a.write_piece(&last, &readers, piece, "piece".into()).await?;
+    let seen = fences(&b, &stream, &readers).await?;
+    ensure!(b.remove_group(&stream, &readers, Some(&seen)).await?, "a group as it was seen was not removed");
+    ensure!(!b.remove_group(&stream, &readers, Some(&seen)).await?, "a group was removed twice");
+    for index in 0..2 {
+        let listed = a.groups(&stream.partition(index)).await?;
+        ensure_eq!(listed.iter().map(|(name, _)| name).collect::<Vec<_>>(), [&others], "groups of partition {index}");
+    }
+    ensure_eq!(a.read_piece(&last, &readers, piece).await?, None, "a piece of the group removed");
+    ensure_cause!(a.acquire(&last, &readers, &me).await, Cause::GroupRemoved, "acquire the group removed");
+    a.open_group(&stream, &readers, STRATEGY, Start::Earliest).await?;
+    let next = own(&a, &last, &readers, &me).await?;
+    ensure!(next.fence.epoch > owned.fence.epoch, "epoch {} of the next life was used before", next.fence.epoch);
+    Ok(())
+}
+
+/// What an acquire comes to beside a removal: the owner's state, or none where the group is gone.
+async fn acquire_beside(client: Client, partition: Partition, group: GroupName) -> Verdict<Option<GroupState>> {
+    let member = member(&client).await?;
+    match client.acquire(&partition, &group, &member).await {
+        Ok(Acquired::Owner(state)) => Ok(Some(state)),
+        Ok(Acquired::Held(by)) => Err(Failure::new(format!("a free partition is held by {by}"))),
+        Err(error) if matches!(error.cause(), Cause::GroupRemoved) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn group_21_removal_or_acquire_wins(cx: Cx) -> Verdict {
+    let (a, b) = cx.clients().await?;
+    let stream = a.open_stream(&StreamName::new("events")?, 3).await?;
+    for round in 0..12 {
+        let readers = group(&format!("readers-{round}"))?;
+        a.open_group(&stream, &readers, STRATEGY, Start::Earliest).await?;
+        let partition = stream.partition(round % 3);
+        let seen = fences(&a, &stream, &readers).await?;
+        let remove = {
+            let (a, stream, readers) = (Arc::clone(&a), stream.clone(), readers.clone());
+            tokio::spawn(async move { a.remove_group(&stream, &readers, Some(&seen)).await })
+        };
+        let acquired = acquire_beside(Arc::clone(&b), partition.clone(), readers.clone()).await?;
+        let removed = remove.await.map_err(|error| Failure::new(format!("a task of the case failed: {error}")))??;
+        ensure_eq!(removed, acquired.is_none(), "removed, where the acquire found the group gone");
+        if let Some(owned) = acquired {
+            b.commit(&partition, &readers, owned.fence, commit_at(owned.keep_from, b"on")).await?;
+            fences(&a, &stream, &readers).await?;
+        }
+    }
     Ok(())
 }

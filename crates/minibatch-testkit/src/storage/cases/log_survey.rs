@@ -3,7 +3,7 @@
 use minibatch_core::{
     Cause, Offset, Slot,
     chunk::Record,
-    storage::{Partition, RecordSummary, Start},
+    storage::{Partition, RecordSummary, Start, Trim},
 };
 
 use crate::{
@@ -75,7 +75,7 @@ async fn log_15_survey_of_what_was_deleted_is_refused(cx: Cx) -> Verdict {
     append_growing(&a, &partition, 5).await?;
     let mut pauses = Pauses::within(cx.patience());
     loop {
-        a.trim(&partition, slot(4)?).await?;
+        a.trim(&partition, Trim::FinishedOrBelow(slot(4)?)).await?;
         match b.survey(&partition, Slot::FIRST, 9).await {
             Ok(records) => ensure_eq!(records.first().map(|first| first.slot), Some(Slot::FIRST), "the first record"),
             refused => {
@@ -97,7 +97,7 @@ async fn log_16_floor_count_counts_what_lies_below(cx: Cx) -> Verdict {
     for (below, count) in [(3, 1 + 2), (6, 1 + 2 + 3 + 4 + 5)] {
         finish_below(&b, &partition, &readers, below).await?;
         let mut pauses = Pauses::within(cx.patience());
-        while b.trim(&partition, Slot::ZERO).await?.floor < slot(below)? && pauses.again().await {}
+        while b.trim(&partition, Trim::Finished).await?.floor < slot(below)? && pauses.again().await {}
         let bounds = a.bounds(&partition).await?;
         ensure_eq!((bounds.floor, bounds.floor_count), (slot(below)?, count), "floor, and messages below it");
         let kept = survey_from(&a, &partition, bounds.floor, 9).await?;
@@ -110,7 +110,7 @@ async fn log_16_floor_count_counts_what_lies_below(cx: Cx) -> Verdict {
 async fn log_16_latest_group_knows_how_many_came_before(cx: Cx) -> Verdict {
     let (a, b, partition) = cx.partition().await?;
     append_growing(&a, &partition, 4).await?;
-    a.trim(&partition, slot(3)?).await?;
+    a.trim(&partition, Trim::FinishedOrBelow(slot(3)?)).await?;
     let (latest, earliest) = (group("latest")?, open_group(&b, &partition, "earliest").await?);
     b.open_group(&stream_of(&partition), &latest, STRATEGY, Start::Latest).await?;
     let start = state(&a, &partition, &latest).await?.start;

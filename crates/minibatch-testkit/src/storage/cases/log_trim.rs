@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use minibatch_core::{
     Cause, Offset, Slot, StreamName, Timestamp,
     chunk::Record,
-    storage::{GroupState, LogBounds, Partition, ReadLimit, Start},
+    storage::{GroupState, LogBounds, Partition, ReadLimit, Start, Trim},
 };
 
 use crate::{
@@ -33,13 +33,14 @@ pub(super) const CASES: &[Case] = cases![
     log_13_trim_while_others_append_and_read,
     log_13_cut_takes_what_groups_need,
     log_13_cut_needs_no_group_and_spares_the_last_record,
+    log_13_cut_alone_leaves_what_is_finished,
 ];
 
 /// Trims until the floor is there, which must not take long: only the deletion may.
 async fn raise_floor(client: &Client, partition: &Partition, expected: Slot, patience: Duration) -> Verdict<LogBounds> {
     let mut pauses = Pauses::within(patience);
     loop {
-        let trimmed = client.trim(partition, Slot::ZERO).await?;
+        let trimmed = client.trim(partition, Trim::Finished).await?;
         let bounds = client.bounds(partition).await?;
         ensure_eq!(trimmed.floor, bounds.floor, "floor as trim and as bounds say it");
         ensure!(bounds.floor <= expected, "the floor was raised to {}, over {expected}", bounds.floor);
@@ -54,17 +55,21 @@ async fn raise_floor(client: &Client, partition: &Partition, expected: Slot, pat
 
 async fn log_13_trim_without_groups_does_nothing(cx: Cx) -> Verdict {
     let (a, b, partition) = cx.partition().await?;
-    let empty = a.trim(&partition, Slot::ZERO).await?;
+    let empty = a.trim(&partition, Trim::Finished).await?;
     ensure_eq!((empty.floor, empty.deleted), (Slot::ZERO, 0), "what trimming an empty log did");
     Producer::register(&a, &partition, "p").await?.append_many(5).await?;
     for client in [&a, &b, &a] {
-        let trimmed = client.trim(&partition, Slot::ZERO).await?;
+        let trimmed = client.trim(&partition, Trim::Finished).await?;
         ensure_eq!((trimmed.floor, trimmed.deleted), (Slot::ZERO, 0), "what trimming without groups did");
     }
     // a group that was removed before it had read anything leaves no trace
     let readers = open_group(&a, &partition, "readers").await?;
-    a.remove_group(&stream_of(&partition), &readers).await?;
-    ensure_eq!(b.trim(&partition, Slot::ZERO).await?.deleted, 0, "records deleted after the only group was removed");
+    a.remove_group(&stream_of(&partition), &readers, None).await?;
+    ensure_eq!(
+        b.trim(&partition, Trim::Finished).await?.deleted,
+        0,
+        "records deleted after the only group was removed"
+    );
     ensure_eq!(read_all(&b, &partition).await?.len(), 5, "records");
     Ok(())
 }
@@ -80,7 +85,7 @@ async fn log_13_trim_keeps_what_the_slowest_group_needs(cx: Cx) -> Verdict {
     finish_below(&a, &partition, &middle, 6).await?;
     for client in [&a, &b] {
         ensure_eq!(
-            client.trim(&partition, Slot::ZERO).await?.deleted,
+            client.trim(&partition, Trim::Finished).await?.deleted,
             0,
             "records deleted that the slow group has not read"
         );
@@ -130,7 +135,7 @@ async fn log_13_trim_keeps_the_last_record(cx: Cx) -> Verdict {
     raise_floor(&b, &partition, slot(4)?, cx.patience()).await?;
     trim_until_deleted(&b, &partition, cx.patience()).await?;
     for client in [&a, &b] {
-        client.trim(&partition, Slot::ZERO).await?;
+        client.trim(&partition, Trim::Finished).await?;
         let bounds = client.bounds(&partition).await?;
         ensure_eq!((bounds.floor, bounds.tail), (slot(4)?, slot(4)?), "bounds when everything is finished with");
     }
@@ -147,8 +152,12 @@ async fn log_13_trim_goes_on_when_a_group_is_removed(cx: Cx) -> Verdict {
     let fast = open_group(&a, &partition, "fast").await?;
     let slow = open_group(&a, &partition, "slow").await?;
     finish_below(&a, &partition, &fast, 6).await?;
-    ensure_eq!(b.trim(&partition, Slot::ZERO).await?.deleted, 0, "records deleted that the slow group has not read");
-    b.remove_group(&stream_of(&partition), &slow).await?;
+    ensure_eq!(
+        b.trim(&partition, Trim::Finished).await?.deleted,
+        0,
+        "records deleted that the slow group has not read"
+    );
+    b.remove_group(&stream_of(&partition), &slow, None).await?;
     raise_floor(&a, &partition, slot(6)?, cx.patience()).await?;
     trim_until_deleted(&b, &partition, cx.patience()).await?;
     Ok(())
@@ -178,10 +187,10 @@ async fn log_13_trim_counts_what_it_deletes(cx: Cx) -> Verdict {
     let mut pauses = Pauses::within(cx.patience());
     while deleted < 5 {
         ensure!(pauses.again().await, "all trims together say that they deleted {deleted} records of 5");
-        deleted += b.trim(&partition, Slot::ZERO).await?.deleted;
+        deleted += b.trim(&partition, Trim::Finished).await?.deleted;
     }
     ensure_eq!(
-        deleted + b.trim(&partition, Slot::ZERO).await?.deleted,
+        deleted + b.trim(&partition, Trim::Finished).await?.deleted,
         5,
         "records that all trims together say they deleted"
     );
@@ -243,7 +252,7 @@ async fn log_13_new_group_starts_at_the_floor_or_the_tail(cx: Cx) -> Verdict {
     // the group from the earliest holds the floor
     producer.append_many(2).await?;
     finish_below(&a, &partition, &readers, 9).await?;
-    a.trim(&partition, Slot::ZERO).await?;
+    a.trim(&partition, Trim::Finished).await?;
     ensure_eq!(a.bounds(&partition).await?.floor, slot(4)?, "floor, held by a group that started there");
     Ok(())
 }
@@ -278,7 +287,7 @@ async fn log_13_trim_while_others_append_and_read(cx: Cx) -> Verdict {
         async move {
             let mut floor = Slot::ZERO;
             for _ in 0..COUNT {
-                let trimmed = client.trim(&partition, Slot::ZERO).await?;
+                let trimmed = client.trim(&partition, Trim::Finished).await?;
                 ensure!(trimmed.floor >= floor, "the floor went back from {floor} to {}", trimmed.floor);
                 floor = trimmed.floor;
                 // whatever is deleted meanwhile: a skip is never silent
@@ -302,10 +311,10 @@ async fn log_13_trim_while_others_append_and_read(cx: Cx) -> Verdict {
 }
 
 /// Trims with a cut until its floor is there and what lies below is deleted.
-async fn cut_below(client: &Client, partition: &Partition, cut: u64, patience: Duration) -> Verdict<LogBounds> {
+async fn cut_below(client: &Client, partition: &Partition, trim: Trim, patience: Duration) -> Verdict<LogBounds> {
     let mut pauses = Pauses::within(patience);
     loop {
-        let trimmed = client.trim(partition, slot(cut)?).await?;
+        let trimmed = client.trim(partition, trim).await?;
         let read = client.read(partition, Slot::FIRST, ALL).await;
         if read.is_err_and(|error| matches!(error.cause(), Cause::OffsetTrimmed { .. })) {
             ensure_eq!(trimmed.floor, client.bounds(partition).await?.floor, "floor as trim and as bounds say it");
@@ -324,11 +333,11 @@ async fn log_13_cut_takes_what_groups_need(cx: Cx) -> Verdict {
     let readers = open_group(&a, &partition, "readers").await?;
     finish_below(&a, &partition, &readers, 3).await?;
     let untouched = state(&a, &partition, &readers).await?;
-    let bounds = cut_below(&b, &partition, 5, cx.patience()).await?;
+    let bounds = cut_below(&b, &partition, Trim::FinishedOrBelow(slot(5)?), cx.patience()).await?;
     ensure_eq!((bounds.floor, bounds.floor_count), (slot(5)?, 4), "floor, and messages below it");
     check_kept(&a, &partition, &before, 5).await?;
     ensure_eq!(state(&b, &partition, &readers).await?, untouched, "the group whose records were cut");
-    a.trim(&partition, slot(2)?).await?;
+    a.trim(&partition, Trim::FinishedOrBelow(slot(2)?)).await?;
     ensure_eq!(a.bounds(&partition).await?.floor, slot(5)?, "floor after a lower cut");
     Ok(())
 }
@@ -337,7 +346,23 @@ async fn log_13_cut_needs_no_group_and_spares_the_last_record(cx: Cx) -> Verdict
     let (a, b, partition) = cx.partition().await?;
     Producer::register(&a, &partition, "p").await?.append_many(4).await?;
     let before = read_all(&a, &partition).await?;
-    let bounds = cut_below(&b, &partition, 100, cx.patience()).await?;
+    let bounds = cut_below(&b, &partition, Trim::FinishedOrBelow(slot(100)?), cx.patience()).await?;
     ensure_eq!((bounds.floor, bounds.tail), (slot(4)?, slot(4)?), "floor and tail after cutting everything");
     check_kept(&a, &partition, &before, 4).await
+}
+
+async fn log_13_cut_alone_leaves_what_is_finished(cx: Cx) -> Verdict {
+    let (a, b, partition) = cx.partition().await?;
+    Producer::register(&a, &partition, "p").await?.append_many(8).await?;
+    let before = read_all(&a, &partition).await?;
+    let readers = open_group(&a, &partition, "readers").await?;
+    finish_below(&a, &partition, &readers, 7).await?;
+    ensure_eq!(b.trim(&partition, Trim::Below(Slot::ZERO)).await?.deleted, 0, "records deleted below nothing");
+    let bounds = cut_below(&b, &partition, Trim::Below(slot(4)?), cx.patience()).await?;
+    ensure_eq!((bounds.floor, bounds.floor_count), (slot(4)?, 3), "floor, and messages below it");
+    check_kept(&a, &partition, &before, 4).await?;
+    // told to, the next trim takes the rest of what is finished
+    let bounds = cut_below(&a, &partition, Trim::FinishedOrBelow(slot(2)?), cx.patience()).await?;
+    ensure_eq!(bounds.floor, slot(7)?, "floor after a trim of what is finished");
+    check_kept(&b, &partition, &before, 7).await
 }

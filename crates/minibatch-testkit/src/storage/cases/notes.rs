@@ -167,7 +167,7 @@ async fn note_05_notes_go_with_their_group(cx: Cx) -> Verdict {
     let place = NotePlace { group: Some(readers.clone()), ..beside_log(&partition) };
     a.put_notes(&beside_log(&partition), vec![note("stays", b"x")]).await?;
     a.put_notes(&place, vec![note("goes", b"x")]).await?;
-    b.remove_group(&stream_of(&partition), &readers).await?;
+    b.remove_group(&stream_of(&partition), &readers, None).await?;
     ensure_eq!(keys(&b, &place).await?, Vec::<String>::new(), "keys beside a removed group");
     b.delete_notes(&place, "", None).await?;
     let put = a.put_notes(&place, vec![note("late", b"x")]).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use minibatch_core::{
     Cause, StreamName,
-    storage::{Counters, Generation, PieceId, Position, Start},
+    storage::{Counters, Generation, PieceId, Position, Start, Trim},
 };
 
 use crate::storage::{
@@ -94,11 +94,11 @@ async fn group_16_restart_holds_what_it_needs(cx: Cx) -> Verdict {
     a.commit(&partition, &readers, owned.fence, commit_at(offset(6)?, b"most")).await?;
     let place = Position { offset: offset(3)?, count: 2, ..Position::START };
     b.restart_group(&stream_of(&partition), &readers, STRATEGY, Start::At(vec![place])).await?;
-    a.trim(&partition, slot(0)?).await?;
+    a.trim(&partition, Trim::Finished).await?;
     let bounds = a.bounds(&partition).await?;
     ensure!(bounds.floor <= slot(3)?, "the floor is {}, the group needs slot 3", bounds.floor);
     let places = Start::At(vec![Position::START]);
-    a.trim(&partition, slot(5)?).await?;
+    a.trim(&partition, Trim::FinishedOrBelow(slot(5)?)).await?;
     b.restart_group(&stream_of(&partition), &readers, STRATEGY, places).await?;
     let (anew, bounds) = (state(&a, &partition, &readers).await?, a.bounds(&partition).await?);
     ensure_eq!(anew.start, bounds.first(), "start of a group from below the floor");

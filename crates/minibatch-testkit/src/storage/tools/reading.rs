@@ -5,7 +5,7 @@ use std::time::Duration;
 use minibatch_core::{
     Cause, ProducerId, Slot, Timestamp,
     chunk::{Payload, ProducerStamp, Record},
-    storage::{Partition, ReadLimit},
+    storage::{Partition, ReadLimit, Trim},
 };
 
 use crate::{
@@ -82,7 +82,7 @@ pub(crate) async fn trim_until_deleted(
     let mut pauses = Pauses::within(patience);
     let mut deleted = 0;
     loop {
-        deleted += storage.trim(partition, Slot::ZERO).await?.deleted;
+        deleted += storage.trim(partition, Trim::Finished).await?.deleted;
         match storage.read(partition, Slot::FIRST, ALL).await {
             Ok(records) => {
                 check_run(&records, Slot::FIRST)?;
