@@ -12,12 +12,15 @@
 
 mod failing;
 mod piece;
+#[cfg(test)]
+mod tests;
+mod verdict;
 mod window;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use minibatch_core::{
-    Error, Members, Timestamp,
+    Error, Timestamp,
     checkpoint::OpenWindow,
     chunk::Chunk,
     window::{FormedWindow, Places},
@@ -27,6 +30,7 @@ use super::{ConsumerOptions, Failure, OnExhausted, settlement::Passed};
 use crate::Backoff;
 use failing::Failing;
 use piece::Piece;
+pub(super) use verdict::{Attempt, Condemned, Ended, Verdict};
 use window::Climber;
 
 /// Why a message went to the dead letters that its function gave back too often.
@@ -48,44 +52,6 @@ pub(super) struct Ladder {
     failing: Option<Failing>,
     /// When there is next something to hand out.
     wake: Option<Duration>,
-}
-
-/// A piece that is to be handed out.
-#[derive(Debug)]
-pub(super) struct Attempt {
-    /// The window, with the members of this piece alone.
-    pub(super) formed: FormedWindow,
-    /// Their places among all its members; `None` where it has them all.
-    pub(super) piece: Option<Places>,
-    pub(super) attempt: u32,
-}
-
-/// What is to be done about a piece that did not succeed, or not entirely.
-#[derive(Debug)]
-pub(super) enum Verdict {
-    /// Nothing but what [`Ladder::next`] says.
-    GoOn,
-    /// These messages are to go to the dead letters.
-    Bury(Condemned),
-    /// The consumer is to stop.
-    Stop(String),
-}
-
-/// Messages on their way to the dead letters.
-#[derive(Debug)]
-pub(super) struct Condemned {
-    pub(super) places: Places,
-    pub(super) members: Members,
-    /// Why, for each of them.
-    pub(super) reasons: Vec<String>,
-    pub(super) attempt: u32,
-}
-
-/// A window of which nothing is left.
-#[derive(Debug)]
-pub(super) struct Ended {
-    pub(super) window: OpenWindow,
-    pub(super) attempts: u32,
 }
 
 impl Ladder {
