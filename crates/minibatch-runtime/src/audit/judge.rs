@@ -1,5 +1,7 @@
 //! The three tallies, compared.
 
+use std::collections::VecDeque;
+
 use minibatch_core::{
     BufferedSlot, Offset, Slot,
     checkpoint::Checkpoint,
@@ -24,6 +26,8 @@ pub(super) struct Judge {
     count: u64,
     /// and those before the checkpoint's base.
     read: Option<u64>,
+    /// Where the log stood when windows were formed that are done, and how many messages had left by then.
+    done: VecDeque<(Offset, u64)>,
 }
 
 impl Judge {
@@ -36,6 +40,7 @@ impl Judge {
             next: first.offset.slot(),
             count: first.count,
             read: None,
+            done: VecDeque::new(),
             bounds,
             checkpoint,
             state: state.clone(),
@@ -46,6 +51,7 @@ impl Judge {
             (state.counters, judge.checkpoint, judge.cut) = (cut.counters, cut.checkpoint, true);
             judge.state = state;
         }
+        judge.done = judge.checkpoint.done.as_slice().iter().map(|range| (range.next, range.left)).collect();
         judge
     }
 
@@ -84,12 +90,19 @@ impl Judge {
                 self.compare(Term::Buffered, from, to, end.into(), record.messages.into());
             }
         }
+        while let Some((next, left)) = self.done.pop_front_if(|(next, _)| next.slot() <= record.slot) {
+            let within = if next.slot() == record.slot { next.index().min(record.messages) } else { 0 };
+            self.compare_left(next, left, self.count + u64::from(within));
+        }
         self.count += u64::from(record.messages);
         self.next = record.slot.max(self.next).next();
     }
 
     /// Compares the tallies.
     pub(super) fn verdict(mut self) -> PartitionAudit {
+        while let Some((next, left)) = self.done.pop_front() {
+            self.compare_left(next, left, self.count);
+        }
         let GroupState { start, counters, .. } = self.state;
         let base = &self.checkpoint.base;
         let (position, left, dropped, buffered) = (base.position, base.left, base.dropped, base.buffered_count());
@@ -115,6 +128,15 @@ impl Judge {
         };
         self.compare(Term::Sum, begin, end, terms.appended, terms.sum());
         PartitionAudit { partition: self.partition, terms, differences: self.differences }
+    }
+
+    /// Compares how many messages left with windows up to `next` with how many were there to leave.
+    fn compare_left(&mut self, next: Offset, left: u64, read: u64) {
+        let base = &self.checkpoint.base;
+        let there = base.buffered_count().saturating_add(read).saturating_sub(base.position.count);
+        let (from, left) = (base.keep_from(), left.saturating_sub(base.left));
+        // others may wait in the buffer
+        self.compare(Term::Left, from, next, left, there.min(left));
     }
 
     fn compare(&mut self, term: Term, from: Offset, to: Offset, expected: u64, found: u64) {

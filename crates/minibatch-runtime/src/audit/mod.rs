@@ -14,6 +14,14 @@ pub(crate) use read::audit;
 /// Computed from the storage alone, by three tallies that know nothing of each other: the log's records, the group's
 /// checkpoint, and its counters. Where they do not agree there are [differences](Audit::differences).
 ///
+/// # What it cannot see
+/// From the group's base on (the first message that [`keep_from`](minibatch_core::storage::GroupState::keep_from) keeps, or
+/// before it) the log alone says how much was appended: a message that was lost from it there, with its record or the end
+/// of the log, counts as never appended. What windows that are done took from there is missed, as far as it is not made up
+/// for by messages that were in the buffer then. Of the rest, who appended it knows. A record that is missing between
+/// others is always found, and so is a damaged one when it is read: an audit reads no payloads. Nor does it look into the
+/// stream of the dead letters.
+///
 /// ```
 /// # use std::sync::Arc;
 /// # use minibatch_emitters::CountWindow;
@@ -105,6 +113,9 @@ pub enum Term {
     /// Those that left with done windows: by the checkpoint as expected, as finished, dead and skipped by the counters as
     /// found.
     Done,
+    /// Those that left with windows done after the group's base: by the checkpoint as expected, as far as the log has so
+    /// many up to where it stood when the last of the windows was formed as found.
+    Left,
     /// Those that the strategy left out: by the checkpoint as expected, by the counters as found.
     Dropped,
     /// Those that retention took: by the checkpoint as expected, by the counters as found.
@@ -170,6 +181,7 @@ impl Term {
             Self::Read => "read",
             Self::Buffered => "buffered",
             Self::Done => "done",
+            Self::Left => "left",
             Self::Dropped => "dropped",
             Self::Expired => "expired",
             Self::Sum => "sum",

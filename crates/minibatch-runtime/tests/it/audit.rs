@@ -221,6 +221,33 @@ async fn audited(lie: Lie) -> Audit {
 }
 
 #[tokio::test]
+async fn what_done_windows_took_is_missed_above_the_base_too() {
+    let storage = Arc::new(Liar::new());
+    let client = Client::new(Arc::clone(&storage) as _);
+    let stream = client.stream::<u32>("numbers").await.unwrap();
+    for first in [1, 3, 5, 7] {
+        stream.append_many(&[first, first + 1]).await.unwrap();
+    }
+    let mut consumer = stream.streaming().window(CountWindow::new(2)).open().await.unwrap();
+    // the first is not settled: the base stays
+    let mut windows = Vec::new();
+    for _ in 0..3 {
+        windows.push(consumer.next().await.unwrap().unwrap());
+    }
+    for window in windows.drain(1..) {
+        window.ack().await.unwrap();
+    }
+    for (lie, found) in [(Lie::None, None), (Lie::MessageLost(3), Some((3, 5, 6))), (Lie::MessageLost(4), None)] {
+        storage.tell(lie);
+        let audit = stream.audit("default").await.unwrap();
+        let left = audit.differences().find(|difference| difference.term == Term::Left);
+        let left = left.map(|left| (left.to.slot().get(), left.found, left.expected));
+        assert_eq!(left, found, "{lie:?}");
+    }
+    client.shutdown().await;
+}
+
+#[tokio::test]
 async fn every_planted_error_is_found() {
     assert_eq!(audited(Lie::None).await.differences().count(), 0);
     let lies = [
