@@ -18,7 +18,15 @@ pub(crate) const MAX_BYTES: usize = 8 << 20;
 /// kept until the function has returned, and take place in their order with the commit that marks the window done. Of an
 /// attempt that fails there is none. Nothing reads back what is not done yet.
 ///
-/// Cheap to clone. A window has at most 8 MiB of writes.
+/// Cheap to clone. A window has at most 8 MiB of writes; windows that share a commit have so many together.
+///
+/// # How long they may take
+/// On MongoDB a transaction is given up 10 s after it was begun and begun again, long before the server's own limit
+/// (`transactionLifetimeLimitSeconds`, 60 s) would end it; where that was set lower, the server ends it, with the same
+/// outcome. The function is not called again for that, and no attempt is counted: nobody says that the writes are wrong.
+/// So writes that always take longer never take place, and their group goes no further: it logs `storage gave no
+/// verdict, repeating`, and [`GroupStatus::committed`](crate::GroupStatus::committed) stays where it is. Make the windows
+/// smaller, or give the collection the index that the writes look for.
 ///
 /// # Errors
 /// Every method gives [`Misconfigured`](Cause::Misconfigured) where the consumer is not transactional, and

@@ -65,6 +65,12 @@ pub enum ConsumerState {
     Working,
     /// Nothing succeeds, so the function is at fault, or what it depends on. Nothing is given up on; something is tried now
     /// and then until it succeeds.
+    ///
+    /// Windows are then not done in order, with one worker neither. In each round, at growing waits, four things are tried
+    /// one after the other: the first window in doubt, one message of it alone, another window in doubt, and a window that
+    /// was not begun yet. Whatever succeeds is done, before those that were formed earlier. That ends it: what is in doubt is
+    /// tried again, the first window first, and what follows comes after it as before. Who wants order at any price stops
+    /// instead: [`OnExhausted::Stop`](crate::OnExhausted::Stop).
     Failing,
     /// It, or the whole group, was told to pause: nothing is handed out.
     Paused,
