@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use minibatch::{GroupName, Minibatch, StreamName, storage::Start};
-use minibatch_testkit::history::{Outcome, Seen, SinkEntry, Verdict};
+use minibatch_testkit::history::{LogRecord, Outcome, Seen, SinkEntry, Verdict};
 use tempfile::TempDir;
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     figures::Figures,
     proxy::Proxy,
     remains,
-    role::{Appending, Consumer, Delivery, Opener, Producer, STREAM, Said, Work},
+    role::{Appending, Consumer, Delivery, Opener, Producer, STREAM, Said, TAKEN, Work},
     server::{ROLES, ReplicaSet},
     watcher::Watcher,
 };
@@ -271,6 +271,13 @@ impl World {
     async fn sink(&self) -> Result<Vec<SinkEntry>> {
         match (self.delivery, &self.server) {
             (Delivery::Files | Delivery::Idempotent, _) => remains::files(&self.path("sink")),
+            (Delivery::Into, _) => {
+                let mb = self.connect().await?;
+                let taken = remains::log(&mb, &StreamName::new(TAKEN)?).await?;
+                mb.shutdown().await;
+                let of = |record: LogRecord| SinkEntry { id: record.stamp.2.to_string(), keys: record.keys };
+                Ok(taken.into_iter().map(of).collect())
+            }
             (Delivery::Transactional, None) => remains::rows(&self.file()),
             (Delivery::Transactional, Some(set)) => {
                 remains::documents(set.node(set.primary().await?)?.client(), &self.database).await

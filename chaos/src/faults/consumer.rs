@@ -90,6 +90,24 @@ pub(super) const FAULTS: &[Fault] = &[
         run: |world| Box::pin(killed_transactional(world)),
     },
     Fault {
+        id: "C1-into",
+        place: Place::Sqlite,
+        needs: Need::Nothing,
+        what: "consumers into another stream are killed whose windows are ended by a timer",
+        expect: Expect::Sound,
+        loops: (5, 50),
+        run: |world| Box::pin(killed_into_another(world)),
+    },
+    Fault {
+        id: "C1-into",
+        place: Place::Mongo,
+        needs: Need::Nothing,
+        what: "consumers into another stream are killed whose windows are ended by a timer",
+        expect: Expect::Sound,
+        loops: (5, 50),
+        run: |world| Box::pin(killed_into_another(world)),
+    },
+    Fault {
         id: "C2",
         place: Place::Sqlite,
         needs: Need::Nothing,
@@ -161,6 +179,11 @@ async fn killed_idempotent(world: &mut World) -> Result<Verdict> {
 
 async fn killed_transactional(world: &mut World) -> Result<Verdict> {
     world.delivery = Delivery::Transactional;
+    killed_by_the_clock(world).await
+}
+
+async fn killed_into_another(world: &mut World) -> Result<Verdict> {
+    world.delivery = Delivery::Into;
     killed_by_the_clock(world).await
 }
 

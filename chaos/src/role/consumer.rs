@@ -7,7 +7,8 @@ use minibatch::{Backoff, ClientOptions, ErrorKind, Window, WindowSettings};
 use minibatch_testkit::history::{Event, Key, Member};
 
 use super::{
-    Consumer, Delivery, Recorder, STREAM, Said, Work, connect, sink::Sink, tell, tell_error, told_to_end, until_verdict,
+    Consumer, Delivery, Recorder, STREAM, Said, TAKEN, Work, connect, sink::Sink, tell, tell_error, told_to_end,
+    until_verdict,
 };
 use crate::{clock::millis, message::Note};
 
@@ -30,7 +31,7 @@ pub(super) async fn run(consumer: Consumer) -> Result<()> {
             None => streaming,
         };
         let streaming = match consumer.delivery {
-            Delivery::Files => streaming,
+            Delivery::Files | Delivery::Into => streaming,
             Delivery::Idempotent => streaming.idempotent(),
             Delivery::Transactional => streaming.transactional(),
         };
@@ -39,9 +40,21 @@ pub(super) async fn run(consumer: Consumer) -> Result<()> {
             Work::Sound | Work::Holes { .. } => streaming,
             Work::Poisoned => streaming.max_attempts(2).timeout(millis(200)).backoff(backoff),
         };
-        let ended = match consumer.drain {
-            true => streaming.drain(call.clone()).await,
-            false => streaming.until(told_to_end()).run(call.clone()).await,
+        let ended = match (consumer.delivery, consumer.drain) {
+            (Delivery::Into, drain) => {
+                let taken = until_verdict(|| mb.stream::<Note>(TAKEN)).await?;
+                let call = call.clone();
+                let give = move |window: Window<Note>| {
+                    let (notes, called) = (window.data.clone(), call(window));
+                    async move { called.await.map(|()| notes) }
+                };
+                match drain {
+                    true => streaming.into(&taken).drain(give).await,
+                    false => streaming.until(told_to_end()).into(&taken).run(give).await,
+                }
+            }
+            (_, true) => streaming.drain(call.clone()).await,
+            (_, false) => streaming.until(told_to_end()).run(call.clone()).await,
         };
         match ended {
             Ok(_) => break,

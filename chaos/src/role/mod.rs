@@ -30,6 +30,9 @@ pub(crate) use timings::Timing;
 /// The stream of every run.
 pub(crate) const STREAM: &str = "notes";
 
+/// The stream that windows go into.
+pub(crate) const TAKEN: &str = "taken";
+
 /// What a role says as it happens, a line each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Said {
@@ -109,6 +112,8 @@ pub(crate) enum Delivery {
     /// In a table or collection beside the stream, in one transaction with the commit. Nothing there is replaced or unique:
     /// a window that took effect twice is there twice.
     Transactional,
+    /// In another stream, whose messages are those of the windows: a window that took effect twice is there twice.
+    Into,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

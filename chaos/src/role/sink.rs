@@ -19,6 +19,8 @@ pub(super) enum Sink {
     Files(PathBuf),
     Rows,
     Documents,
+    /// Elsewhere: what the function gives is appended.
+    Given,
 }
 
 impl Sink {
@@ -27,6 +29,7 @@ impl Sink {
             Delivery::Files | Delivery::Idempotent => Self::Files(consumer.sink.clone()),
             Delivery::Transactional if consumer.url.starts_with("sqlite:") => Self::Rows,
             Delivery::Transactional => Self::Documents,
+            Delivery::Into => Self::Given,
         }
     }
 
@@ -35,6 +38,7 @@ impl Sink {
         let (id, effects) = (window.id.to_string(), window.effects());
         let keys = window.data.iter().map(Note::key);
         match self {
+            Self::Given => {}
             Self::Files(folder) => {
                 let draft = folder.join(format!("{id}.{}", std::process::id()));
                 fs::write(&draft, serde_json::to_vec(&keys.collect::<Vec<Key>>())?)?;
