@@ -113,6 +113,9 @@ impl Client {
 
     /// The dead letters of the stream `name`: messages that were given up on, with headers that say why.
     ///
+    /// They stay until they are [redriven](Client::redrive), whoever else has read them, for a group of that name keeps
+    /// them. Caps for them are set by [`Stream::retain`].
+    ///
     /// # Errors
     /// As [`Client::stream`].
     pub async fn dead_letters<T>(&self, name: &str) -> Result<Stream<T>, Error> {
@@ -122,7 +125,7 @@ impl Client {
     /// Appends the dead letters of the stream `name` to it again, as new messages with their own keys and headers, and
     /// takes them out of the dead letters; returns how many there were. Those that are given up on meanwhile stay.
     ///
-    /// Of each letter at least one new message is made: more, where this is cut short and called again.
+    /// Of each letter one new message is made, also where this is cut short and called again.
     ///
     /// # Errors
     /// [`Cause::InvalidName`], and what the storage says.

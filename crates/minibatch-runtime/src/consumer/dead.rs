@@ -9,7 +9,7 @@ use minibatch_core::{
 };
 use tokio::sync::oneshot;
 
-use super::{GroupRun, ladder::Condemned};
+use super::{GroupRun, ladder::Condemned, redrive};
 use crate::Client;
 
 const ERROR: &str = "minibatch-error";
@@ -64,6 +64,7 @@ pub(super) struct Grave {
 /// letter, however often it comes: the first.
 pub(super) async fn bury(client: &Client, dead: &StreamName, grave: Grave, burials: &[Burial]) -> Result<(), Error> {
     let stream = client.open::<()>(dead).await?;
+    redrive::keep_letters(client, &stream).await?;
     let id = ProducerId::reserved(&format!("dead.{:016x}.{}", grave.run.generation.get(), grave.partition));
     let (time, below) = (client.clock().now(), grave.below.to_u64());
     let chunk = |letter: (Message<'_>, _)| {

@@ -1,12 +1,13 @@
 //! Dead letters, back into the stream that they come from.
 
 use minibatch_core::{
-    Buffer, Error, Readiness, StreamName, Timestamp, WindowEmitter,
+    Buffer, Error, GroupName, Readiness, Strategy, StreamName, Timestamp, WindowEmitter,
+    storage::Position,
     window::{Reason, Selection},
 };
 
 use super::{Passed, Settlement, dead::own_headers};
-use crate::{Client, producer::Origin};
+use crate::{Client, Group, OnStrategyChange, StartAt, Stream, producer::Origin};
 
 /// The group of dead streams whose position says what was redriven.
 const GROUP: &str = "redrive";
@@ -25,6 +26,13 @@ impl WindowEmitter for Batches {
     fn query(&mut self, _buffer: &Buffer) -> Selection {
         Selection::first(BATCH, Reason::Count)
     }
+}
+
+/// Makes the group before the first letter comes, so that letters stay until they are redriven, whoever else reads them.
+pub(super) async fn keep_letters(client: &Client, dead: &Stream<()>) -> Result<(), Error> {
+    let fingerprint = (|| Batches).driver(Position::START)?.fingerprint();
+    let group = Group::new(client.clone(), dead.info().clone(), GroupName::new(GROUP)?);
+    group.open(fingerprint.as_str(), &StartAt::Earliest, &OnStrategyChange::Refuse).await
 }
 
 /// Appends the dead letters of `name` to it again, up to the last there is now, each once; returns how many there were.
