@@ -1,7 +1,8 @@
 //! Creating and listing groups.
 //!
 //! Partition 0's document comes first and has the starts of all partitions; whoever finds another missing makes it from
-//! there. It goes first, too, when the group is removed: what another partition has of a generation that is not partition 0's is left over.
+//! there. It goes first, too, when the group is removed: what another partition has of a generation that is not partition
+//! 0's is left over.
 
 use bson::RawDocumentBuf;
 use minibatch_core::{
