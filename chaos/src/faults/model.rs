@@ -18,7 +18,7 @@ pub(super) const FAULTS: &[Fault] = &[
         needs: Need::Nothing,
         what: "the protocol on a model of MongoDB that elects, rolls back, loses replies and delivers late",
         expect: Expect::Sound,
-        loops: (10_000, 10_000),
+        loops: (300, 10_000),
         run: |world| Box::pin(seeds(world, &["--lib", "--", "model_tests::producers", "model_tests::commits"])),
     },
     Fault {

@@ -15,6 +15,7 @@ use crate::{
     client::Client,
     database::{Change, Collection, Filter, Find, Order, Test, Update},
     log::signed,
+    partition::PartitionDocument,
     random,
 };
 
@@ -114,6 +115,11 @@ impl Client {
         if state.owner.is_some() || state.fence.version > 0 {
             return Ok(());
         }
+        let counted = filter(partition, group).eq("counted", state.generation.get());
+        if self.find_one(Find::one(Collection::Groups, counted).only(&["_id"])).await?.is_some() {
+            // what a cap takes from it since has expired, and is not passed over in silence
+            return Ok(());
+        }
         self.keep_from_floor(partition, group, state.generation, start).await
     }
 
@@ -173,9 +179,24 @@ impl Client {
     ) -> Result<(), Error> {
         let counted = Update::default().and("groups", Change::Add(1));
         let (_, floor) = self.change_partition(partition, counted).await?;
-        if start.offset.slot() >= floor.floor {
-            return Ok(());
+        if start.offset.slot() < floor.floor {
+            self.raise_start(partition, group, generation, &floor).await?;
         }
+        let this = filter(partition, group).eq("generation", generation.get());
+        let done = Update::set("counted", generation.get());
+        let note = || self.database().update(Collection::Groups, this.clone(), done.clone());
+        self.settle(note).await.map_err(Error::from)?;
+        Ok(())
+    }
+
+    /// Lets the group start at the floor, unless it has begun.
+    async fn raise_start(
+        &self,
+        partition: &Partition,
+        group: &GroupName,
+        generation: Generation,
+        floor: &PartitionDocument,
+    ) -> Result<(), Error> {
         let raised = floor.bounds(floor.floor).first();
         let untouched = filter(partition, group)
             .eq("generation", generation.get())
