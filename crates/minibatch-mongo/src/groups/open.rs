@@ -51,11 +51,26 @@ impl Client {
             }
             let starts = document::starts(&found)?;
             self.finish_group(&first, group, &state, first_of(&starts)?).await?;
-            for (index, start) in (1..stream.partitions).zip(starts.iter().skip(1)) {
-                self.complete_group(&stream.partition(index), group, &state, *start).await?;
+            if self.complete_group(stream, group, &state, &starts).await? {
+                return Ok(());
             }
-            return Ok(());
         }
+    }
+
+    /// Makes the other partitions' documents what partition 0's says; `false` where that is of another generation by now.
+    async fn complete_group(
+        &self,
+        stream: &StreamInfo,
+        group: &GroupName,
+        first: &GroupState,
+        starts: &[Position],
+    ) -> Result<bool, Error> {
+        for (index, start) in (1..stream.partitions).zip(starts.iter().skip(1)) {
+            if !self.complete_partition(&stream.partition(index), group, first, *start).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Writes partition 0's document, unless somebody else does.
@@ -74,21 +89,27 @@ impl Client {
         self.keep_from_floor(&first, group, generation, new.start).await
     }
 
-    /// Makes another partition's document what partition 0 says, if it is missing or of an earlier generation.
-    async fn complete_group(
+    /// Makes another partition's document what partition 0's says, if it is missing or of an earlier generation. That it
+    /// is earlier shows by partition 0's, read once more after it: a later one would be there already.
+    async fn complete_partition(
         &self,
         partition: &Partition,
         group: &GroupName,
         first: &GroupState,
         start: Position,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let (generation, fingerprint) = (first.generation, first.fingerprint.as_str());
         loop {
             match self.find_group(partition, group).await? {
                 Some(state) if state.generation == generation => {
-                    return self.finish_group(partition, group, &state, start).await;
+                    self.finish_group(partition, group, &state, start).await?;
+                    return Ok(true);
                 }
                 Some(former) => {
+                    let now = self.find_group(&Partition { index: 0, ..partition.clone() }, group).await?;
+                    if now.is_none_or(|now| now.generation != generation) {
+                        return Ok(false);
+                    }
                     let last_epoch = signed(former.fence.epoch + 1)?;
                     let new = NewGroup { group, generation, fingerprint, start, starts: &[], last_epoch };
                     self.replace_group_document(partition, &former, &new).await?;
