@@ -3,7 +3,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use minibatch_core::{
-    Buffer, Cause, EmitterState, Error, Fingerprint, Message, Observed, Readiness, Strategy, Timestamp, WindowEmitter,
+    Buffer, Cause, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Readiness, Strategy, Timestamp,
+    WindowEmitter,
     driver::{Driver, WindowDriver},
     storage::Position,
     window::{Reason, Selection},
@@ -211,6 +212,23 @@ impl WindowEmitter for BatchEmitter {
             self.ends = holds(message);
         }
         Observed::Keep
+    }
+
+    fn explain(&self, buffer: &Buffer, now: Timestamp) -> Explanation {
+        let mut waits = Explanation::at(now);
+        if self.size < usize::MAX {
+            waits = waits.messages(self.size.saturating_sub(buffer.len()));
+        }
+        if self.bytes < usize::MAX {
+            waits = waits.bytes(self.bytes.saturating_sub(buffer.bytes()));
+        }
+        if let Some(max_wait) = self.max_wait {
+            waits = match buffer.first() {
+                Some(first) => waits.until(max_wait.after(first.time())),
+                None => waits.other(format!("a first message and {max_wait}")),
+            };
+        }
+        if self.until.is_some() { waits.other("a message that ends it") } else { waits }
     }
 
     fn fingerprint(&self) -> Fingerprint {

@@ -1,7 +1,7 @@
 //! So many messages.
 
 use minibatch_core::{
-    Buffer, Cause, Error, Fingerprint, Readiness, Strategy, Timestamp, WindowEmitter,
+    Buffer, Cause, Error, Explanation, Fingerprint, Readiness, Strategy, Timestamp, WindowEmitter,
     driver::{Driver, WindowDriver},
     storage::Position,
     window::{Reason, Selection},
@@ -68,6 +68,10 @@ impl WindowEmitter for CountEmitter {
 
     fn query(&mut self, _buffer: &Buffer) -> Selection {
         Selection::first(self.count, Reason::Count)
+    }
+
+    fn explain(&self, buffer: &Buffer, now: Timestamp) -> Explanation {
+        Explanation::at(now).messages(self.count.saturating_sub(buffer.len()))
     }
 
     fn fingerprint(&self) -> Fingerprint {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use minibatch_core::{
-    Buffer, EmitterState, Error, Fingerprint, Readiness, Strategy, Timestamp, WindowEmitter,
+    Buffer, EmitterState, Error, Explanation, Fingerprint, Readiness, Strategy, Timestamp, WindowEmitter,
     driver::{Driver, WindowDriver},
     storage::Position,
     window::{Bounds, Reason, Selection},
@@ -120,7 +120,9 @@ impl WindowEmitter for FixedTimeEmitter {
             return Readiness::wait();
         }
         if now < interval.end {
-            return Readiness::wait_for(usize::MAX).until(interval.end);
+            let wait = Readiness::wait_for(usize::MAX);
+            // nothing is lost of an empty one where a message comes that belongs in it
+            return if buffer.is_empty() { wait.until(interval.end) } else { wait.until_shared(interval.end) };
         }
         if buffer.is_empty() && self.open.cut {
             self.open = Open { start: Some(interval.end.as_millis()), empty: 0, cut: false };
@@ -145,6 +147,16 @@ impl WindowEmitter for FixedTimeEmitter {
         let start = self.interval(buffer).map(|interval| interval.start.as_millis());
         self.open = Open { start, empty: 0, cut: true };
         Some(selection)
+    }
+
+    fn explain(&self, buffer: &Buffer, now: Timestamp) -> Explanation {
+        let waits = Explanation::at(now);
+        match self.interval(buffer).filter(|_| !buffer.is_empty() || self.awaits_empty()) {
+            // what went out early is all there was
+            Some(interval) if buffer.is_empty() && self.open.cut => waits.until(self.length.after(interval.end)),
+            Some(interval) => waits.until(interval.end),
+            None => waits.other("a first message"),
+        }
     }
 
     fn fingerprint(&self) -> Fingerprint {

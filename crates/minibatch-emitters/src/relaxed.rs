@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use minibatch_core::{
-    Buffer, Error, Fingerprint, Readiness, Strategy, Timestamp, WindowEmitter,
+    Buffer, Error, Explanation, Fingerprint, Readiness, Strategy, Timestamp, WindowEmitter,
     driver::{Driver, WindowDriver},
     storage::Position,
     window::{Reason, Selection},
@@ -74,6 +74,14 @@ impl WindowEmitter for RelaxedTimeEmitter {
 
     fn query(&mut self, buffer: &Buffer) -> Selection {
         Selection::first(buffer.len(), Reason::MaxWait)
+    }
+
+    fn explain(&self, buffer: &Buffer, now: Timestamp) -> Explanation {
+        let waits = Explanation::at(now);
+        match buffer.first() {
+            Some(first) => waits.until(self.every.after(first.time())),
+            None => waits.other("a first message"),
+        }
     }
 
     fn fingerprint(&self) -> Fingerprint {

@@ -7,7 +7,7 @@ use super::{
     replay::{Differs, Replay, Verdict},
 };
 use crate::{
-    Buffer, Cause, Error, Offset, Slot, Timestamp,
+    Buffer, Cause, Deadline, Error, Explanation, Offset, Slot, Timestamp,
     checkpoint::{Checkpoint, Crashes, DecisionKind, OpenWindow, Progress},
     chunk::Chunk,
     storage::Position,
@@ -187,8 +187,14 @@ impl WindowFormer {
 
     /// The instant at which the strategy wants to be asked when nothing comes before.
     #[must_use]
-    pub fn deadline(&self) -> Option<Timestamp> {
+    pub fn deadline(&self) -> Option<Deadline> {
         self.driver.deadline()
+    }
+
+    /// What the open window waits for.
+    #[must_use]
+    pub fn explain(&self) -> Explanation {
+        self.driver.explain()
     }
 
     /// Where the next message is read, and the append time reached.

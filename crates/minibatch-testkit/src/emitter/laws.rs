@@ -5,7 +5,7 @@ use std::fmt;
 use minibatch_core::{Error, WindowEmitter};
 
 use super::{
-    accounting, crashes,
+    accounting, crashes, explained,
     generate::Case,
     layout::{Encode, Layout},
     often::AskedOften,
@@ -28,11 +28,20 @@ pub enum Law {
     Accounting,
     /// Restored from any checkpoint, a consumer gets exactly the windows that were not done.
     Restore,
+    /// What the strategy says that it waits for ends the waiting.
+    Explained,
 }
 
 impl Law {
-    pub(super) const ALL: [Self; 6] =
-        [Self::SecondProcess, Self::AnyChunking, Self::AskedMoreOften, Self::Backlog, Self::Accounting, Self::Restore];
+    pub(super) const ALL: [Self; 7] = [
+        Self::SecondProcess,
+        Self::AnyChunking,
+        Self::AskedMoreOften,
+        Self::Backlog,
+        Self::Accounting,
+        Self::Restore,
+        Self::Explained,
+    ];
 }
 
 impl fmt::Display for Law {
@@ -44,6 +53,7 @@ impl fmt::Display for Law {
             Self::Backlog => "a backlog gives the windows that it would have given live",
             Self::Accounting => "every message is in the buffer, in one window, or dropped",
             Self::Restore => "restored, the windows that were not done come again, and no others",
+            Self::Explained => "what a window is said to wait for ends the waiting",
         })
     }
 }
@@ -108,6 +118,7 @@ impl Law {
             }
             Self::Accounting => accounting::check(terms, &layout, &first),
             Self::Restore => crashes::check(terms, case, &layout, &first),
+            Self::Explained => explained::check(fresh(), &layout),
         }
     }
 }

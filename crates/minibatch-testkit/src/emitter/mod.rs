@@ -55,6 +55,7 @@
 mod accounting;
 mod check;
 mod crashes;
+mod explained;
 mod failure;
 mod generate;
 mod laws;

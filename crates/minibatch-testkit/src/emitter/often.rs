@@ -1,7 +1,8 @@
 //! Asks a strategy after every message, and several times, whatever it said that it waits for.
 
 use minibatch_core::{
-    Buffer, EmitterState, Error, Fingerprint, Message, Observed, Readiness, Timestamp, WindowEmitter,
+    Buffer, Deadline, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Readiness, Timestamp,
+    WindowEmitter,
     window::{Reason, Selection},
 };
 
@@ -28,7 +29,9 @@ impl<E: WindowEmitter> WindowEmitter for AskedOften<E> {
         }
         match self.emitter.window_ready(buffer, now) {
             Readiness::Ready => Readiness::Ready,
-            Readiness::Wait { until, .. } => until.map_or(Readiness::wait(), |until| Readiness::wait().until(until)),
+            Readiness::Wait { until: None, .. } => Readiness::wait(),
+            Readiness::Wait { until: Some(Deadline { at, shared: false }), .. } => Readiness::wait().until(at),
+            Readiness::Wait { until: Some(Deadline { at, shared: true }), .. } => Readiness::wait().until_shared(at),
         }
     }
     fn query(&mut self, buffer: &Buffer) -> Selection {
@@ -39,6 +42,9 @@ impl<E: WindowEmitter> WindowEmitter for AskedOften<E> {
     }
     fn drain(&mut self, buffer: &Buffer, reason: Reason) -> Option<Selection> {
         self.emitter.drain(buffer, reason)
+    }
+    fn explain(&self, buffer: &Buffer, now: Timestamp) -> Explanation {
+        self.emitter.explain(buffer, now)
     }
     fn fingerprint(&self) -> Fingerprint {
         self.emitter.fingerprint()

@@ -1,9 +1,12 @@
 //! The suite tested: strategies with a fault each are found out, for that fault.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use minibatch_core::{
-    Buffer, Cause, EmitterState, Error, Message, Observed, Readiness, Timestamp, WindowEmitter,
+    Buffer, Cause, EmitterState, Error, Explanation, Message, Observed, Readiness, Timestamp, WindowEmitter,
     window::{Leaves, Picks, Reason, Selection},
 };
 use proptest::test_runner::Config;
@@ -27,6 +30,9 @@ trait Fault: 'static {
     fn observe(&mut self) -> Observed {
         Observed::Keep
     }
+    fn explain(&self, size: usize, buffer: &Buffer, now: Timestamp) -> Explanation {
+        Explanation::at(now).messages(size - buffer.len())
+    }
     fn restore(&mut self) -> Result<(), Error> {
         Ok(())
     }
@@ -41,6 +47,9 @@ impl<F: Fault + Send> WindowEmitter for Faulty<F> {
     }
     fn observe(&mut self, _message: &Message<'_>) -> Observed {
         self.fault.observe()
+    }
+    fn explain(&self, buffer: &Buffer, now: Timestamp) -> Explanation {
+        self.fault.explain(self.size, buffer, now)
     }
     fn restore(&mut self, _state: &EmitterState, _buffer: &Buffer) -> Result<(), Error> {
         self.fault.restore()
@@ -198,6 +207,24 @@ fn what_cannot_be_restored_is_found() {
     }
     // no consumer can start with it
     check_found(|| Fragile(false), Law::SecondProcess);
+}
+
+#[test]
+fn an_explanation_that_does_not_hold_is_found() {
+    struct Hopeful;
+    impl Fault for Hopeful {
+        fn explain(&self, _size: usize, _buffer: &Buffer, now: Timestamp) -> Explanation {
+            Explanation::at(now).messages(1)
+        }
+    }
+    check_found(|| Hopeful, Law::Explained);
+    struct Early;
+    impl Fault for Early {
+        fn explain(&self, _size: usize, _buffer: &Buffer, now: Timestamp) -> Explanation {
+            Explanation::at(now).until(now.plus(Duration::from_secs(2)))
+        }
+    }
+    check_found(|| Early, Law::Explained);
 }
 
 /// Endless windows end in an error and not in a full memory.

@@ -1,13 +1,19 @@
 //! The trait of a window strategy.
 
-use bytes::Bytes;
-use serde::{Serialize, de::DeserializeOwned};
+mod explanation;
+mod fingerprint;
+mod readiness;
+mod state;
 
 use crate::{
-    Buffer, Cause, Error, Message, Timestamp,
-    chunk::decode_document,
+    Buffer, Error, Message, Timestamp,
     window::{Reason, Selection},
 };
+
+pub use explanation::{Explanation, Waiting};
+pub use fingerprint::Fingerprint;
+pub use readiness::{Deadline, Readiness};
+pub use state::EmitterState;
 
 /// Decides when a window is ready, and what is in it.
 ///
@@ -23,7 +29,9 @@ use crate::{
 /// 3. `now` is log time: the append time of the newest message, or the deadline granted if that is later. It never goes
 ///    back. A deadline is granted before a message of that very time enters the buffer. Before the first message `now` may
 ///    be [`Timestamp::MIN`]: no deadline can be counted from that.
-/// 4. After `restore` with a state that `snapshot` gave and the same buffer, it goes on as if nothing had happened. It is
+/// 4. A deadline that is [shared](Readiness::until_shared) is decided by the log alone; any other that comes at the end of
+///    the log ends a window for this group, and need not for another.
+/// 5. After `restore` with a state that `snapshot` gave and the same buffer, it goes on as if nothing had happened. It is
 ///    asked once after `restore`.
 ///
 /// # Example
@@ -68,6 +76,17 @@ pub trait WindowEmitter: Send {
         (!buffer.is_empty()).then(|| Selection::first(buffer.len(), reason))
     }
 
+    /// What the open window waits for at `now`, for people. Asked while it waits, never between `window_ready` and `query`.
+    ///
+    /// What it says holds: after so many messages, bytes or so much time a window is emitted, if none was before. The
+    /// emitter suite of the testkit checks that.
+    ///
+    /// Without an implementation it says that the strategy does not tell.
+    fn explain(&self, buffer: &Buffer, now: Timestamp) -> Explanation {
+        let _ = buffer;
+        Explanation::at(now)
+    }
+
     /// Name, version and parameters: two strategies that could form different windows differ in it.
     fn fingerprint(&self) -> Fingerprint {
         Fingerprint::new("custom", 1, "")
@@ -91,56 +110,6 @@ pub trait WindowEmitter: Send {
     }
 }
 
-/// The answer of [`WindowEmitter::window_ready`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Readiness {
-    /// There is a window: ask for it.
-    Ready,
-    /// There is none yet: [`Readiness::wait`], [`Readiness::wait_for`].
-    #[non_exhaustive]
-    Wait {
-        /// Ask again when so many more messages were offered, at least 1.
-        more: usize,
-        /// Ask again when messages of so many more bytes were offered, if that comes first.
-        bytes: usize,
-        /// Ask again when log time reaches this instant, if that comes first.
-        until: Option<Timestamp>,
-    },
-}
-
-impl Readiness {
-    /// No window before the next message.
-    #[must_use]
-    pub const fn wait() -> Self {
-        Self::wait_for(1)
-    }
-
-    /// No window before `more` more messages (at least 1).
-    #[must_use]
-    pub const fn wait_for(more: usize) -> Self {
-        Self::Wait { more: if more == 0 { 1 } else { more }, bytes: usize::MAX, until: None }
-    }
-
-    /// The same, but ask at the message with which `bytes` more are there at the latest. Bytes are those of the messages
-    /// in the log, as in [`Message::size`].
-    #[must_use]
-    pub const fn or_bytes(self, bytes: usize) -> Self {
-        match self {
-            Self::Ready => Self::Ready,
-            Self::Wait { more, until, .. } => Self::Wait { more, bytes, until },
-        }
-    }
-
-    /// The same, but ask at `deadline` at the latest.
-    #[must_use]
-    pub const fn until(self, deadline: Timestamp) -> Self {
-        match self {
-            Self::Ready => Self::Ready,
-            Self::Wait { more, bytes, .. } => Self::Wait { more, bytes, until: Some(deadline) },
-        }
-    }
-}
-
 /// The answer of [`WindowEmitter::observe`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -149,72 +118,6 @@ pub enum Observed {
     Keep,
     /// The message is left out; it is counted as dropped.
     Drop,
-}
-
-/// Name, version and parameters of a strategy.
-///
-/// A group keeps it, so that a changed strategy is noticed before it forms other windows.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Fingerprint(String);
-
-impl Fingerprint {
-    /// Of a strategy's name, the version of its rules, and its parameters as text.
-    #[must_use]
-    pub fn new(name: &str, version: u32, parameters: &str) -> Self {
-        Self(format!("{name}/{version}({parameters})"))
-    }
-
-    /// The fingerprint as text, as `count/1(50)`.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// What a strategy remembers beside the buffer, encoded.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct EmitterState(Bytes);
-
-#[derive(Serialize, serde::Deserialize)]
-struct StateDocument<T> {
-    s: T,
-}
-
-impl EmitterState {
-    /// Encodes a state.
-    ///
-    /// # Errors
-    /// [`Cause::Encode`] for what BSON cannot say.
-    pub fn encode<T: Serialize + ?Sized>(state: &T) -> Result<Self, Error> {
-        let bytes = bson::serialize_to_vec(&StateDocument { s: state }).map_err(|_| Cause::Encode)?;
-        Ok(Self(bytes.into()))
-    }
-
-    /// Decodes a state; `None` when nothing was remembered.
-    ///
-    /// # Errors
-    /// [`Cause::CorruptState`] when it is not a `T`.
-    pub fn decode<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
-        if self.0.is_empty() {
-            return Ok(None);
-        }
-        let document: Option<StateDocument<T>> = decode_document(&self.0);
-        document
-            .map(|document| Some(document.s))
-            .ok_or_else(|| Cause::corrupt_state("window state", "it is of another strategy or version").into())
-    }
-
-    /// The encoded bytes.
-    #[must_use]
-    pub fn bytes(&self) -> &Bytes {
-        &self.0
-    }
-
-    /// A state as it was stored.
-    #[must_use]
-    pub fn stored(bytes: Bytes) -> Self {
-        Self(bytes)
-    }
 }
 
 #[deny(clippy::missing_trait_methods)]
@@ -231,6 +134,9 @@ impl<E: WindowEmitter + ?Sized> WindowEmitter for Box<E> {
     fn drain(&mut self, buffer: &Buffer, reason: Reason) -> Option<Selection> {
         (**self).drain(buffer, reason)
     }
+    fn explain(&self, buffer: &Buffer, now: Timestamp) -> Explanation {
+        (**self).explain(buffer, now)
+    }
     fn fingerprint(&self) -> Fingerprint {
         (**self).fingerprint()
     }
@@ -239,17 +145,5 @@ impl<E: WindowEmitter + ?Sized> WindowEmitter for Box<E> {
     }
     fn restore(&mut self, state: &EmitterState, buffer: &Buffer) -> Result<(), Error> {
         (**self).restore(state, buffer)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::chunk::nested;
-
-    #[test]
-    fn a_state_too_deep_to_decode_is_damaged() {
-        let state = EmitterState::stored(nested(2_000_000).into());
-        assert!(matches!(state.decode::<bson::Bson>().unwrap_err().cause(), Cause::CorruptState { .. }));
     }
 }
