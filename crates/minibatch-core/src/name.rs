@@ -147,6 +147,21 @@ impl ProducerId {
         Self(format!("~{purpose}").into())
     }
 
+    /// An id of 128 bits drawn at random for the life of one producer: nobody else ever registers it. No user can give it.
+    ///
+    /// Storages may rely on that, and save themselves what keeps an heir's chunks apart from a former registration's.
+    #[must_use]
+    pub fn random(bits: u128) -> Self {
+        Self(format!("~{bits:032x}").into())
+    }
+
+    /// Whether it is [such an id](Self::random).
+    #[must_use]
+    pub fn is_random(&self) -> bool {
+        let is_digit = |digit: u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
+        self.0.strip_prefix('~').is_some_and(|bits| bits.len() == 32 && bits.bytes().all(is_digit))
+    }
+
     /// An id read back from a storage.
     #[must_use]
     pub fn stored(id: &str) -> Self {
@@ -185,6 +200,16 @@ mod tests {
             );
             assert!(GroupName::new(name).is_err(), "{name:?}");
             assert!(ProducerId::new(name).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn random_ids_are_known_as_such() {
+        let random = ProducerId::random(u128::MAX - 1);
+        assert_eq!(random.as_str(), "~fffffffffffffffffffffffffffffffe");
+        assert!(random.is_random() && ProducerId::random(0).is_random());
+        for other in ["~tomb", "0123456789abcdef0123456789abcdef", "~0123456789abcdef0123456789abcdeF", "~"] {
+            assert!(!ProducerId::stored(other).is_random(), "{other}");
         }
     }
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 /// An id for the life of one producer.
 #[expect(clippy::disallowed_methods, reason = "this is the adapter")]
 pub(crate) fn producer_id() -> ProducerId {
-    ProducerId::stored(&Uuid::new_v4().simple().to_string())
+    ProducerId::random(Uuid::new_v4().as_u128())
 }
 
 /// Any number.

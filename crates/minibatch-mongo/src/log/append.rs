@@ -85,18 +85,19 @@ impl Client {
             // what a former registration appended may lie beyond all that this client has heard of
             state.saw_tail(after);
             turn.slots.skip_to(after);
-            let free = free.filter(|place| place.slot > after);
+            let free = free.filter(|place| place.slot > after && turn.slots.allows(place.slot));
             if lost {
                 // to another, and not to an earlier attempt of its own
                 turn.slots.saw_rivals(self.clock().elapsed());
             }
             let place = match free {
                 Some(place) => place,
-                None => self.reserve(partition, state, &mut turn.slots).await?,
+                None => self.reserve(partition, state, &mut turn.slots, !chunk.producer.id.is_random()).await?,
             };
             lost = false;
             self.confirm(partition, &mut turn.producers, chunk, place).await?;
             let sent = self.clock().elapsed();
+            turn.slots.tries(place.slot);
             // also for when this is dropped half way
             let doubted = turn.producers.doubt(&chunk.producer, true);
             let failure = match self.attempt(partition, chunk, stored, place).await? {

@@ -84,7 +84,7 @@ impl Client {
                 // whoever was quicker may have written this very number, and a slot reserved for nothing is a gap
                 None => match self.standing_in_log(partition, chunk).await? {
                     Some(standing) => return Ok(standing),
-                    None => self.reserve(partition, state, slots).await?,
+                    None => self.reserve(partition, state, slots, false).await?,
                 },
             };
             lost = false;

@@ -12,6 +12,11 @@
 //! lately needs no majority's word for a reservation: it only spreads the writers, and one that is rolled back, or given by
 //! a primary that was deposed, costs a race for the slot and no more. That spares half of the waiting for a majority.
 //!
+//! What the majority's word is needed for is the order of two attempts of one number: the later one has the higher slot, so
+//! that it is not trimmed, and forgotten by the unique key, while the slot of the first is still empty. A client keeps that
+//! order for itself. An heir knows nothing of what a former registration has attempted, but begins above all that was
+//! reserved, and that has to last: so a producer that can have an heir waits for the majority.
+//!
 //! An empty slot below a filled one was reserved by somebody, always: what follows a filled slot leaves none.
 
 use std::time::Duration;
@@ -76,6 +81,8 @@ pub(super) struct Slots {
     rivals: Option<Duration>,
     /// The slot that was reserved and not used yet: left empty it would be a gap.
     spare: Option<Place>,
+    /// The highest slot that anything was sent to: an attempt may still arrive there that nobody waits for any more.
+    tried: Slot,
 }
 
 impl Slots {
@@ -99,6 +106,16 @@ impl Slots {
     pub(super) fn found(&mut self, slot: Slot) {
         self.last = None;
         self.spare = self.spare.filter(|spare| spare.slot != slot);
+    }
+
+    /// Something is about to be sent there.
+    pub(super) fn tries(&mut self, slot: Slot) {
+        self.tried = self.tried.max(slot);
+    }
+
+    /// Whether a slot is not before one that was tried.
+    pub(super) fn allows(&self, slot: Slot) -> bool {
+        slot >= self.tried
     }
 
     /// Others write.
@@ -167,15 +184,21 @@ impl Client {
     }
 
     /// Reserves the slot after all that are reserved, known to be filled, or trimmed. Asked again after a lost answer it is
-    /// the same one, unless others have reserved since: then the former stays empty, a gap.
+    /// the same one, unless others have reserved since: then the former stays empty, a gap. `has_heirs` says that the
+    /// producer's id may be registered anew.
     pub(super) async fn reserve(
         &self,
         partition: &Partition,
         state: &PartitionState,
         slots: &mut Slots,
+        has_heirs: bool,
     ) -> Result<Place, Error> {
         let by = self.seed().cast_signed();
-        let place = match self.reserve_after_last(partition, state, slots, by).await? {
+        let quick = match has_heirs {
+            true => None,
+            false => self.reserve_after_last(partition, state, slots, by).await?,
+        };
+        let place = match quick {
             Some(place) => place,
             None => self.reserve_by_majority(partition, state, slots, by).await?,
         };
@@ -196,7 +219,7 @@ impl Client {
         let Some(next) = slots.following(now).filter(|next| now.saturating_sub(next.taught) < RECENT) else {
             return Ok(None);
         };
-        let filled = state.tail().max(next.slot.previous());
+        let filled = state.tail().max(next.slot.previous()).max(slots.tried);
         let reserve =
             self.database().hint_update(Collection::Partitions, Filter::of(partition), head_beyond(filled, by));
         match reserve.await {
@@ -216,7 +239,8 @@ impl Client {
             state.saw_tail(self.read_tail(partition, Slot::ZERO).await?);
         }
         loop {
-            let (taught, document) = self.change_partition(partition, head_beyond(state.tail(), by)).await?;
+            let (taught, document) =
+                self.change_partition(partition, head_beyond(state.tail().max(slots.tried), by)).await?;
             // one that was reserved long before the answer came may be trimmed
             if document.head > document.floor {
                 let by = Teacher::Reservation { registrations: document.registrations };

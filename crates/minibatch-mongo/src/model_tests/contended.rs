@@ -28,8 +28,11 @@ struct Writer {
 
 impl Writer {
     async fn new(server: &Arc<Server>, partition: &Partition, faults: Faults, number: u64) -> Self {
+        Self::named(server, partition, faults, number, ProducerId::random(number.into())).await
+    }
+
+    async fn named(server: &Arc<Server>, partition: &Partition, faults: Faults, number: u64, id: ProducerId) -> Self {
         let (storage, connection) = client(server, faults, number);
-        let id = ProducerId::new(&format!("p{number}")).unwrap();
         let epoch = verdict(|| storage.register_producer(partition, &id)).await.unwrap().epoch;
         Self { storage, connection, partition: partition.clone(), id, epoch, told: Vec::new() }
     }
@@ -58,6 +61,22 @@ async fn who_wrote_lately_waits_for_no_reservation() {
         // none for the first, nor for the one that lost its race to the other
         assert!(hints <= expected && hints + 2 >= expected, "{hints} hints for {expected} appends");
     }
+}
+
+/// An heir begins above all that was reserved, which has to last.
+#[tokio::test(start_paused = true)]
+async fn who_may_have_an_heir_waits_for_the_majority() {
+    let server = Server::start();
+    let (calm, _) = client(&server, Faults::NONE, 9);
+    let partition = stream(&calm).await.0.partition(0);
+    let mut stable = Writer::named(&server, &partition, Faults::NONE, 1, ProducerId::new("loader").unwrap()).await;
+    let mut other = Writer::new(&server, &partition, Faults::NONE, 2).await;
+    for _ in 0..10 {
+        stable.append().await;
+        other.append().await;
+    }
+    assert_eq!(stable.connection.hints(), 0);
+    assert!(other.connection.hints() > 0);
 }
 
 /// Every hint is told by a primary that was deposed, and is the same for all.

@@ -35,7 +35,8 @@ const LIVES: u64 = 2;
 
 struct Producing {
     partition: Partition,
-    id: ProducerId,
+    /// Its id in each life.
+    ids: Vec<ProducerId>,
     told: Arc<Mutex<Vec<Appended>>>,
     random: Random,
 }
@@ -43,12 +44,13 @@ struct Producing {
 impl Producing {
     /// Registers and appends. Now and then it is killed: what it was appending is unclear.
     async fn live(&mut self, storage: &MongoStorage, life: u64) -> Result<(), Broken> {
-        let grant = verdict(|| storage.register_producer(&self.partition, &self.id)).await?;
+        let id = self.ids[usize::try_from(life % LIVES).unwrap()].clone();
+        let grant = verdict(|| storage.register_producer(&self.partition, &id)).await?;
         for number in 0..CHUNKS {
             self.idle().await;
-            let text = format!("{}/{life}/{number}", self.id);
-            let chunk = chunk(&self.id, grant.epoch, grant.next_sequence + number, &text);
-            let mut append = Appended { id: self.id.clone(), text, called: Instant::now(), acknowledged: None };
+            let text = format!("{id}/{life}/{number}");
+            let chunk = chunk(&id, grant.epoch, grant.next_sequence + number, &text);
+            let mut append = Appended { id: id.clone(), text, called: Instant::now(), acknowledged: None };
             let at = self.told.lock().unwrap().len();
             self.told.lock().unwrap().push(append.clone());
             loop {
@@ -81,6 +83,14 @@ impl Producing {
             _ => 0,
         };
         pass(Duration::from_millis(millis)).await;
+    }
+}
+
+/// Of numbers 0 to 3 two have an id of their own, which lasts, and heirs in 4 and 5; the ids of the others are drawn anew.
+fn producer_id(number: u64, life: u64) -> ProducerId {
+    match number % 4 {
+        lasting @ 0..2 => ProducerId::new(&format!("p{lasting}")).unwrap(),
+        drawn => ProducerId::random((drawn * LIVES + life).into()),
     }
 }
 
@@ -129,9 +139,9 @@ pub(super) async fn world(seed: u64, mutant: Option<Mutant>) -> Result<Tally, Br
     let told = Arc::new(Mutex::new(Vec::new()));
     let mut producers = JoinSet::new();
     for number in 0..6_u64 {
-        let id = ProducerId::new(&format!("p{}", number % 4)).unwrap();
+        let ids = (0..LIVES).map(|life| producer_id(number, life)).collect();
         let random = Random::new(seed * 31 + number);
-        let mut producing = Producing { partition: partition.clone(), id, told: Arc::clone(&told), random };
+        let mut producing = Producing { partition: partition.clone(), ids, told: Arc::clone(&told), random };
         let clients: Vec<_> =
             (0..LIVES).map(|life| world.client(Faults::MANY, seed * 1_000 + number * 10 + life).0).collect();
         producers.spawn(async move {
