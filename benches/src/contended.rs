@@ -52,6 +52,10 @@ async fn ours(figures: &Figures<'_>, messages: usize) -> Result<(f64, f64)> {
     for _ in 0..CLIENTS {
         let client = figures.target.connect().await?;
         let stream = client.stream::<Reading>(stream.name().as_str()).await?;
+        // connected and registered, as those are that only insert
+        if let Some(reading) = batch().first() {
+            stream.append(reading).await?;
+        }
         clients.push(client);
         let left = Arc::clone(&left);
         calls.push(async move {
