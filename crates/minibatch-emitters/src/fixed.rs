@@ -120,9 +120,7 @@ impl WindowEmitter for FixedTimeEmitter {
             return Readiness::wait();
         }
         if now < interval.end {
-            let wait = Readiness::wait_for(usize::MAX);
-            // nothing is lost of an empty one where a message comes that belongs in it
-            return if buffer.is_empty() { wait.until(interval.end) } else { wait.until_shared(interval.end) };
+            return Readiness::wait_for(usize::MAX).until(interval.end);
         }
         if buffer.is_empty() && self.open.cut {
             self.open = Open { start: Some(interval.end.as_millis()), empty: 0, cut: false };

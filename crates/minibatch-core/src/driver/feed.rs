@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    Buffer, Cause, Deadline, Error, Explanation, Fingerprint, Message, Observed, Offset, Readiness, Slot, Timestamp,
+    Buffer, Cause, Error, Explanation, Fingerprint, Message, Observed, Offset, Readiness, Slot, Timestamp,
     WindowEmitter,
     checkpoint::{Base, Decision, DecisionKind},
     chunk::Chunk,
@@ -35,7 +35,7 @@ pub trait WindowDriver: fmt::Debug + Send {
     fn decide(&mut self, kind: DecisionKind, out: &mut Vec<FormedWindow>) -> Result<Decision, Error>;
 
     /// The instant at which the strategy wants to be asked, if there is one.
-    fn deadline(&self) -> Option<Deadline>;
+    fn deadline(&self) -> Option<Timestamp>;
 
     /// What the open window waits for.
     fn explain(&self) -> Explanation;
@@ -99,7 +99,7 @@ pub struct Driver<E> {
     more: usize,
     /// or messages of so many more bytes.
     more_bytes: usize,
-    deadline: Option<Deadline>,
+    deadline: Option<Timestamp>,
 }
 
 impl<E: WindowEmitter> Driver<E> {
@@ -163,7 +163,7 @@ impl<E: WindowEmitter> Driver<E> {
                 Readiness::Wait { more, bytes, until } => {
                     self.more = more.max(1);
                     self.more_bytes = bytes;
-                    self.deadline = until.filter(|until| until.at > self.log_time);
+                    self.deadline = until.filter(|&until| until > self.log_time);
                     return Ok(());
                 }
                 Readiness::Ready => {
@@ -182,8 +182,8 @@ impl<E: WindowEmitter> Driver<E> {
 
     /// Grants every deadline up to `time`, each at its own instant.
     fn grant_up_to(&mut self, time: Timestamp, out: &mut Vec<FormedWindow>) -> Result<(), Error> {
-        while let Some(deadline) = self.deadline.filter(|deadline| deadline.at <= time) {
-            self.log_time = self.log_time.max(deadline.at);
+        while let Some(deadline) = self.deadline.filter(|&deadline| deadline <= time) {
+            self.log_time = self.log_time.max(deadline);
             self.ask(out)?;
         }
         self.log_time = self.log_time.max(time);
@@ -277,7 +277,7 @@ impl<E: WindowEmitter> WindowDriver for Driver<E> {
         Ok(decision)
     }
 
-    fn deadline(&self) -> Option<Deadline> {
+    fn deadline(&self) -> Option<Timestamp> {
         self.deadline
     }
 

@@ -12,7 +12,7 @@ use crate::{
 
 pub use explanation::{Explanation, Waiting};
 pub use fingerprint::Fingerprint;
-pub use readiness::{Deadline, Readiness};
+pub use readiness::Readiness;
 pub use state::EmitterState;
 
 /// Decides when a window is ready, and what is in it.
@@ -29,9 +29,7 @@ pub use state::EmitterState;
 /// 3. `now` is log time: the append time of the newest message, or the deadline granted if that is later. It never goes
 ///    back. A deadline is granted before a message of that very time enters the buffer. Before the first message `now` may
 ///    be [`Timestamp::MIN`]: no deadline can be counted from that.
-/// 4. A deadline that is [shared](Readiness::until_shared) is decided by the log alone; any other that comes at the end of
-///    the log ends a window for this group, and need not for another.
-/// 5. After `restore` with a state that `snapshot` gave and the same buffer, it goes on as if nothing had happened. It is
+/// 4. After `restore` with a state that `snapshot` gave and the same buffer, it goes on as if nothing had happened. It is
 ///    asked once after `restore`.
 ///
 /// # Example

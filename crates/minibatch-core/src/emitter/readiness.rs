@@ -14,8 +14,8 @@ pub enum Readiness {
         more: usize,
         /// Ask again when messages of so many more bytes were offered, if that comes first.
         bytes: usize,
-        /// Ask again at this deadline, if that comes first.
-        until: Option<Deadline>,
+        /// Ask again when log time reaches this instant, if that comes first.
+        until: Option<Timestamp>,
     },
 }
 
@@ -42,37 +42,15 @@ impl Readiness {
         }
     }
 
-    /// The same, but ask when log time reaches `at`, at the latest.
+    /// The same, but ask when log time reaches `deadline`, at the latest.
     ///
     /// At the end of the log, where no message shows that this time has come, the consumer decides that it has, and records
     /// that with its group.
     #[must_use]
-    pub const fn until(self, at: Timestamp) -> Self {
-        self.at_deadline(Deadline { at, shared: false })
-    }
-
-    /// The same for a boundary that is the same for every group, as that of an interval of the calendar.
-    ///
-    /// At the end of the log the consumer writes down in the log that this time has come: so every group and every replay
-    /// gets the same window, and no message comes later that belongs in it.
-    #[must_use]
-    pub const fn until_shared(self, at: Timestamp) -> Self {
-        self.at_deadline(Deadline { at, shared: true })
-    }
-
-    const fn at_deadline(self, deadline: Deadline) -> Self {
+    pub const fn until(self, deadline: Timestamp) -> Self {
         match self {
             Self::Ready => Self::Ready,
             Self::Wait { more, bytes, .. } => Self::Wait { more, bytes, until: Some(deadline) },
         }
     }
-}
-
-/// When a strategy wants to be asked, whether a message comes or not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deadline {
-    /// The log time at which to ask.
-    pub at: Timestamp,
-    /// It is a boundary that every group shares: [`Readiness::until_shared`].
-    pub shared: bool,
 }

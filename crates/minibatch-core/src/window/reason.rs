@@ -24,13 +24,8 @@ pub enum Reason {
     Pattern,
     /// It was shown before its time was over.
     Early,
-    /// It was shown again, for messages that came after it was over and were not too late.
-    Update,
-    /// Its messages came too late for their windows. It goes to where the consumer was told to put such, and never to the
-    /// function.
+    /// Its messages came when their windows were over.
     Late,
-    /// Its messages were shown before and leave now, when it can be updated no more. Nobody gets it.
-    Purge,
     /// The consumer was asked to finish what there is.
     Drain,
     /// The consumer was stopped and asked to flush.
@@ -44,7 +39,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 15] = [
         Self::Count,
         Self::Bytes,
         Self::MaxWait,
@@ -54,9 +49,7 @@ impl Reason {
         Self::Gap,
         Self::Pattern,
         Self::Early,
-        Self::Update,
         Self::Late,
-        Self::Purge,
         Self::Drain,
         Self::Shutdown,
         Self::BufferFull,
@@ -83,9 +76,7 @@ impl Reason {
             Self::Gap => "gap",
             Self::Pattern => "pattern",
             Self::Early => "early",
-            Self::Update => "update",
             Self::Late => "late",
-            Self::Purge => "purge",
             Self::Drain => "drain",
             Self::Shutdown => "shutdown",
             Self::BufferFull => "buffer_full",

@@ -84,38 +84,6 @@ impl Selection {
         self
     }
 
-    /// Which messages are in the window.
-    #[must_use]
-    pub fn picks(&self) -> &Picks {
-        &self.picks
-    }
-
-    /// Which messages leave the buffer with it.
-    #[must_use]
-    pub fn leaves(&self) -> &Leaves {
-        &self.leaves
-    }
-
-    /// The time it covers; that of its members' append times unless given.
-    #[must_use]
-    pub fn bounds(&self) -> Option<Bounds> {
-        self.bounds
-    }
-
-    /// The key that its messages share.
-    #[must_use]
-    pub fn key(&self) -> Option<&str> {
-        self.key.as_deref()
-    }
-
-    /// With these members in place of those it had. Say also what [leaves](Self::leaving) the buffer, where that went by the
-    /// members.
-    #[must_use]
-    pub fn with_picks(mut self, picks: Picks) -> Self {
-        self.picks = picks;
-        self
-    }
-
     /// Why the window is emitted.
     #[must_use]
     pub fn reason(&self) -> Reason {

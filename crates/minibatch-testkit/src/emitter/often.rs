@@ -1,8 +1,7 @@
 //! Asks a strategy after every message, and several times, whatever it said that it waits for.
 
 use minibatch_core::{
-    Buffer, Deadline, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Readiness, Timestamp,
-    WindowEmitter,
+    Buffer, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Readiness, Timestamp, WindowEmitter,
     window::{Reason, Selection},
 };
 
@@ -29,9 +28,7 @@ impl<E: WindowEmitter> WindowEmitter for AskedOften<E> {
         }
         match self.emitter.window_ready(buffer, now) {
             Readiness::Ready => Readiness::Ready,
-            Readiness::Wait { until: None, .. } => Readiness::wait(),
-            Readiness::Wait { until: Some(Deadline { at, shared: false }), .. } => Readiness::wait().until(at),
-            Readiness::Wait { until: Some(Deadline { at, shared: true }), .. } => Readiness::wait().until_shared(at),
+            Readiness::Wait { until, .. } => until.map_or(Readiness::wait(), |until| Readiness::wait().until(until)),
         }
     }
     fn query(&mut self, buffer: &Buffer) -> Selection {

@@ -53,7 +53,7 @@ impl Session {
             if self.stopping && deadline.is_none() {
                 deadline = Some(clock.sleep(STOP_TIMEOUT));
             }
-            self.timer.arm(self.former.deadline().filter(|_| self.wants_more()).map(|deadline| deadline.at));
+            self.timer.arm(self.former.deadline().filter(|_| self.wants_more()));
             self.arm_climb();
             self.quiet.arm(self.is_stuck() && self.committer.is_idle());
             let event = tokio::select! {
