@@ -15,7 +15,9 @@ use minibatch_core::{
     storage::Position,
     window::{Reason, Selection},
 };
-use minibatch_emitters::{BatchWindow, CountWindow, FixedTimeWindow, RelaxedTimeWindow};
+use minibatch_emitters::{
+    BatchWindow, CountWindow, EventTime, FixedTimeWindow, RelaxedTimeWindow, SessionWindow, TimeWindow,
+};
 
 /// Chunks of so many small messages, ten milliseconds apart.
 fn chunks(count: usize, messages: usize) -> Vec<Arc<Chunk>> {
@@ -70,6 +72,11 @@ fn messages(c: &mut Criterion) {
     let second = Duration::from_secs(1);
     bench("fixed_time", 100 * CHUNK_MAX_MESSAGES, &FixedTimeWindow::new(second));
     bench("relaxed_time", 100 * CHUNK_MAX_MESSAGES, &RelaxedTimeWindow::new(second));
+    let by_event_time = || EventTime::by(|message| Some(message.time())).out_of_order(second);
+    bench("event_time", 100 * CHUNK_MAX_MESSAGES, &TimeWindow::tumbling(second).event_time(by_event_time()));
+    let sliding = TimeWindow::sliding(second, second / 4).event_time(by_event_time());
+    bench("event_time_sliding", 100 * CHUNK_MAX_MESSAGES, &sliding);
+    bench("session", 100 * CHUNK_MAX_MESSAGES, &SessionWindow::new(second).max_length(second));
     group.finish();
 }
 

@@ -32,6 +32,8 @@ use crate::millis::Millis;
 /// - `max_wait`: closes when log time reaches the append time of its first message and this much more; a message of that
 ///   very time is in the next window. Reason [`Reason::MaxWait`]. At the end of the log this is a decision, recorded with
 ///   the group: the same group gets the same windows after a crash, another group need not
+/// - `min_size`: `max_wait` waits on until there are so many messages, and closes the window with the one that makes them
+///   up. The other limits do not wait for it
 /// - where one message brings several about, bytes come before count before predicate
 /// - bounds: from the first message's append time to just after the last one's
 /// - **without `max_wait` an open window waits for ever if nothing more comes**
@@ -61,6 +63,7 @@ pub struct BatchWindow {
     size: Option<usize>,
     bytes: Option<usize>,
     max_wait: Option<Duration>,
+    min_size: usize,
     until: Option<Predicate>,
 }
 
@@ -85,6 +88,13 @@ impl BatchWindow {
     /// At most so long after its first message, in whole milliseconds.
     pub const fn max_wait(mut self, max_wait: Duration) -> Self {
         self.max_wait = Some(max_wait);
+        self
+    }
+
+    /// Not fewer messages when `max_wait` closes the window: else it waits on until there are so many, **for ever if nothing
+    /// more comes**.
+    pub const fn min_size(mut self, messages: usize) -> Self {
+        self.min_size = messages;
         self
     }
 
@@ -117,6 +127,12 @@ impl BatchWindow {
         if self.bytes == Some(0) {
             return invalid("a window has at least one byte");
         }
+        if self.min_size > 0 && self.max_wait.is_none() {
+            return invalid("a min_size is what max_wait waits for, give it a max_wait");
+        }
+        if self.size.is_some_and(|size| size < self.min_size) {
+            return invalid("a min_size is at most the size");
+        }
         let max_wait = self.max_wait.map(Millis::new).transpose()?;
         if self.size.is_none() && self.bytes.is_none() && self.max_wait.is_none() && self.until.is_none() {
             return invalid("it has no limit and would never close, give it a size, bytes, max_wait or until");
@@ -125,6 +141,7 @@ impl BatchWindow {
             size: self.size.unwrap_or(usize::MAX),
             bytes: self.bytes.unwrap_or(usize::MAX),
             max_wait,
+            min_size: self.min_size.max(1),
             until: self.until.clone(),
             ends: false,
             closing: (0, Reason::Count),
@@ -155,6 +172,8 @@ pub struct BatchEmitter {
     /// [`usize::MAX`] stands for no limit.
     bytes: usize,
     max_wait: Option<Millis>,
+    /// At least 1.
+    min_size: usize,
     until: Option<Predicate>,
     /// The newest message ends its window. Never so while the emitter waits: the driver asks after every message.
     ends: bool,
@@ -176,29 +195,36 @@ impl BatchEmitter {
         if self.ends {
             return Some((len, Reason::Predicate));
         }
-        deadline.is_some_and(|deadline| deadline <= now).then_some((len, Reason::MaxWait))
+        let is_due = deadline.is_some_and(|deadline| deadline <= now) && self.min_size <= len;
+        is_due.then_some((len, Reason::MaxWait))
     }
 
-    /// Waits for what it takes at least to close the window, or to start its timer.
-    fn wait(&self, buffer: &Buffer) -> Readiness {
+    /// With how many messages the window closes, if nothing else closes it before.
+    fn closing_size(&self, deadline: Option<Timestamp>, now: Timestamp) -> usize {
+        if deadline.is_some_and(|deadline| deadline <= now) { self.min_size } else { self.size }
+    }
+
+    /// Waits for what it takes at least to close the window at `size`, or to start its timer.
+    fn wait(&self, buffer: &Buffer, size: usize) -> Readiness {
         let starts_a_timer = self.max_wait.is_some() && buffer.is_empty();
         if self.until.is_some() || starts_a_timer {
             return Readiness::wait();
         }
-        let wait = Readiness::wait_for(self.size - buffer.len());
+        let wait = Readiness::wait_for(size - buffer.len());
         if self.bytes == usize::MAX { wait } else { wait.or_bytes(self.bytes - buffer.bytes()) }
     }
 }
 
 impl WindowEmitter for BatchEmitter {
     fn window_ready(&mut self, buffer: &Buffer, now: Timestamp) -> Readiness {
-        let Some(first) = buffer.first() else { return self.wait(buffer) };
+        let Some(first) = buffer.first() else { return self.wait(buffer, self.size) };
         let deadline = self.max_wait.map(|max_wait| max_wait.after(first.time()));
         if let Some(closing) = self.closes(buffer, deadline, now) {
             self.closing = closing;
             return Readiness::Ready;
         }
-        deadline.map_or(self.wait(buffer), |deadline| self.wait(buffer).until(deadline))
+        let wait = self.wait(buffer, self.closing_size(deadline, now));
+        deadline.map_or(wait, |deadline| wait.until(deadline))
     }
 
     fn query(&mut self, buffer: &Buffer) -> Selection {
@@ -216,18 +242,21 @@ impl WindowEmitter for BatchEmitter {
 
     fn explain(&self, buffer: &Buffer, now: Timestamp) -> Explanation {
         let mut waits = Explanation::at(now);
-        if self.size < usize::MAX {
-            waits = waits.messages(self.size.saturating_sub(buffer.len()));
+        let deadline = self.max_wait.zip(buffer.first()).map(|(max_wait, first)| max_wait.after(first.time()));
+        let size = self.closing_size(deadline, now);
+        if size < usize::MAX {
+            waits = waits.messages(size.saturating_sub(buffer.len()));
         }
         if self.bytes < usize::MAX {
             waits = waits.bytes(self.bytes.saturating_sub(buffer.bytes()));
         }
-        if let Some(max_wait) = self.max_wait {
-            waits = match buffer.first() {
-                Some(first) => waits.until(max_wait.after(first.time())),
-                None => waits.other(format!("a first message and {max_wait}")),
-            };
-        }
+        let missing = self.min_size.saturating_sub(buffer.len());
+        waits = match (self.max_wait, deadline) {
+            (Some(max_wait), None) => waits.other(format!("a first message and {max_wait}")),
+            (_, Some(deadline)) if deadline > now && missing == 0 => waits.until(deadline),
+            (_, Some(deadline)) if deadline > now => waits.other(format!("{missing} more messages and {deadline}")),
+            _ => waits,
+        };
         if self.until.is_some() { waits.other("a message that ends it") } else { waits }
     }
 
@@ -237,6 +266,7 @@ impl WindowEmitter for BatchEmitter {
             limit("size", self.size),
             limit("bytes", self.bytes),
             self.max_wait.map(|max_wait| format!("max_wait={max_wait}")),
+            (self.min_size > 1).then(|| format!("min_size={}", self.min_size)),
             self.until.as_ref().map(|_| "until".to_owned()),
         ];
         Fingerprint::new("batch", 1, &parameters.into_iter().flatten().collect::<Vec<_>>().join(","))

@@ -1,10 +1,10 @@
 //! So many messages.
 
 use minibatch_core::{
-    Buffer, Cause, Error, Explanation, Fingerprint, Readiness, Strategy, Timestamp, WindowEmitter,
+    Buffer, Cause, EmitterState, Error, Explanation, Fingerprint, Readiness, Strategy, Timestamp, WindowEmitter,
     driver::{Driver, WindowDriver},
     storage::Position,
-    window::{Reason, Selection},
+    window::{Leaves, Reason, Selection},
 };
 
 /// Windows of exactly so many messages, in order.
@@ -16,33 +16,47 @@ use minibatch_core::{
 /// messages                a b   c       d e   f g
 ///
 /// CountWindow::new(3)     a b   c]      d e   f]g …
+/// CountWindow::sliding    a b   c]
+///     (3, 1)                b   c       d]
+///                               c       d e]
 /// ```
 ///
 /// # Behaviour
 /// - reason: [`Reason::Count`]; bounds: from the first message's append time to just after the last one's
 /// - decides by the messages alone: the same windows for every group and every replay
-/// - remembers nothing beside the buffer
+/// - a drain or a shutdown gives what is buffered, unless all of it was in a window before; the next window begins anew
+/// - remembers how many of the buffered messages were in a window before, where windows slide
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[must_use = "a strategy does nothing before a consumer or a driver has it"]
 pub struct CountWindow {
     count: usize,
+    step: usize,
 }
 
 impl CountWindow {
     /// Windows of `count` messages.
     pub const fn new(count: usize) -> Self {
-        Self { count }
+        Self { count, step: count }
+    }
+
+    /// Windows of `count` messages, a new one beginning with every `step`-th message: each message is in several. `step` is
+    /// at most `count`.
+    pub const fn sliding(count: usize, step: usize) -> Self {
+        Self { count, step }
     }
 
     /// The emitter.
     ///
     /// # Errors
-    /// [`Cause::InvalidWindow`] for 0.
+    /// [`Cause::InvalidWindow`] for 0, and for a `step` that is greater than `count`.
     pub fn build(&self) -> Result<CountEmitter, Error> {
-        if self.count == 0 {
-            return Err(Cause::invalid_window("a window has at least one message").into());
+        if self.count == 0 || self.step == 0 {
+            return Err(Cause::invalid_window("a window has at least one message, and begins with one").into());
         }
-        Ok(CountEmitter { count: self.count })
+        if self.step > self.count {
+            return Err(Cause::invalid_window("a step is at most a window, or some messages were in none").into());
+        }
+        Ok(CountEmitter { count: self.count, step: self.step, shown: 0 })
     }
 }
 
@@ -56,6 +70,9 @@ impl Strategy for CountWindow {
 #[derive(Clone, Debug)]
 pub struct CountEmitter {
     count: usize,
+    step: usize,
+    /// How many of the buffered messages were in a window before.
+    shown: usize,
 }
 
 impl WindowEmitter for CountEmitter {
@@ -66,8 +83,24 @@ impl WindowEmitter for CountEmitter {
         }
     }
 
-    fn query(&mut self, _buffer: &Buffer) -> Selection {
-        Selection::first(self.count, Reason::Count)
+    fn query(&mut self, buffer: &Buffer) -> Selection {
+        let selection = Selection::first(self.count, Reason::Count);
+        if self.step == self.count {
+            return selection;
+        }
+        self.shown = self.count - self.step;
+        match buffer.iter().nth(self.step) {
+            Some(next) => selection.leaving(Leaves::Before(next.offset())),
+            None => selection,
+        }
+    }
+
+    fn drain(&mut self, buffer: &Buffer, reason: Reason) -> Option<Selection> {
+        if buffer.len() <= self.shown {
+            return None;
+        }
+        self.shown = 0;
+        Some(Selection::first(buffer.len(), reason))
     }
 
     fn explain(&self, buffer: &Buffer, now: Timestamp) -> Explanation {
@@ -75,6 +108,17 @@ impl WindowEmitter for CountEmitter {
     }
 
     fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::new("count", 1, &self.count.to_string())
+        let step = if self.step < self.count { format!(",step={}", self.step) } else { String::new() };
+        Fingerprint::new("count", 1, &format!("{}{step}", self.count))
+    }
+
+    fn snapshot(&self) -> Result<EmitterState, Error> {
+        if self.step == self.count { Ok(EmitterState::default()) } else { EmitterState::encode(&(self.shown as u64)) }
+    }
+
+    fn restore(&mut self, state: &EmitterState, buffer: &Buffer) -> Result<(), Error> {
+        let shown = state.decode::<u64>()?.unwrap_or(0);
+        self.shown = usize::try_from(shown).unwrap_or(usize::MAX).min(buffer.len());
+        Ok(())
     }
 }

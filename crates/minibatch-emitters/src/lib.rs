@@ -6,6 +6,7 @@
 //! | strategy | a window closes | its bounds | reason | may wait for ever | the same windows for every group |
 //! |---|---|---|---|---|---|
 //! | [`CountWindow`]`::new(n)` | with the n-th message | its messages' times | `count` | yes | yes |
+//! | [`CountWindow`]`::sliding(n, s)` | with the n-th message, a new one every s | its messages' times | `count` | yes | yes |
 //! | [`FixedTimeWindow`]`::new(d)` | when its interval `[k·d, (k+1)·d)` is over | the interval | `boundary` | no | yes |
 //! | [`RelaxedTimeWindow`]`::new(d)` | d after its first message | its messages' times | `max_wait` | no | but at the end of the log |
 //! | [`BatchWindow`]`::new()` | at the first of its limits: | its messages' times | | without `max_wait` | |
@@ -13,6 +14,14 @@
 //! | `.bytes(b)` | before it would have more than b bytes | | `bytes` | yes | yes |
 //! | `.until(…)` | with a message of which the predicate holds | | `predicate` | yes | yes |
 //! | `.max_wait(d)` | d after its first message | | `max_wait` | no | but at the end of the log |
+//! | `.min_size(n)` | `max_wait` waits for n messages | | `max_wait` | yes | but at the end of the log |
+//! | [`TimeWindow`]`::tumbling(d)` | when its interval is over | the interval | `boundary` | no | yes |
+//! | [`TimeWindow`]`::sliding(d, s)` | when its interval is over, a new one every s | the interval | `boundary` | no | yes |
+//! | [`TimeWindow`]`::calendar(u, tz)` | when the hour, day, week or month of a time zone is over | the interval | `boundary` | no | yes |
+//! | [`SessionWindow`]`::new(g)` | when nothing came for g | first message to end | `gap` | while messages come | yes |
+//! | `.max_length(d)` | d after its first message | | `max_wait` | no | yes |
+//! | `.event_time(…)` of these | when the watermark is there | | `watermark`, `gap` | no | yes |
+//! | | late messages: after a second, or before the next window | their append times | `late` | no | yes |
 //!
 //! Windows are a function of the log, whoever reads it and however often it crashes. The exception is the end of the log,
 //! when a deadline comes and no message that would show it: then the consumer *decides* that the time is over and records
@@ -29,7 +38,11 @@
 //! FixedTimeWindow::new(5 s)       a b    |c   d    |    e f  |
 //! RelaxedTimeWindow::new(5 s)     a b     c|  d        |e f      |
 //! BatchWindow, size 2, 2 s        a b]    c  |d  |      e f]
+//! TimeWindow::tumbling(5 s)       a b    |c   d    |    e f  |
+//! SessionWindow::new(4 s)         a b     c   d      |  e f       |
 //! ```
+//!
+//! Where windows slide a message is in several windows; everywhere else it is in one.
 //!
 //! A window ends at `]` with a message, at `|` just before the instant that follows: a message of that very time is in the
 //! next window.
@@ -59,8 +72,11 @@ mod count;
 mod fixed;
 mod millis;
 mod relaxed;
+mod time;
 
 pub use batch::{BatchEmitter, BatchWindow};
+pub use chrono_tz::Tz;
 pub use count::{CountEmitter, CountWindow};
 pub use fixed::{FixedTimeEmitter, FixedTimeWindow};
 pub use relaxed::{RelaxedTimeEmitter, RelaxedTimeWindow};
+pub use time::{CalendarUnit, EventTime, SessionEmitter, SessionWindow, TimeEmitter, TimeWindow};

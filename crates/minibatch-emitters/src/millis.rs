@@ -29,10 +29,31 @@ impl Millis {
         Timestamp::from_millis(time.as_millis().saturating_add(self.0))
     }
 
+    /// This long before `time`, at least [`Timestamp::MIN`].
+    pub(crate) fn before(self, time: Timestamp) -> Timestamp {
+        Timestamp::from_millis(time.as_millis().saturating_sub(self.0))
+    }
+
     /// The last multiple of this, counted from the epoch, that is not after `time`.
     pub(crate) fn floor(self, time: Timestamp) -> Timestamp {
+        self.floor_from(time, Timestamp::EPOCH)
+    }
+
+    /// The last multiple of this, counted from `origin`, that is not after `time`.
+    pub(crate) fn floor_from(self, time: Timestamp, origin: Timestamp) -> Timestamp {
         let millis = time.as_millis();
-        Timestamp::from_millis(millis.saturating_sub(millis.rem_euclid(self.0)))
+        // as the origin's distance from a multiple does not overflow
+        let past = (millis.rem_euclid(self.0) - origin.as_millis().rem_euclid(self.0)).rem_euclid(self.0);
+        Timestamp::from_millis(millis.saturating_sub(past))
+    }
+
+    /// The longest duration of which both are multiples.
+    pub(crate) fn common(self, other: Self) -> Self {
+        let (mut a, mut b) = (self.0, other.0);
+        while b > 0 {
+            (a, b) = (b, a % b);
+        }
+        Self(a)
     }
 }
 

@@ -87,6 +87,8 @@ fn a_drain_takes_the_rest() {
 fn without_a_limit_it_would_never_close() {
     check_refused(&batch());
     check_refused(&batch().size(0).max_wait(SEC));
+    check_refused(&batch().size(3).min_size(2));
+    check_refused(&batch().size(3).max_wait(SEC).min_size(4));
     check_refused(&batch().bytes(0).max_wait(SEC));
     for bad in bad_durations() {
         check_refused(&batch().size(1).max_wait(bad));
@@ -103,10 +105,21 @@ fn fingerprints_differ_with_the_windows() {
 }
 
 #[test]
+fn max_wait_waits_for_a_least_size() {
+    let two = batch().size(4).max_wait(2 * SEC).min_size(2);
+    check(two.clone(), "a@1 @9 b@10 c@11 d@11.5 @20", &["ab max_wait@10", "cd max_wait@13"]);
+    check(two.clone(), "a@1 b c d e@2 @20", &["abcd count@1"]);
+    check(two.clone(), "a@1 @9 !drain", &["a drain@3"]);
+    check_fingerprint(&two, "batch/1(size=4,max_wait=2000ms,min_size=2)");
+}
+
+#[test]
 fn keeps_the_laws() {
     let small = |number: u32| "-".repeat(number as usize);
     Suite::new(|| batch().size(3).max_wait(SEC).build().unwrap()).check();
     Suite::new(|| batch().bytes(20).build().unwrap()).values(small).check();
+    Suite::new(|| batch().size(4).max_wait(SEC).min_size(3).build().unwrap()).check();
+    Suite::new(|| batch().max_wait(SEC).min_size(3).bytes(30).build().unwrap()).values(small).check();
     Suite::new(|| batch().size(4).bytes(40).max_wait(SEC).build().unwrap()).values(small).check();
     Suite::new(|| batch().until_value(|&number: &u32| number > 6).build().unwrap()).check();
     Suite::new(|| {

@@ -24,13 +24,26 @@ fn a_drain_takes_the_rest() {
 }
 
 #[test]
+fn windows_that_slide_share_messages() {
+    check(CountWindow::sliding(3, 1), "a b | c d e", &["abc", "bcd", "cde"]);
+    check(CountWindow::sliding(4, 3), "a b c d | e f g", &["abcd", "defg"]);
+    check(CountWindow::sliding(3, 2), "a b c d !drain !drain e f g h", &["abc count", "cd drain", "efg count"]);
+    // all was shown before, and stays for the next window
+    check(CountWindow::sliding(3, 2), "a b c !drain d e", &["abc count", "cde count"]);
+}
+
+#[test]
 fn nothing_is_no_window() {
     check_refused(&CountWindow::new(0));
+    check_refused(&CountWindow::sliding(3, 0));
+    check_refused(&CountWindow::sliding(3, 4));
 }
 
 #[test]
 fn fingerprints_differ_with_the_windows() {
     check_fingerprint(&CountWindow::new(50), "count/1(50)");
+    check_fingerprint(&CountWindow::sliding(50, 50), "count/1(50)");
+    check_fingerprint(&CountWindow::sliding(50, 7), "count/1(50,step=7)");
 }
 
 #[test]
@@ -38,4 +51,6 @@ fn keeps_the_laws() {
     Suite::new(|| CountWindow::new(1).build().unwrap()).check();
     Suite::new(|| CountWindow::new(3).build().unwrap()).check();
     Suite::new(|| CountWindow::new(usize::MAX).build().unwrap()).check();
+    Suite::new(|| CountWindow::sliding(4, 1).build().unwrap()).may_repeat().check();
+    Suite::new(|| CountWindow::sliding(5, 3).build().unwrap()).may_repeat().check();
 }

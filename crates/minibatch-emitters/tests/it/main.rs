@@ -9,4 +9,8 @@ mod fixed;
 #[cfg(test)]
 mod relaxed;
 #[cfg(test)]
+mod session;
+#[cfg(test)]
+mod time;
+#[cfg(test)]
 mod tools;

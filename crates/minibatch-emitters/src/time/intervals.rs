@@ -1,0 +1,113 @@
+//! Which windows there are in time, whatever the messages.
+
+use std::fmt;
+
+use minibatch_core::Timestamp;
+
+use super::calendar::Calendar;
+use crate::millis::Millis;
+
+/// Windows that cover time, each instant by one or several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Intervals {
+    /// Each of `size`, one every `step`, which is at most `size`; one begins at `origin`.
+    Fixed { size: Millis, step: Millis, pane: Millis, origin: Timestamp },
+    /// The units of a calendar.
+    Calendar(Calendar),
+}
+
+impl Intervals {
+    pub(super) fn fixed(size: Millis, step: Millis, origin: Timestamp) -> Self {
+        Self::Fixed { size, step, pane: size.common(step), origin }
+    }
+
+    /// The start of the stretch around an instant that is in the same windows throughout.
+    pub(super) fn pane(&self, time: Timestamp) -> Timestamp {
+        match self {
+            Self::Fixed { pane, origin, .. } => pane.floor_from(time, *origin),
+            Self::Calendar(calendar) => calendar.around(time).start,
+        }
+    }
+
+    /// The end of the first window that contains a pane and ends after an instant; `None` where there is none any more.
+    pub(super) fn first_end(&self, pane: Timestamp, after: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::Fixed { size, step, origin, .. } => {
+                let start = step.after(step.floor_from(size.before(pane.max(after)), *origin));
+                (start <= pane).then(|| size.after(start))
+            }
+            Self::Calendar(calendar) => Some(calendar.around(pane).end).filter(|end| *end > after),
+        }
+    }
+
+    /// The start of the window that ends then.
+    pub(super) fn start(&self, end: Timestamp) -> Timestamp {
+        match self {
+            Self::Fixed { size, .. } => size.before(end),
+            Self::Calendar(calendar) => calendar.around(Timestamp::from_millis(end.as_millis() - 1)).start,
+        }
+    }
+}
+
+impl fmt::Display for Intervals {
+    /// As part of a fingerprint.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed { size, step, origin, .. } => {
+                write!(f, "{size}")?;
+                if step != size {
+                    write!(f, ",step={step}")?;
+                }
+                match origin.as_millis() {
+                    0 => Ok(()),
+                    origin => write!(f, ",origin={origin}ms"),
+                }
+            }
+            Self::Calendar(calendar) => write!(f, "{calendar}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn millis(millis: i64) -> Millis {
+        Millis::new(Duration::from_millis(millis.unsigned_abs())).unwrap()
+    }
+
+    proptest! {
+        /// Against all windows there are, one by one.
+        #[test]
+        fn a_pane_is_in_the_windows_that_contain_it(
+            (size, step) in (1i64..30).prop_flat_map(|size| (Just(size), 1..=size)),
+            origin in -20i64..20,
+            time in -100i64..100,
+            ahead in -10i64..60,
+        ) {
+            let intervals = Intervals::fixed(millis(size), millis(step), at(origin));
+            let pane = intervals.pane(at(time));
+            prop_assert!(pane <= at(time));
+            let starts = (-200..200).map(|number| origin + number * step);
+            let ends = |instant: i64, after: i64| {
+                let contains = move |start: &i64| *start <= instant && instant < *start + size && *start + size > after;
+                starts.clone().filter(contains).map(|start| start + size).collect::<Vec<_>>()
+            };
+            let after = time + ahead;
+            prop_assert_eq!(ends(pane.as_millis(), i64::MIN), ends(time, i64::MIN));
+            let first = intervals.first_end(pane, at(after));
+            prop_assert_eq!(first.map(Timestamp::as_millis), ends(time, after).first().copied());
+            if let Some(end) = first {
+                prop_assert_eq!(intervals.start(end).as_millis(), end.as_millis() - size);
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Windows that cover time, by append time or by the messages' own.
+
+mod calendar;
+mod course;
+mod emitter;
+mod event_time;
+mod intervals;
+mod late;
+mod session;
+mod watermark;
+
+use std::time::Duration;
+
+use calendar::Calendar;
+pub use calendar::CalendarUnit;
+use chrono_tz::Tz;
+pub use emitter::TimeEmitter;
+pub use event_time::EventTime;
+use intervals::Intervals;
+use minibatch_core::{
+    Cause, Error, Strategy, Timestamp,
+    driver::{Driver, WindowDriver},
+    storage::Position,
+};
+pub use session::{SessionEmitter, SessionWindow};
+
+use crate::millis::Millis;
+
+/// The messages of each stretch of time: tumbling, sliding, or by the calendar.
+///
+/// ```text
+/// time                                   0 · · · · 5 · · · · 10· · · · 15· · · · 20
+/// messages                                 a b     c   d         e f
+///
+/// TimeWindow::tumbling(5 s)                a b    |c   d    |    e f  |
+/// TimeWindow::sliding(10 s, 5 s)           a b    |
+///                                          a b     c   d    |
+///                                                  c   d         e f  |
+///                                                                e f            |
+/// ```
+///
+/// # Behaviour
+/// - by append time, unless an [event time](Self::event_time) is given. Then a message that was appended as number 9 is in
+///   the window of the time at which it happened
+/// - half-open, `[start, end)`, and aligned to the epoch, unless an [origin](Self::origin) or a calendar is given
+/// - closes when log time reaches its end, or by event time when the watermark does: see [`EventTime`]. Reason:
+///   [`Boundary`](minibatch_core::window::Reason::Boundary) or [`Watermark`](minibatch_core::window::Reason::Watermark);
+///   bounds: the interval
+/// - its messages are in the order of the log. A stretch without messages has no window
+/// - late messages, whose windows are all over, come in windows of the reason
+///   [`Late`](minibatch_core::window::Reason::Late): those of a second of log time together, at most 1,000, and those that
+///   there are before any other window
+/// - the same windows for every group and every replay
+/// - a drain or a shutdown cuts the open windows: what comes later in them is another window with the same bounds
+/// - remembers the watermark and which late messages wait; the messages' own times it asks for again after a restart
+///
+/// A message is in one window, and in `size / step` of them where they slide.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use minibatch_core::WindowEmitter;
+/// use minibatch_emitters::{CalendarUnit, TimeWindow, Tz};
+///
+/// let every_minute_the_last_five = TimeWindow::sliding(Duration::from_mins(5), Duration::from_mins(1));
+/// let days_of_23_to_25_hours = TimeWindow::calendar(CalendarUnit::Day, Tz::Europe__Berlin);
+/// assert_eq!(days_of_23_to_25_hours.build()?.fingerprint().as_str(), "time/1(day Europe/Berlin)");
+/// # Ok::<(), minibatch_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a strategy does nothing before a consumer or a driver has it"]
+pub struct TimeWindow {
+    stretch: Stretch,
+    origin: Timestamp,
+    event_time: Option<EventTime>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Stretch {
+    Fixed { size: Duration, step: Duration },
+    Calendar(Calendar),
+}
+
+impl TimeWindow {
+    const fn new(stretch: Stretch) -> Self {
+        Self { stretch, origin: Timestamp::EPOCH, event_time: None }
+    }
+
+    /// Windows of `size` side by side, in whole milliseconds.
+    pub const fn tumbling(size: Duration) -> Self {
+        Self::new(Stretch::Fixed { size, step: size })
+    }
+
+    /// Windows of `size`, a new one every `step`, both in whole milliseconds. `step` is at most `size`.
+    pub const fn sliding(size: Duration, step: Duration) -> Self {
+        Self::new(Stretch::Fixed { size, step })
+    }
+
+    /// The hours, days, weeks or months of a time zone.
+    pub const fn calendar(unit: CalendarUnit, zone: Tz) -> Self {
+        Self::new(Stretch::Calendar(Calendar { unit, zone }))
+    }
+
+    /// One of the windows begins then; at the epoch unless said. Not for those of a calendar.
+    pub const fn origin(mut self, origin: Timestamp) -> Self {
+        self.origin = origin;
+        self
+    }
+
+    /// By the time at which messages happened.
+    pub fn event_time(mut self, event_time: EventTime) -> Self {
+        self.event_time = Some(event_time);
+        self
+    }
+
+    /// The emitter.
+    ///
+    /// # Errors
+    /// [`Cause::InvalidWindow`] for a duration of nothing, one that is not in whole milliseconds, one of more than 63 bits, a
+    /// `step` that is greater than `size`, and an origin for a calendar.
+    pub fn build(&self) -> Result<TimeEmitter, Error> {
+        let invalid = |reason| Err(Cause::invalid_window(reason).into());
+        let intervals = match self.stretch {
+            Stretch::Fixed { size, step } if step > size => {
+                return invalid("a step is at most as long as its windows, or some messages were in none");
+            }
+            Stretch::Fixed { size, step } => Intervals::fixed(Millis::new(size)?, Millis::new(step)?, self.origin),
+            Stretch::Calendar(_) if self.origin != Timestamp::EPOCH => {
+                return invalid("a calendar has its own origin");
+            }
+            Stretch::Calendar(calendar) => Intervals::Calendar(calendar),
+        };
+        self.event_time.iter().try_for_each(EventTime::check)?;
+        Ok(TimeEmitter::new(intervals, self.event_time.clone()))
+    }
+}
+
+impl Strategy for TimeWindow {
+    fn driver(&self, position: Position) -> Result<Box<dyn WindowDriver>, Error> {
+        Ok(Box::new(Driver::new(self.build()?, position)))
+    }
+}

@@ -1,0 +1,250 @@
+//! Windows of activity: as long as messages follow one another closely.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use minibatch_core::{
+    Buffer, Cause, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Offset, Readiness, Strategy,
+    Timestamp, WindowEmitter,
+    driver::{Driver, WindowDriver},
+    storage::Position,
+    window::{Bounds, Reason, Selection},
+};
+
+use super::{
+    course::{Course, CourseState},
+    event_time::EventTime,
+};
+use crate::millis::Millis;
+
+/// Messages that follow one another closely: a session ends when nothing came for as long as `gap`.
+///
+/// ```text
+/// time                                        0 · · · · 5 · · · · 10· · · · 15· · · · 20
+/// messages                                      a b     c   d         e f
+///
+/// SessionWindow::new(3 s)                       a b    |
+///                                                       c   d      |
+///                                                                     e f      |
+/// SessionWindow::new(4 s).max_length(6 s)       a b     c   |
+///                                                           d       |
+///                                                                     e f        |
+/// ```
+///
+/// # Behaviour
+/// - by append time, unless an [event time](Self::event_time) is given. Then a message that comes late but in time joins two
+///   sessions that it lies between
+/// - a message belongs to a session if it is less than `gap` away from one that does
+/// - closes `gap` after its last message, when log time gets there, or the watermark: see [`EventTime`]. Reason:
+///   [`Gap`](Reason::Gap)
+/// - with [`max_length`](Self::max_length) it closes that long after its first message at the latest, and what follows
+///   is another session. Reason: [`MaxWait`](Reason::MaxWait)
+/// - bounds: from its first message to when it closes. Its messages are in the order of the log
+/// - late messages, as of a [`TimeWindow`](crate::TimeWindow), are those whose own session would be over and that join
+///   no open one
+/// - the same windows for every group and every replay
+/// - **without `max_length` a session lasts as long as messages keep coming**
+/// - remembers the watermark and which late messages wait; the messages' own times it asks for again after a restart
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use minibatch_emitters::SessionWindow;
+///
+/// let visits = SessionWindow::new(Duration::from_mins(30)).max_length(Duration::from_hours(12));
+/// visits.build()?;
+/// # Ok::<(), minibatch_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a strategy does nothing before a consumer or a driver has it"]
+pub struct SessionWindow {
+    gap: Duration,
+    max_length: Option<Duration>,
+    event_time: Option<EventTime>,
+}
+
+impl SessionWindow {
+    /// Sessions that end after nothing came for `gap`, in whole milliseconds.
+    pub const fn new(gap: Duration) -> Self {
+        Self { gap, max_length: None, event_time: None }
+    }
+
+    /// At most so long, in whole milliseconds.
+    pub const fn max_length(mut self, max_length: Duration) -> Self {
+        self.max_length = Some(max_length);
+        self
+    }
+
+    /// By the time at which messages happened.
+    pub fn event_time(mut self, event_time: EventTime) -> Self {
+        self.event_time = Some(event_time);
+        self
+    }
+
+    /// The emitter.
+    ///
+    /// # Errors
+    /// [`Cause::InvalidWindow`] for a duration of nothing, one that is not in whole milliseconds, one of more than 63 bits, and
+    /// a `max_length` below `gap`.
+    pub fn build(&self) -> Result<SessionEmitter, Error> {
+        if self.max_length.is_some_and(|max_length| max_length < self.gap) {
+            return Err(Cause::invalid_window("a session is at least as long as its gap").into());
+        }
+        self.event_time.iter().try_for_each(EventTime::check)?;
+        Ok(SessionEmitter {
+            gap: Millis::new(self.gap)?,
+            max_length: self.max_length.map(Millis::new).transpose()?,
+            course: Course::new(self.event_time.clone()),
+            sessions: BTreeMap::new(),
+        })
+    }
+}
+
+impl Strategy for SessionWindow {
+    fn driver(&self, position: Position) -> Result<Box<dyn WindowDriver>, Error> {
+        Ok(Box::new(Driver::new(self.build()?, position)))
+    }
+}
+
+/// The emitter of a [`SessionWindow`].
+#[derive(Clone, Debug)]
+pub struct SessionEmitter {
+    gap: Millis,
+    max_length: Option<Millis>,
+    course: Course,
+    /// The open sessions by their first message's time, at least a gap apart.
+    sessions: BTreeMap<Timestamp, Session>,
+}
+
+#[derive(Clone, Debug)]
+struct Session {
+    last: Timestamp,
+    messages: Vec<(Timestamp, Offset)>,
+}
+
+impl SessionEmitter {
+    /// When a session ends, and why.
+    fn end(&self, start: Timestamp, last: Timestamp) -> (Timestamp, Reason) {
+        let by_gap = (self.gap.after(last), Reason::Gap);
+        let by_length = self.max_length.map(|max_length| (max_length.after(start), Reason::MaxWait));
+        by_length.filter(|by_length| by_length.0 < by_gap.0).unwrap_or(by_gap)
+    }
+
+    fn next_end(&self) -> Option<Timestamp> {
+        let (start, session) = self.sessions.first_key_value()?;
+        Some(self.end(*start, session.last).0)
+    }
+
+    /// The sessions that a message of that time belongs to: it may join two.
+    fn touched(&self, time: Timestamp) -> impl Iterator<Item = Timestamp> {
+        let before =
+            self.sessions.range(..=time).next_back().filter(|(_, session)| time < self.gap.after(session.last));
+        // there is only one, as sessions are a gap apart
+        let after = self.sessions.range(time..self.gap.after(time)).next().map(|(start, _)| *start);
+        let before = before.map(|(start, _)| *start);
+        before.into_iter().chain(after.filter(|after| Some(*after) != before))
+    }
+
+    /// Whether a message's session has not ended by then.
+    fn is_open(&self, time: Timestamp, over: Timestamp) -> bool {
+        let (mut first, mut last) = (time, time);
+        for start in self.touched(time) {
+            first = first.min(start);
+            last = self.sessions.get(&start).map_or(last, |session| last.max(session.last));
+        }
+        self.end(first, last).0 > over
+    }
+
+    fn enter(&mut self, time: Timestamp, offset: Offset) {
+        let touched: Vec<Timestamp> = self.touched(time).collect();
+        let mut joined = Session { last: time, messages: Vec::new() };
+        for start in &touched {
+            let Some(mut session) = self.sessions.remove(start) else { continue };
+            joined.last = joined.last.max(session.last);
+            if joined.messages.is_empty() {
+                joined.messages = session.messages;
+            } else {
+                joined.messages.append(&mut session.messages);
+            }
+        }
+        joined.messages.push((time, offset));
+        let start = touched.first().map_or(time, |start| time.min(*start));
+        self.sessions.insert(start, joined);
+    }
+
+    /// Takes the first session, or as much of it as its length allows.
+    fn select(&mut self, reason: Option<Reason>) -> Option<Selection> {
+        let (start, session) = self.sessions.pop_first()?;
+        let (end, why) = self.end(start, session.last);
+        let (now, later): (Vec<_>, Vec<_>) = session.messages.into_iter().partition(|(time, _)| *time < end);
+        if let Some(next) = later.iter().map(|(time, _)| *time).min() {
+            self.sessions.insert(next, Session { last: session.last, messages: later });
+        }
+        let mut members: Vec<Offset> = now.into_iter().map(|(_, offset)| offset).collect();
+        members.sort_unstable();
+        if reason.is_none() {
+            self.course.close(end);
+        }
+        Some(Selection::of(members, reason.unwrap_or(why)).within(Bounds::new(start, end)))
+    }
+}
+
+impl WindowEmitter for SessionEmitter {
+    fn window_ready(&mut self, _buffer: &Buffer, now: Timestamp) -> Readiness {
+        self.course.readiness(self.next_end(), now)
+    }
+
+    fn query(&mut self, _buffer: &Buffer) -> Selection {
+        let late = self.course.take_late();
+        late.or_else(|| self.select(None)).unwrap_or(Selection::first(0, Reason::Gap))
+    }
+
+    fn observe(&mut self, message: &Message<'_>) -> Observed {
+        let moment = self.course.moment(message);
+        match moment.filter(|moment| self.is_open(moment.time, moment.over)) {
+            Some(moment) => self.enter(moment.time, message.offset()),
+            None => self.course.push_late(message),
+        }
+        Observed::Keep
+    }
+
+    fn drain(&mut self, _buffer: &Buffer, reason: Reason) -> Option<Selection> {
+        self.course.take_late().or_else(|| self.select(Some(reason)))
+    }
+
+    fn explain(&self, _buffer: &Buffer, now: Timestamp) -> Explanation {
+        match self.next_end() {
+            // the next message moves it
+            Some(end) if self.course.event_time.is_none() => {
+                Explanation::at(now).other(format!("nothing to come until {end}"))
+            }
+            end => self.course.explain(end, now),
+        }
+    }
+
+    fn fingerprint(&self) -> Fingerprint {
+        let max_length = self.max_length.map_or(String::new(), |max_length| format!(",max_length={max_length}"));
+        Fingerprint::new("session", 1, &format!("{}{max_length}{}", self.gap, self.course))
+    }
+
+    fn snapshot(&self) -> Result<EmitterState, Error> {
+        EmitterState::encode(self.course.state())
+    }
+
+    fn restore(&mut self, state: &EmitterState, buffer: &Buffer) -> Result<(), Error> {
+        self.course = Course::new(self.course.event_time.clone());
+        self.sessions.clear();
+        let Some(course) = state.decode::<CourseState>()? else { return Ok(()) };
+        self.course.restore(course);
+        for message in buffer.iter() {
+            if self.course.is_late(message.offset()) {
+                continue;
+            }
+            match self.course.moment_again(&message) {
+                Some(time) => self.enter(time, message.offset()),
+                // another closure than before: that will show
+                None => self.course.push_late(&message),
+            }
+        }
+        Ok(())
+    }
+}
