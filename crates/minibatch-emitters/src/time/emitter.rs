@@ -100,6 +100,8 @@ impl WindowEmitter for TimeEmitter {
     fn observe(&mut self, message: &Message<'_>) -> Observed {
         let pane = self.course.moment(message).and_then(|moment| {
             let pane = self.intervals.pane(moment.time);
+            // of the windows that it is in, those that were over without a message stay so
+            self.course.close(moment.over);
             self.intervals.first_end(pane, moment.over).map(|_| pane)
         });
         match pane {

@@ -7,6 +7,8 @@ mod count;
 #[cfg(test)]
 mod fixed;
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod relaxed;
 #[cfg(test)]
 mod session;
