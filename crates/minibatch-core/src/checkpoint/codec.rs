@@ -95,20 +95,22 @@ pub struct EncodedCheckpoint {
     pub pieces: Vec<PieceId>,
 }
 
-/// Numbers the pieces of one owner, and remembers those of the base and of the open windows that it encoded last.
+/// Numbers the pieces of one owner, and remembers those of the checkpoint that it encoded last: others may be deleted.
 #[derive(Debug)]
 pub struct PieceWriter {
     epoch: u64,
     next: u64,
-    last: Option<(u64, Offset, Vec<PieceId>)>,
-    last_open: Option<(Vec<u8>, Vec<PieceId>)>,
+    /// Those of the base, and which one it is.
+    base: Option<((u64, Offset), Vec<PieceId>)>,
+    /// Those of the open windows, and what they hold.
+    open: Option<(Vec<u8>, Vec<PieceId>)>,
 }
 
 impl PieceWriter {
     /// For the owner of that epoch.
     #[must_use]
     pub fn new(epoch: u64) -> Self {
-        Self { epoch, next: 1, last: None, last_open: None }
+        Self { epoch, next: 1, base: None, open: None }
     }
 
     /// The piece that will be written next.
@@ -117,26 +119,15 @@ impl PieceWriter {
         PieceId { epoch: self.epoch, number: self.next }
     }
 
-    fn known(&self, base: &Base) -> Option<&[PieceId]> {
-        let (decision, offset, pieces) = self.last.as_ref()?;
-        (*decision == base.decision && *offset == base.position.offset).then_some(pieces)
-    }
-
-    fn cut_base(&mut self, base: &Base, snapshot: &[u8]) -> Vec<(PieceId, Bytes)> {
-        let pieces = self.cut(snapshot);
-        let ids = pieces.iter().map(|&(id, _)| id).collect();
-        self.last = Some((base.decision, base.position.offset, ids));
-        pieces
-    }
-
-    fn cut(&mut self, bytes: &[u8]) -> Vec<(PieceId, Bytes)> {
-        let pieces: Vec<_> = bytes
-            .chunks(PIECE_MAX)
-            .zip(self.next..)
-            .map(|(bytes, number)| (PieceId { epoch: self.epoch, number }, Bytes::copy_from_slice(bytes)))
-            .collect();
-        self.next += pieces.len() as u64;
-        pieces
+    /// Cuts into pieces that are added to `new`; returns which ones.
+    fn cut(&mut self, bytes: &[u8], new: &mut Vec<(PieceId, Bytes)>) -> Vec<PieceId> {
+        let piece = |bytes: &[u8]| {
+            let id = self.next();
+            self.next += 1;
+            new.push((id, Bytes::copy_from_slice(bytes)));
+            id
+        };
+        bytes.chunks(PIECE_MAX).map(piece).collect()
     }
 }
 
@@ -169,16 +160,20 @@ impl Checkpoint {
                 Crashes { at, count } => Some(StoredCrashes { at: number(at)?, count: i64::from(count) }),
             },
         };
-        let known = writer.known(base).map(<[PieceId]>::to_vec);
-        let mut new_pieces = Vec::new();
-        let mut pieces = known.unwrap_or_default();
-        if pieces.is_empty() {
+        let (last_base, last_open) = (writer.base.take(), writer.open.take());
+        let (mut new_pieces, mut pieces) = (Vec::new(), Vec::new());
+        let which = (base.decision, base.position.offset);
+        if let Some((_, ids)) = last_base.filter(|(last, _)| *last == which) {
+            pieces.extend(&ids);
+            writer.base = Some((which, ids));
+        } else {
             let snapshot =
                 Snapshot { buffered: binary(runs::encode(&base.buffered)), state: binary(base.state.bytes().to_vec()) };
             let snapshot = to_bson(&snapshot)?;
             if snapshot.len() > INLINE_MAX {
-                new_pieces = writer.cut_base(base, &snapshot);
-                pieces = new_pieces.iter().map(|&(id, _)| id).collect();
+                let ids = writer.cut(&snapshot, &mut new_pieces);
+                pieces.extend(&ids);
+                writer.base = Some((which, ids));
             } else {
                 stored.snapshot = Some(binary(snapshot));
             }
@@ -187,18 +182,13 @@ impl Checkpoint {
         if !self.open.is_empty() {
             let open = open::encode(self.open.values())?;
             if open.len() > INLINE_MAX {
-                let ids = match writer.last_open.take_if(|(last, _)| *last == open) {
+                let ids = match last_open.filter(|(last, _)| *last == open) {
                     Some((_, ids)) => ids,
-                    None => {
-                        let cut = writer.cut(&open);
-                        let ids = cut.iter().map(|&(id, _)| id).collect();
-                        new_pieces.extend(cut);
-                        ids
-                    }
+                    None => writer.cut(&open, &mut new_pieces),
                 };
                 stored.open_pieces = store_pieces(&ids)?;
                 pieces.extend(&ids);
-                writer.last_open = Some((open, ids));
+                writer.open = Some((open, ids));
             } else {
                 stored.open = Some(binary(open));
             }
@@ -452,6 +442,22 @@ mod tests {
             assert!(checkpoint.encode(&mut writer).unwrap().new_pieces.is_empty(), "they are there already");
             checkpoint.open.remove(&10);
             assert!(checkpoint.encode(&mut writer).unwrap().pieces.len() < first.pieces.len());
+        }
+    }
+
+    #[test]
+    fn pieces_that_the_checkpoint_before_did_not_name_are_not_named_again() {
+        for (state, messages) in [(100_000, 3), (100, 20_000)] {
+            let mut writer = PieceWriter::new(3);
+            let (mut big, mut small) = (checkpoint(state), checkpoint(100));
+            big.open.insert(9, open(messages));
+            small.base.decision += 1;
+            let first = big.encode(&mut writer).unwrap();
+            assert!(small.encode(&mut writer).unwrap().pieces.is_empty());
+            // those of the first may be deleted by now
+            let again = big.encode(&mut writer).unwrap();
+            assert!(!again.pieces.is_empty() && again.pieces.iter().all(|piece| !first.pieces.contains(piece)));
+            assert_eq!(again.new_pieces.iter().map(|&(id, _)| id).collect::<Vec<_>>(), again.pieces);
         }
     }
 
