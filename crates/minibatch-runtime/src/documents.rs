@@ -1,6 +1,6 @@
 //! Notes as documents: BSON, tolerant of fields that this version does not know.
 
-use minibatch_core::{Cause, Error, storage::Note};
+use minibatch_core::{Cause, Error, chunk::decode_document, storage::Note};
 use serde::{Serialize, de::DeserializeOwned};
 
 pub(crate) fn encode<T: Serialize>(key: impl Into<String>, value: &T) -> Result<Note, Error> {
@@ -9,7 +9,7 @@ pub(crate) fn encode<T: Serialize>(key: impl Into<String>, value: &T) -> Result<
 }
 
 pub(crate) fn decode<T: DeserializeOwned>(what: &'static str, note: &Note) -> Result<T, Error> {
-    bson::deserialize_from_slice(&note.bytes).map_err(|_| Cause::corrupt_state(what, "its note does not decode").into())
+    decode_document(&note.bytes).ok_or_else(|| Cause::corrupt_state(what, "its note does not decode").into())
 }
 
 /// Offsets as 64 bits signed: what databases store.
@@ -51,5 +51,20 @@ pub(crate) mod maybe_timestamp {
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
         Ok(Option::<i64>::deserialize(deserializer)?.map(Timestamp::from_millis))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use minibatch_testkit::hostile::nested;
+    use serde::de::IgnoredAny;
+
+    use super::*;
+
+    #[test]
+    fn what_is_too_deep_to_decode_is_damaged() {
+        let note = Note { key: "deep".to_owned(), bytes: nested(2_000_000).into() };
+        let error = decode::<IgnoredAny>("status", &note).unwrap_err();
+        assert!(matches!(error.cause(), Cause::CorruptState { .. }), "{error:?}");
     }
 }

@@ -476,6 +476,10 @@ mod tests {
         assert!(damaged(Checkpoint::pieces_of(&deep).unwrap_err()));
         let mut big = PieceWriter::new(1);
         let inline = checkpoint(2_500_000).encode(&mut big).unwrap().inline;
+        assert!(damaged(Checkpoint::decode(&inline, &[deep.clone().into()]).unwrap_err()));
+        let mut windows = checkpoint(100);
+        windows.open.insert(9, open(20_000));
+        let inline = windows.encode(&mut PieceWriter::new(2)).unwrap().inline;
         assert!(damaged(Checkpoint::decode(&inline, &[deep.into()]).unwrap_err()));
     }
 }

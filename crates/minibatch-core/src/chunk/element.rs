@@ -74,8 +74,8 @@ pub(crate) fn check_depth(kind: u8, value: &[u8]) -> Result<(), Malformed> {
     Ok(())
 }
 
-/// Decodes a stored document whose depth nobody has checked; `None` when it is too deep or no `T`.
-pub(crate) fn decode_document<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+/// Decodes a stored document whose depth nobody has checked; `None` when it is nested deeper than 64 levels, or no `T`.
+pub fn decode_document<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     check_depth(DOCUMENT, bytes).ok()?;
     bson::deserialize_from_slice(bytes).ok()
 }

@@ -7,6 +7,7 @@ use super::{MemberRun, MemberRuns, OpenPiece, OpenWindow};
 use crate::{
     Error, Offset, Timestamp,
     checkpoint::codec::{binary, count, damaged, number, to_bson},
+    chunk::decode_document,
     leb128::{read, write},
     window::{Bounds, Places, Reason},
 };
@@ -61,7 +62,7 @@ pub(in super::super) fn encode<'a>(windows: impl Iterator<Item = &'a OpenWindow>
 }
 
 pub(in super::super) fn decode(bytes: &[u8]) -> Result<Vec<OpenWindow>, Error> {
-    let stored: Stored = bson::deserialize_from_slice(bytes).map_err(|_| damaged("its open windows are missing"))?;
+    let stored: Stored = decode_document(bytes).ok_or_else(|| damaged("its open windows are missing"))?;
     stored.windows.iter().map(load).collect()
 }
 
