@@ -95,12 +95,40 @@ impl OpenWindow {
         self.runs_left().as_slice().iter().map(|run| run.first).min()
     }
 
-    /// The messages that are left. `chunks` are those of [`OpenWindow::runs_left`] and perhaps others, in slot order.
+    /// The messages that are left, [compacted](Members::compacted). `chunks` are those of [`OpenWindow::runs_left`] and
+    /// perhaps others, in slot order.
     ///
     /// # Errors
     /// [`Cause::CorruptState`] when one is missing.
     pub fn members_left(&self, chunks: &[Arc<Chunk>]) -> Result<Members, Error> {
         let missing = || Cause::corrupt_state("checkpoint", "an open window needs a record that is not there");
-        Members::restored(&self.runs_left(), chunks).ok_or_else(|| missing().into())
+        let members = Members::restored(&self.runs_left(), chunks).ok_or_else(missing)?;
+        Ok(members.compacted())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Run, buffer::tests::chunk};
+
+    #[test]
+    fn what_is_left_does_not_keep_whole_chunks() {
+        let texts = vec!["text".repeat(1_000); 12];
+        let chunk = chunk(1, 0, &texts);
+        let window = OpenWindow {
+            ordinal: 1,
+            bounds: Bounds::new(Timestamp::EPOCH, Timestamp::MAX),
+            key: None,
+            reason: Reason::Count,
+            leaving: 12,
+            members: MemberRuns::of(&Run::of(&chunk, 0, 12).into_iter().collect()),
+            dead: Places::default(),
+            skipped: Places::default(),
+            left: vec![OpenPiece { places: Places::from(3..4), ..OpenPiece::default() }],
+        };
+        let left = window.members_left(&[Arc::clone(&chunk)]).unwrap();
+        assert_eq!(Arc::strong_count(&chunk), 1);
+        assert_eq!((left.len(), left.first().unwrap().decode::<String>().unwrap()), (1, texts[3].clone()));
     }
 }
