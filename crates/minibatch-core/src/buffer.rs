@@ -240,7 +240,8 @@ impl Buffer {
 
     /// Copies out what is left of a chunk that is mostly gone, so that it does not keep the rest in memory.
     fn copy_out(&mut self, at: usize) {
-        let Some(segment) = self.segments.get_mut(at).filter(|segment| segment.is_mostly_gone()) else { return };
+        let is_mostly_gone = |segment: &&mut Segment| segment.chunk.is_mostly_gone(segment.live_bytes);
+        let Some(segment) = self.segments.get_mut(at).filter(is_mostly_gone) else { return };
         let reduced = segment.chunk.reduced_to(&segment.runs());
         self.pinned = self.pinned - segment.chunk.pinned_bytes() + reduced.pinned_bytes();
         segment.chunk = Arc::new(reduced);
@@ -349,10 +350,6 @@ impl Segment {
         while self.first < self.end && self.is_gone(self.first) {
             self.first += 1;
         }
-    }
-
-    fn is_mostly_gone(&self) -> bool {
-        self.live_bytes * 4 < self.chunk.stored_between(0, self.chunk.len())
     }
 
     fn runs(&self) -> Vec<(u32, u32)> {

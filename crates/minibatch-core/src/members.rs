@@ -156,7 +156,7 @@ impl Members {
             runs.sort_unstable();
             let apart = runs.is_sorted_by(|a, b| a.1 <= b.0);
             let bytes: usize = runs.iter().map(|&(from, to)| chunk.stored_between(from, to)).sum();
-            if apart && bytes.saturating_mul(4) < chunk.pinned_bytes() {
+            if apart && chunk.is_mostly_gone(bytes) {
                 copies.insert(known, Arc::new(chunk.reduced_to(&runs)));
             }
         }

@@ -101,6 +101,11 @@ impl Chunk {
         start(to).saturating_sub(start(from))
     }
 
+    /// Whether messages of `kept` bytes are less than a quarter of it, so that a copy of them gives back the most.
+    pub(crate) fn is_mostly_gone(&self, kept: usize) -> bool {
+        kept.saturating_mul(4) < self.stored_between(0, self.len())
+    }
+
     /// The smallest end above `from` with which messages `from..end` have `bytes` bytes, at most `to`.
     pub(crate) fn reaching(&self, from: u32, to: u32, bytes: usize) -> u32 {
         let mut low = from.saturating_add(1).min(to);
