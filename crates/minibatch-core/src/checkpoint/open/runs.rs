@@ -1,5 +1,7 @@
 //! The members of a window as they are stored: where they are, not what they say.
 
+use std::sync::Arc;
+
 use crate::{Members, Offset, Timestamp, window::Places};
 
 /// Consecutive messages of one record.
@@ -13,9 +15,9 @@ pub struct MemberRun {
     pub time: Timestamp,
 }
 
-/// The members of a window, in the window's order.
+/// The members of a window, in the window's order: they never change, so a clone shares them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MemberRuns(pub(super) Vec<MemberRun>);
+pub struct MemberRuns(pub(super) Arc<[MemberRun]>);
 
 impl MemberRuns {
     /// Where these messages are.
@@ -35,7 +37,7 @@ impl MemberRuns {
         let inside = |run: &MemberRun| {
             run.first.index().checked_add(run.len).is_some_and(|end| run.len > 0 && end <= Offset::MAX_INDEX + 1)
         };
-        runs.iter().all(inside).then_some(Self(runs))
+        runs.iter().all(inside).then(|| Self(runs.into()))
     }
 
     /// The runs.
@@ -62,7 +64,7 @@ impl MemberRuns {
         let mut picked = Vec::new();
         let mut begin = 0;
         let mut ranges = places.ranges().iter().peekable();
-        for run in &self.0 {
+        for run in self.0.iter() {
             let end = begin + run.len as usize;
             while ranges.next_if(|range| range.end <= begin).is_some() {}
             let mut ahead = ranges.clone();
@@ -74,6 +76,6 @@ impl MemberRuns {
             }
             begin = end;
         }
-        Self(picked)
+        Self(picked.into())
     }
 }
