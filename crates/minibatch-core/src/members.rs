@@ -126,15 +126,11 @@ impl Members {
     pub fn pick(&self, places: &Places) -> Self {
         let mut picked = Self::new();
         let mut begin = 0;
-        let mut ranges = places.ranges().iter().peekable();
         for run in &self.runs {
             let end = begin + run.len();
-            let inside = |place: usize| u32::try_from(place.clamp(begin, end) - begin).unwrap_or(u32::MAX);
-            while ranges.next_if(|range| range.end <= begin).is_some() {}
-            let mut ahead = ranges.clone();
-            while let Some(range) = ahead.next_if(|range| range.start < end) {
-                let (from, to) = (inside(range.start), inside(range.end));
-                picked.push_run(Run::new(Arc::clone(&run.chunk), run.from + from, run.from + to));
+            let inside = |place: usize| run.from + u32::try_from(place - begin).unwrap_or(u32::MAX);
+            for part in places.within(begin..end) {
+                picked.push_run(Run::new(Arc::clone(&run.chunk), inside(part.start), inside(part.end)));
             }
             begin = end;
         }

@@ -83,14 +83,11 @@ impl Places {
     #[must_use]
     pub fn without(&self, other: &Self) -> Self {
         let mut rest = Self::default();
-        let mut others = other.0.iter().peekable();
         for range in &self.0 {
             let mut at = range.start;
-            while others.next_if(|other| other.end <= at).is_some() {}
-            let mut ahead = others.clone();
-            while let Some(other) = ahead.next_if(|other| other.start < range.end) {
-                rest.push(at..other.start.max(at));
-                at = other.end.min(range.end);
+            for part in other.within(range.clone()) {
+                rest.push(at..part.start);
+                at = part.end;
             }
             rest.push(at..range.end);
         }
@@ -102,17 +99,20 @@ impl Places {
     pub fn ranks(&self, some: &Self) -> Self {
         let mut ranks = Self::default();
         let mut before = 0;
-        let mut some = some.0.iter().peekable();
         for range in &self.0 {
-            while some.next_if(|one| one.end <= range.start).is_some() {}
-            let mut ahead = some.clone();
-            while let Some(one) = ahead.next_if(|one| one.start < range.end) {
-                let (from, to) = (one.start.max(range.start), one.end.min(range.end));
-                ranks.push(before + from - range.start..before + to - range.start);
+            for part in some.within(range.clone()) {
+                ranks.push(before + part.start - range.start..before + part.end - range.start);
             }
             before += range.len();
         }
         ranks
+    }
+
+    /// Those within `span`, as ranges that are ascending and apart.
+    pub(crate) fn within(&self, span: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+        let before = self.0.partition_point(|range| range.end <= span.start);
+        let ranges = self.0.iter().skip(before).take_while(move |range| range.start < span.end);
+        ranges.map(move |range| range.start.max(span.start)..range.end.min(span.end))
     }
 
     /// Adds a range that lies after all others.

@@ -63,16 +63,13 @@ impl MemberRuns {
     pub fn pick(&self, places: &Places) -> Self {
         let mut picked = Vec::new();
         let mut begin = 0;
-        let mut ranges = places.ranges().iter().peekable();
         for run in self.0.iter() {
             let end = begin + run.len as usize;
-            while ranges.next_if(|range| range.end <= begin).is_some() {}
-            let mut ahead = ranges.clone();
-            while let Some(range) = ahead.next_if(|range| range.start < end) {
-                let (from, to) = (range.start.max(begin), range.end.min(end));
-                let inside = |place: usize| u32::try_from(place - begin).unwrap_or(u32::MAX);
-                let first = Offset::packed(run.first.slot(), run.first.index() + inside(from));
-                picked.push(MemberRun { first, len: inside(to) - inside(from), time: run.time });
+            let inside = |place: usize| u32::try_from(place - begin).unwrap_or(u32::MAX);
+            for part in places.within(begin..end) {
+                let (from, to) = (inside(part.start), inside(part.end));
+                let first = Offset::packed(run.first.slot(), run.first.index() + from);
+                picked.push(MemberRun { first, len: to - from, time: run.time });
             }
             begin = end;
         }
