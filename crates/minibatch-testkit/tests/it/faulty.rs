@@ -67,6 +67,7 @@ pub(crate) enum Bug {
     DerivedWrittenAgain,
     DerivedForgottenAfterTrim,
     DerivedDifferenceHidden,
+    DerivedTrimmedDiffers,
     DerivedTailFirst,
     MembersImmortal,
     HeartbeatOfDeadAccepted,
@@ -108,6 +109,7 @@ pub(crate) enum Bug {
     NotesOfAnySize,
     OpenOnce,
     DroppedAppendBlocks,
+    DroppedDerivedAppendBlocks,
     PartitionNotChecked,
     FormerLifeAccepted,
     Panics,
@@ -235,6 +237,17 @@ impl Faulty {
         Ok(place)
     }
 
+    /// Answers no more once this was dropped half way.
+    async fn block_once_dropped(&self) -> Result<(), Error> {
+        if self.poisoned.load(Ordering::Relaxed) {
+            return Err(Cause::unavailable("the connection is in use").into());
+        }
+        let mut poison = Poison { poisoned: &self.poisoned, done: false };
+        yield_now().await;
+        poison.done = true;
+        Ok(())
+    }
+
     fn shown(&self, state: &mut GroupState) {
         match self.bug {
             Bug::UncleanNotCounted => state.unclean = 0,
@@ -328,12 +341,7 @@ impl ChunkLog for Faulty {
             return Err(Cause::unavailable("nobody is there").into());
         }
         if self.has(Bug::DroppedAppendBlocks) {
-            if self.poisoned.load(Ordering::Relaxed) {
-                return Err(Cause::unavailable("the connection is in use").into());
-            }
-            let mut poison = Poison { poisoned: &self.poisoned, done: false };
-            yield_now().await;
-            poison.done = true;
+            self.block_once_dropped().await?;
         }
         let before = self.inner().bounds(partition).await?;
         if self.has(Bug::EmptyChunkNotWritten) && chunk.payload.count() == 0 {
@@ -371,6 +379,9 @@ impl ChunkLog for Faulty {
         partition: &Partition,
         mut chunks: Vec<DerivedChunk>,
     ) -> Result<Vec<DerivedAppend>, Error> {
+        if self.has(Bug::DroppedDerivedAppendBlocks) {
+            self.block_once_dropped().await?;
+        }
         let partition = &self.mistaken(partition).await?;
         let before = self.inner().bounds(partition).await?;
         match self.bug {
@@ -394,6 +405,7 @@ impl ChunkLog for Faulty {
                 *known = self.inner().append_derived(partition, vec![DerivedChunk { id, ..chunk }]).await?[0];
             }
             known.differs &= !self.has(Bug::DerivedDifferenceHidden);
+            known.differs |= self.has(Bug::DerivedTrimmedDiffers) && known.slot < before.floor;
         }
         Ok(appended)
     }

@@ -88,6 +88,7 @@ bugs! {
     derived_written_again: DerivedWrittenAgain breaks "ChunkLog 17";
     derived_forgotten_after_trim: DerivedForgottenAfterTrim breaks "ChunkLog 17";
     derived_difference_hidden: DerivedDifferenceHidden breaks "ChunkLog 17";
+    derived_trimmed_differs: DerivedTrimmedDiffers breaks "ChunkLog 17";
     derived_tail_first: DerivedTailFirst breaks "ChunkLog 17";
     members_immortal: MembersImmortal breaks "GroupStore 1";
     heartbeat_of_dead_accepted: HeartbeatOfDeadAccepted breaks "GroupStore 2";
@@ -129,6 +130,7 @@ bugs! {
     open_once: OpenOnce breaks "general A";
     pieces_for_their_client_only: PiecesForTheirClientOnly breaks "general B";
     dropped_append_blocks: DroppedAppendBlocks breaks "general C";
+    dropped_derived_append_blocks: DroppedDerivedAppendBlocks breaks "general C";
     partition_not_checked: PartitionNotChecked breaks "general D";
     former_life_accepted: FormerLifeAccepted breaks "general D";
 }

@@ -9,7 +9,7 @@ use minibatch_core::{
 use crate::storage::{
     case::{Case, Client, Cx, cases},
     failure::{Failure, Verdict, ensure, ensure_cause, ensure_eq},
-    tools::{ALL, Producer, STRATEGY, commit_at, group, member, own, payload, read_all},
+    tools::{ALL, Producer, STRATEGY, commit_at, derived, group, member, own, payload, read_all},
 };
 
 pub(super) const CASES: &[Case] = cases![
@@ -33,6 +33,8 @@ async fn check_refused(client: &Client, partition: &Partition, is_right: fn(&Cau
     let chunk = NewChunk { producer, time: client.now().await?, payload: payload(&["x"])? };
     refused("register_producer", client.register_producer(partition, &id).await.map(drop))?;
     refused("append", client.append(partition, chunk).await.map(drop))?;
+    let chunk = derived(client, "d", 1, 0, "x").await?;
+    refused("append_derived", client.append_derived(partition, vec![chunk]).await.map(drop))?;
     refused("read", client.read(partition, Slot::ZERO, ALL).await.map(drop))?;
     refused("wait", client.wait(partition, Slot::ZERO).await)?;
     refused("bounds", client.bounds(partition).await.map(drop))?;

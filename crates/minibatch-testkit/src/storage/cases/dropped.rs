@@ -2,6 +2,7 @@
 
 use minibatch_core::{
     Cause, ProducerId, Slot, StreamName,
+    chunk::RecordKind,
     storage::{Fence, NotePlace, PieceId, Start, Trim},
 };
 
@@ -12,14 +13,15 @@ use crate::{
         case::{Case, Cx, cases},
         failure::{Failure, Verdict, ensure, ensure_eq},
         tools::{
-            ALL, LONG_LIFE, Producer, STRATEGY, commit_at, group, member, offset, open_group, own, payload, read_all,
-            slot, state, stream_of,
+            ALL, LONG_LIFE, Producer, STRATEGY, commit_at, derived, group, member, offset, open_group, own, payload,
+            read_all, slot, state, stream_of,
         },
     },
 };
 
 pub(super) const CASES: &[Case] = cases![
     general_c_dropped_append_breaks_nothing,
+    general_c_dropped_derived_append_breaks_nothing,
     general_c_dropped_commit_breaks_nothing,
     general_c_dropped_opens_break_nothing,
     general_c_dropped_acquire_breaks_nothing,
@@ -46,6 +48,29 @@ async fn general_c_dropped_append_breaks_nothing(cx: Cx) -> Verdict {
     ensure_eq!(records.len(), ROUNDS, "records");
     for (record, number) in records.iter().zip(1_u64..) {
         ensure_eq!(record.payload, payload(&[number])?, "payload in slot {number}");
+    }
+    Ok(())
+}
+
+async fn general_c_dropped_derived_append_breaks_nothing(cx: Cx) -> Verdict {
+    const NUMBERS: [u64; 3] = [5, 2, 9];
+    let (a, b, partition) = cx.partition().await?;
+    let mut chunks = Vec::new();
+    for number in NUMBERS {
+        chunks.push(derived(&a, "d", number, 0, &number.to_string()).await?);
+    }
+    let appended = at_every_await(|| a.append_derived(&partition, chunks.clone())).await.0?;
+    ensure!(
+        appended.iter().all(|appended| !appended.differs),
+        "chunks whose appends were dropped differ from themselves"
+    );
+    ensure_eq!(b.append_derived(&partition, chunks).await?, appended, "what stands after appends that were dropped");
+    let mut records = read_all(&b, &partition).await?;
+    records.retain(|record| record.kind == RecordKind::Data);
+    ensure_eq!(records.len(), NUMBERS.len(), "records");
+    for (number, appended) in NUMBERS.into_iter().zip(appended) {
+        let found = records.iter().find(|record| record.slot == appended.slot).map(|record| &record.payload);
+        ensure_eq!(found, Some(&payload(&[number.to_string()])?), "payload under the number {number}");
     }
     Ok(())
 }
