@@ -64,7 +64,7 @@
 //! | a message is durable when `append` has returned | the storage keeps what it has acknowledged |
 //! | an append that is tried again by the client appends once | |
 //! | all readers see the messages of a stream in one order, each producer's in its own | |
-//! | every message gets to the function of every group **at least once** | until a window's attempts are over: then it is kept in the stream `<name>.dead` |
+//! | every message gets to the function of every group **at least once** | until it is given up on: alone, and with a proof that it is at fault, it goes to the stream `<name>.dead` (see [`OnExhausted`]); or until retention takes it |
 //! | after a crash a group gets the same windows again | the strategy is deterministic |
 //! | a window takes effect once | in one of the modes of [`delivery`], on its condition |
 //! | one consumer of a group works at a time; one that was thought dead can commit nothing | what its function does elsewhere is not stopped |
