@@ -24,6 +24,9 @@ pub struct DoneRange {
 }
 
 /// The done windows: ranges that are ascending and apart.
+///
+/// A window is done, for those who form windows, when it need not be formed again: all its messages are settled, or
+/// what is left of it is kept by itself, as an [`OpenWindow`](super::OpenWindow).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DoneRanges(Vec<DoneRange>);
 
@@ -42,7 +45,7 @@ impl DoneRanges {
         &self.0
     }
 
-    /// Marks a window as one that need not be formed again; marking it again changes nothing.
+    /// Marks a window as done; marking it again changes nothing.
     pub fn insert(&mut self, window: &FormedWindow) {
         let ordinal = window.ordinal;
         let range = DoneRange {

@@ -2,9 +2,9 @@
 //!
 //! A checkpoint counts windows, not messages. [`Base`] is a point of the log with the strategy's state and buffer exactly
 //! there; the [`Decision`]s after it are what ended windows and is not in the log; [`DoneRange`]s name the windows from
-//! the base on that need not be formed again, each with a digest, so that a replay that forms other windows is noticed;
-//! those of them that are not done yet are [`OpenWindow`]s, kept by themselves with what is left of them. To storages all
-//! this is opaque bytes: see [`Checkpoint::encode`].
+//! the base on that are [done](DoneRanges) and need not be formed again, each with a digest, so that a replay that
+//! forms other windows is noticed; those of them that have not ended are [`OpenWindow`]s, kept by themselves with what
+//! is left of them. To storages all this is opaque bytes: see [`Checkpoint::encode`].
 
 mod codec;
 mod done;
@@ -111,7 +111,7 @@ pub struct Checkpoint {
     pub base: Base,
     /// The decisions after the base.
     pub decisions: Vec<Decision>,
-    /// The windows after the base that need not be formed again: they are done, or open.
+    /// The windows after the base that are done; some of them may be open.
     pub done: DoneRanges,
     /// The windows of which some messages are left to be settled, by ordinal; also those before the base.
     pub open: BTreeMap<u64, OpenWindow>,

@@ -32,7 +32,7 @@ impl Progress {
         }
     }
 
-    /// Keeps a window that is settled but for what is left of it, in the place of what was known of it.
+    /// Keeps what is left of a done window, in the place of what was known of it.
     pub fn open(&mut self, window: OpenWindow) {
         self.open.insert(window.ordinal, window);
     }

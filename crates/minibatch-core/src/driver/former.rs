@@ -16,7 +16,7 @@ use crate::{
 
 /// Forms the windows of one group in one partition.
 ///
-/// Log entries go in, in slot order; windows whose function has not succeeded yet come out.
+/// Log entries go in, in slot order; windows that are not [done](crate::checkpoint::DoneRanges) yet come out.
 /// [`WindowFormer::checkpoint`] says what to store so that another one goes on from there and forms the same windows.
 ///
 /// An error of the cause [`WindowsDiffer`](Cause::WindowsDiffer) says that the strategy forms other windows of the same
@@ -145,8 +145,7 @@ impl WindowFormer {
         self.progress.take_back(before);
     }
 
-    /// Keeps a window that is settled but for what is left of it: it is not delivered again, and what is left of it is
-    /// the caller's to try after a restart too.
+    /// Keeps what is left of a done window: it is the caller's to try after a restart too.
     pub fn open(&mut self, window: OpenWindow) {
         self.progress.open(window);
     }
