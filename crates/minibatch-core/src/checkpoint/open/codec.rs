@@ -85,7 +85,7 @@ fn store(window: &OpenWindow) -> Result<StoredWindow, Error> {
 fn load(stored: &StoredWindow) -> Result<OpenWindow, Error> {
     let some = |bytes: &Option<Binary>| bytes.as_ref().map_or(Ok(Places::default()), |bytes| load_places(&bytes.bytes));
     let (start, end) = (Timestamp::from_millis(stored.start), Timestamp::from_millis(stored.end));
-    Ok(OpenWindow {
+    let window = OpenWindow {
         ordinal: count(stored.ordinal)?,
         bounds: Bounds::new(start, end),
         key: stored.key.clone(),
@@ -96,7 +96,19 @@ fn load(stored: &StoredWindow) -> Result<OpenWindow, Error> {
         dead: some(&stored.dead)?,
         skipped: some(&stored.skipped)?,
         left: stored.left.iter().map(load_piece).collect::<Result<_, _>>()?,
-    })
+    };
+    if is_sound(&window) {
+        Ok(window)
+    } else {
+        Err(damaged("a place of an open window is no member's, or stands twice"))
+    }
+}
+
+fn is_sound(window: &OpenWindow) -> bool {
+    let places = window.left.iter().map(|piece| &piece.places).chain([&window.dead, &window.skipped]);
+    let mut ranges: Vec<_> = places.flat_map(Places::ranges).collect();
+    ranges.sort_unstable_by_key(|range| range.start);
+    ranges.is_sorted_by(|a, b| a.end <= b.start) && ranges.last().is_none_or(|last| last.end <= window.members.len())
 }
 
 fn store_piece(piece: &OpenPiece) -> StoredPiece {
@@ -192,15 +204,19 @@ mod tests {
 
     use super::*;
 
+    /// The places to which that lot fell.
+    fn drawn(lots: &[usize], lot: usize) -> Places {
+        lots.iter().enumerate().filter(|(_, drawn)| **drawn == lot).map(|(place, _)| place).collect()
+    }
+
     prop_compose! {
         fn piece()(
-            places in vec(0usize..500, 0..20),
             attempt in 0u32..9,
             not_before in any::<Option<i64>>(),
             [split, retry, failed, proven, begun] in any::<[bool; 5]>(),
         ) -> OpenPiece {
-            let (places, not_before) = (places.into_iter().collect(), not_before.map(Timestamp::from_millis));
-            OpenPiece { places, attempt, not_before, split, retry, failed, proven, begun }
+            let not_before = not_before.map(Timestamp::from_millis);
+            OpenPiece { places: Places::default(), attempt, not_before, split, retry, failed, proven, begun }
         }
     }
 
@@ -209,8 +225,8 @@ mod tests {
             ordinal in 0..i64::MAX.cast_unsigned(),
             times in any::<[i64; 2]>(),
             key in any::<Option<String>>(),
-            runs in vec((any::<u64>(), 1u32..1_000, any::<i64>()), 0..10),
-            [dead, skipped] in [vec(0usize..500, 0..20), vec(0usize..500, 0..20)],
+            runs in vec((any::<u64>(), 1u32..20, any::<i64>()), 0..10),
+            lots in vec(0usize..9, 200),
             left in vec(piece(), 0..4),
         ) -> OpenWindow {
             let run = |(first, len, time)| MemberRun {
@@ -218,16 +234,19 @@ mod tests {
                 len,
                 time: Timestamp::from_millis(time),
             };
+            let members = MemberRuns(runs.into_iter().map(run).collect());
+            let lots = &lots[..members.len()];
+            let left = left.into_iter().zip(2..).map(|(piece, lot)| OpenPiece { places: drawn(lots, lot), ..piece });
             OpenWindow {
                 ordinal,
                 bounds: Bounds::new(Timestamp::from_millis(times[0]), Timestamp::from_millis(times[1])),
                 key,
                 reason: Reason::MaxWait,
                 leaving: ordinal / 2,
-                members: MemberRuns(runs.into_iter().map(run).collect()),
-                dead: dead.into_iter().collect(),
-                skipped: skipped.into_iter().collect(),
-                left,
+                members,
+                dead: drawn(lots, 0),
+                skipped: drawn(lots, 1),
+                left: left.collect(),
             }
         }
     }
@@ -236,6 +255,21 @@ mod tests {
         #[test]
         fn round_trip(windows in vec(window(), 0..4)) {
             prop_assert_eq!(decode(&encode(windows.iter()).unwrap()).unwrap(), windows);
+        }
+
+        #[test]
+        fn places_that_are_no_members_or_stand_twice_are_damage(window in window(), at in 0usize..200) {
+            let len = window.members.len();
+            let twice = Places::from(at % len.max(1)..at % len.max(1) + 1);
+            let piece = |places: &Places| OpenPiece { places: places.clone(), ..OpenPiece::default() };
+            for places in [Places::from(len..len + 1), Places::from(at..usize::MAX), twice.clone()] {
+                let mut left = window.left.clone();
+                left.extend([piece(&places), piece(&twice)]);
+                let (dead, skipped) = (window.dead.and(&places), window.skipped.and(&twice));
+                for window in [OpenWindow { left, ..window.clone() }, OpenWindow { dead, skipped, ..window.clone() }] {
+                    prop_assert!(decode(&encode(std::iter::once(&window)).unwrap()).is_err());
+                }
+            }
         }
 
         #[test]
