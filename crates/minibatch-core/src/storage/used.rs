@@ -57,7 +57,7 @@ impl UsedNumbers {
     /// All that another one has is used here, too.
     pub fn join(&mut self, other: &Self) {
         self.seen.extend(&other.seen);
-        self.raise(self.below.max(other.below));
+        self.raise(other.below);
     }
 
     /// The used numbers that are not below [`below`](Self::below), as bytes to be stored: ascending, each as the difference
