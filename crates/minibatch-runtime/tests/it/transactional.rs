@@ -7,9 +7,9 @@ use std::{
     time::Duration,
 };
 
-use minibatch_core::{Cause, Error, ErrorKind, params};
+use minibatch_core::{Cause, Clock, Error, ErrorKind, params};
 use minibatch_emitters::CountWindow;
-use minibatch_runtime::{Client, OnExhausted, Stream, Streaming, Window};
+use minibatch_runtime::{Client, OnExhausted, Stream, Streaming, SystemClock, Window};
 use minibatch_sqlite::{SqliteOptions, SqliteStorage};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -123,6 +123,28 @@ async fn a_refused_effect_fails_its_message_alone_and_in_order() {
         assert!(dead.iter().all(|(headers, _)| reason(headers)), "{dead:?}");
         assert_eq!(dead.iter().map(|(_, number)| *number).collect::<Vec<_>>(), [3]);
     }
+}
+
+#[tokio::test]
+async fn a_kept_window_was_begun_before_the_attempt_whose_effect_was_refused() {
+    let file = File::with_table().await;
+    let stream = numbers(&file.client, 2).await;
+    let clock = SystemClock::new();
+    let mut attempts = Vec::new();
+    let windows = pairs(&stream).keep(true).drain(|window: Window<u32>| {
+        // so that the attempts are not in one millisecond
+        while attempts.last().is_some_and(|last| *last >= clock.now()) {
+            std::hint::spin_loop();
+        }
+        attempts.push(clock.now());
+        let twice = if attempts.len() == 1 { keep(&window) } else { Ok(()) };
+        std::future::ready(twice.and_then(|()| keep(&window)))
+    });
+    assert_eq!(windows.await.unwrap().messages, 2);
+    assert_eq!((file.seen(), attempts.len()), (vec![1, 2], 2));
+    let kept = stream.kept_windows("default").unwrap().find(0, 1).await.unwrap().unwrap();
+    assert!(kept.formed <= kept.begun && kept.begun <= attempts[0], "{kept:?}, attempts at {attempts:?}");
+    assert!(attempts[1] <= kept.done);
 }
 
 #[tokio::test]

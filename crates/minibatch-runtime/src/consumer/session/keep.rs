@@ -11,21 +11,24 @@ use minibatch_core::{
 
 use super::super::{KeptWindow, kept, supervisor::Setup};
 
+/// When a window was formed, and begun, by ordinal.
+pub(super) type Times = BTreeMap<u64, (Timestamp, Timestamp)>;
+
 /// What is kept of the windows of a session.
 pub(super) struct Keeper {
     /// Nothing is kept without.
     clock: Option<Arc<dyn Clock>>,
     generation: Generation,
     partition: u32,
-    /// When a window was formed, and begun, by ordinal.
-    times: BTreeMap<u64, (Timestamp, Timestamp)>,
+    /// Of the windows that are not done.
+    times: Times,
     done: Vec<KeptWindow>,
 }
 
 impl Keeper {
     pub(super) fn new(setup: &Setup, generation: Generation) -> Self {
         let clock = setup.options.keep.then(|| Arc::clone(setup.client.clock()));
-        Self { clock, generation, partition: setup.partition.index, times: BTreeMap::new(), done: Vec::new() }
+        Self { clock, generation, partition: setup.partition.index, times: Times::new(), done: Vec::new() }
     }
 
     pub(super) fn formed(&mut self, windows: &[FormedWindow]) {
@@ -48,6 +51,16 @@ impl Keeper {
             let (formed, begun) = self.times.remove(&window.ordinal).unwrap_or((now, now));
             self.done.push(KeptWindow::new(id, self.partition, attempts, window, [formed, begun, now]));
         }
+    }
+
+    /// The times of the windows that are not done, to [go back](Self::take_back) to if the next commit is refused.
+    pub(super) fn times(&self) -> Times {
+        self.times.clone()
+    }
+
+    /// The windows of a commit that was refused are not done. What was formed since stays.
+    pub(super) fn take_back(&mut self, before: Times) {
+        self.times.extend(before);
     }
 
     /// What is to be written before the next commit.

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use super::{
     super::{Delivery, Failure, Settlement, ladder::Ladder, settlement::Passed, stats::Tally, supervisor::Supervisor},
     Session,
+    keep::Times,
 };
 use crate::{delivery::DeliveryMode, effects::MAX_BYTES};
 
@@ -34,6 +35,7 @@ struct Before {
     out: BTreeMap<u64, usize>,
     out_bytes: usize,
     burials: usize,
+    times: Times,
 }
 
 #[derive(Default)]
@@ -106,6 +108,7 @@ impl Session {
                 out: self.out.clone(),
                 out_bytes: self.out_bytes,
                 burials: self.burials.len(),
+                times: self.keeper.times(),
             });
             for Held { delivery, passed, .. } in &sent {
                 effects.extend(passed.effects.iter().cloned());
@@ -149,6 +152,7 @@ impl Session {
             (self.counters, self.ladder) = (before.counters, before.ladder);
             (self.out, self.out_bytes) = (before.out, before.out_bytes);
             self.burials.truncate(before.burials);
+            self.keeper.take_back(before.times);
         }
         self.transactions.tallies.clear();
         let mut sent = std::mem::take(&mut self.transactions.sent);
