@@ -140,7 +140,7 @@ fn a_timer_from_when_one_is_asked_is_found() {
     struct Procrastinator;
     impl Fault for Procrastinator {
         fn ready(&mut self, size: usize, buffer: &Buffer, now: Timestamp) -> Readiness {
-            let second = std::time::Duration::from_secs(1);
+            let second = Duration::from_secs(1);
             let Some(last) = buffer.last() else { return Readiness::wait() };
             if buffer.len() >= size || last.time().plus(second) < now {
                 return Readiness::Ready;
