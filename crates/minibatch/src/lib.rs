@@ -37,7 +37,7 @@
 //! | run a function on windows | [`streaming`] in front of it, or the builder: [`Stream::streaming`], then [`Streaming::run`] |
 //! | give it a database handle of yours | `with(…)`: [`With`]; or capture it in the builder's closure |
 //! | pull windows instead | [`Streaming::open`], [`Consumer::next`], [`Window::ack`] |
-//! | choose when a window is ready | [`WindowSettings`]; [`CountWindow`], [`FixedTimeWindow`], [`RelaxedTimeWindow`], [`BatchWindow`] |
+//! | choose when a window is ready | [`WindowSettings`]; [`CountWindow`], [`FixedTimeWindow`], [`RelaxedTimeWindow`], [`BatchWindow`]; [`TimeWindow`], [`SessionWindow`], by [`EventTime`] if you like |
 //! | form windows by a rule of your own | [`WindowEmitter`], on the crate `minibatch-core` alone |
 //! | say how long messages are kept | [`Stream::retain`] with a [`Retention`] |
 //! | hold producers back | [`Stream::limit_backlog`] with a [`Backlog`] |
@@ -124,15 +124,15 @@ pub use minibatch_macros::streaming;
 pub use bson::{Document, doc};
 pub use connection::Minibatch;
 pub use minibatch_core::{
-    Buffer, BufferedSlot, Cause, Clock, EmitterState, Error, ErrorKind, Fingerprint, GroupName, Message, Observed,
-    Offset, Readiness, Result, Slot, Strategy, StreamName, Timestamp, WindowEmitter,
+    Buffer, BufferedSlot, Cause, Clock, EmitterState, Error, ErrorKind, Explanation, Fingerprint, GroupName, Message,
+    Observed, Offset, Readiness, Result, Slot, Strategy, StreamName, Timestamp, Waiting, WindowEmitter,
     chunk::{Extras, MESSAGE_MAX_BYTES},
     params, storage,
     window::{Bounds, Leaves, Picks, Reason, Selection, WindowId},
 };
 pub use minibatch_emitters::{
-    BatchEmitter, BatchWindow, CountEmitter, CountWindow, FixedTimeEmitter, FixedTimeWindow, RelaxedTimeEmitter,
-    RelaxedTimeWindow,
+    BatchEmitter, BatchWindow, CalendarUnit, CountEmitter, CountWindow, EventTime, FixedTimeEmitter, FixedTimeWindow,
+    RelaxedTimeEmitter, RelaxedTimeWindow, SessionEmitter, SessionWindow, TimeEmitter, TimeWindow, Tz,
 };
 pub use minibatch_runtime::{
     Ack, Appended, AppendedShare, Audit, Backlog, Backoff, Client, ClientOptions, Consumer, ConsumerOptions,

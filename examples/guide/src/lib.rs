@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use minibatch::{Bounds, Minibatch, Result, Timestamp};
+use minibatch::{
+    Bounds, Minibatch, Result, Timestamp,
+    prelude::{DateTime, Utc},
+};
 use serde::de::DeserializeOwned;
 
 /// Connects to the URL in the environment, otherwise to an SQLite file beside the program, under `target`.
@@ -43,4 +46,18 @@ pub fn earthquakes<T: DeserializeOwned>() -> Vec<T> {
 pub fn times(bounds: Bounds) -> String {
     let time = |time: Timestamp| time.to_datetime().unwrap_or_default().format("%H:%M:%S%.3f");
     format!("[{}, {})", time(bounds.start), time(bounds.end))
+}
+
+/// The instant that a text like `2024-04-01 10:26:27.337` names, in UTC.
+#[must_use]
+#[expect(clippy::missing_panics_doc, clippy::expect_used, reason = "the file is part of the program")]
+pub fn instant(text: &str) -> Timestamp {
+    let time: DateTime<Utc> = format!("{}Z", text.replace(' ', "T")).parse().expect("every row has a time");
+    time.into()
+}
+
+/// An instant to the minute: `2024-04-01 14:12`.
+#[must_use]
+pub fn minute(time: Timestamp) -> String {
+    time.to_datetime().unwrap_or_default().format("%Y-%m-%d %H:%M").to_string()
 }

@@ -27,3 +27,5 @@ mod server;
 mod settings;
 #[cfg(test)]
 mod stores;
+#[cfg(test)]
+mod strategies;

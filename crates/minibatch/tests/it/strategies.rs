@@ -1,0 +1,97 @@
+//! Each strategy from end to end, with a restart in the middle: the same windows as without.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use minibatch::{
+    BatchWindow, Bounds, CalendarUnit, CountWindow, EventTime, FixedTimeWindow, Reason, SessionWindow, Strategy,
+    TimeWindow, Timestamp, Tz, prelude::*,
+};
+
+use crate::stores::{self, Store};
+
+type Seen = (Vec<i64>, Reason, Bounds);
+
+/// Sixty messages in four chunks, each the hour in which it happened, now and then far behind the one before.
+async fn hours(store: &Store) -> Stream<i64> {
+    let stream = store.mb.stream("hours").await.unwrap();
+    let hours: Vec<i64> = (0..60).map(|number| number - if number % 7 == 6 { number % 4 * 5 } else { 0 }).collect();
+    for some in hours.chunks(15) {
+        stream.append_many(some).await.unwrap();
+    }
+    stream
+}
+
+fn seen(window: &Window<i64>) -> Seen {
+    (window.data.clone(), window.reason, window.bounds)
+}
+
+/// All windows from where the group is to the end.
+async fn drained(stream: &Stream<i64>, group: &str, strategy: impl Strategy) -> Vec<Seen> {
+    let windows = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&windows);
+    let consumer = stream.streaming().group(group).window(strategy);
+    let drain = consumer.drain(move |window| {
+        noted.lock().unwrap().push(seen(&window));
+        async {}
+    });
+    drain.await.unwrap();
+    std::mem::take(&mut *windows.lock().unwrap())
+}
+
+/// Reads some windows, acknowledges some of these, and is gone; an heir reads the rest.
+async fn check(stream: &Stream<i64>, name: &str, strategy: impl Strategy + Clone) {
+    let expected = drained(stream, &format!("{name}-whole"), strategy.clone()).await;
+    assert!(expected.len() > 4, "{name}: {expected:?}");
+    let group = format!("{name}-restarted");
+    let mut consumer = stream.streaming().group(&group).window(strategy.clone()).open().await.unwrap();
+    let mut windows = Vec::new();
+    for number in 0..4 {
+        let window = consumer.next().await.unwrap().unwrap();
+        if number < 2 {
+            windows.push(seen(&window));
+            window.ack().await.unwrap();
+        }
+    }
+    drop(consumer);
+    windows.extend(drained(stream, &group, strategy).await);
+    assert_eq!(windows, expected, "{name}");
+}
+
+async fn check_all(store: &Store) {
+    const HOUR: Duration = Duration::from_hours(1);
+    let stream = hours(store).await;
+    let happened = || {
+        let time = EventTime::of(|hours: &i64| Timestamp::from_millis(*hours * 3_600_000));
+        time.out_of_order(3 * HOUR)
+    };
+    check(&stream, "count", CountWindow::new(7)).await;
+    check(&stream, "count-sliding", CountWindow::sliding(9, 4)).await;
+    check(&stream, "batch", BatchWindow::new().size(8).until_value(|hours: &i64| hours % 10 == 0)).await;
+    check(&stream, "bytes", BatchWindow::new().bytes(100).max_wait(HOUR).min_size(3)).await;
+    check(&stream, "tumbling", TimeWindow::tumbling(5 * HOUR).event_time(happened())).await;
+    check(&stream, "sliding", TimeWindow::sliding(8 * HOUR, 3 * HOUR).event_time(happened())).await;
+    let half_days = TimeWindow::calendar(CalendarUnit::Hour, Tz::Asia__Kathmandu).event_time(happened());
+    check(&stream, "calendar", half_days).await;
+    let sessions = SessionWindow::new(2 * HOUR).max_length(9 * HOUR).event_time(happened());
+    check(&stream, "session", sessions).await;
+    // by append time all is in one interval, but for what the clock does
+    let fixed = drained(&stream, "fixed", FixedTimeWindow::new(24 * HOUR)).await;
+    assert!(fixed.len() <= 2 && fixed.iter().map(|(data, ..)| data.len()).sum::<usize>() == 60, "{fixed:?}");
+}
+
+#[tokio::test]
+async fn a_restart_changes_no_window() {
+    for store in stores::all().await {
+        check_all(&store).await;
+    }
+}
+
+#[cfg(feature = "mongodb")]
+#[tokio::test]
+async fn a_restart_changes_no_window_on_mongodb() {
+    let Some(store) = stores::mongo("strategies").await else { return };
+    check_all(&store).await;
+}
