@@ -24,7 +24,7 @@ pub struct ProducerGrant {
 pub struct DerivedAppend {
     /// Where it is; of a record that was trimmed since, a slot below the floor.
     pub slot: Slot,
-    /// True where another payload was first: this one is nowhere. Of a record that was trimmed nobody can tell: false.
+    /// True where another payload was first: this one is nowhere. Of a record that is deleted nobody can tell: false.
     pub differs: bool,
 }
 
