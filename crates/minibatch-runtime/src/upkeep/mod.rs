@@ -7,6 +7,7 @@
 
 mod backlog;
 mod groups;
+mod refusal;
 mod settings;
 mod span;
 mod trim;
@@ -27,6 +28,7 @@ use minibatch_core::{
 
 use crate::{Client, documents, retry::until_verdict};
 use backlog::Gate;
+use refusal::Refusal;
 pub use settings::{Backlog, Retention, WhenFull};
 use span::Span;
 
@@ -55,9 +57,8 @@ pub(crate) struct Upkeep {
     gate: Gate,
     /// A task trims in intervals.
     at_work: AtomicBool,
-    /// Before this, in milliseconds of the steady clock, there is no use in trimming: this client may not. 0 as long as
-    /// nobody has said so.
-    refused: AtomicU64,
+    trimming: Refusal,
+    expiring: Refusal,
 }
 
 impl Upkeep {
@@ -72,7 +73,8 @@ impl Upkeep {
             kept,
             gate,
             at_work: AtomicBool::new(false),
-            refused: AtomicU64::new(0),
+            trimming: Refusal::default(),
+            expiring: Refusal::default(),
         }
     }
 
@@ -194,12 +196,12 @@ impl Upkeep {
         }
     }
 
-    /// Trims once; false where the settings no longer ask for it.
+    /// Does what is due once; false where the settings no longer ask for it.
     async fn round(&self) -> bool {
         match self.try_round().await {
             Ok(goes_on) => goes_on,
             Err(error) => {
-                tracing::debug!(stream = %self.info.name, %error, "could not trim, trying again later");
+                tracing::debug!(stream = %self.info.name, %error, "could not look after the stream, trying again later");
                 true
             }
         }
@@ -208,7 +210,7 @@ impl Upkeep {
     async fn try_round(&self) -> Result<bool, Error> {
         let retention = self.settings().await?.retention;
         if let Some(after) = retention.groups_expire_after {
-            groups::expire(&self.client, &self.info, after).await?;
+            self.expire_aside(after).await;
         }
         if retention.is_capped() {
             for index in 0..self.info.partitions {

@@ -1,29 +1,23 @@
 //! Trimming by the stream's retention.
 
-use std::{sync::atomic::Ordering::Relaxed, time::Duration};
-
 use minibatch_core::{
     Cause, Error, ErrorKind, Slot, Timestamp,
     storage::{LogBounds, Partition, Trim, Trimmed},
 };
 
-use super::{Retention, Span, Upkeep, millis};
+use super::{Retention, Span, Upkeep};
 use crate::{Client, retry::until_verdict};
-
-/// How long a client that may not trim leaves it alone until it tries again.
-const REFUSED: Duration = Duration::from_secs(600);
 
 impl Upkeep {
     /// Trims beside whatever its caller does: nothing depends on it, and the next time does the same. Where this client may
     /// not, that is said once, and tried seldom from then on.
     pub(crate) async fn trim_aside(&self, index: u32) {
-        if self.millis() < self.refused.load(Relaxed) {
+        if self.trimming.lasts(self.millis()) {
             return;
         }
         let Err(error) = self.trim(index).await else { return };
         let stream = &self.info.name;
-        let refused = error.kind() == ErrorKind::Misconfigured;
-        if refused && self.refused.swap(self.millis() + millis(REFUSED), Relaxed) == 0 {
+        if error.kind() == ErrorKind::Misconfigured && self.trimming.begin(self.millis()) {
             tracing::warn!(
                 %stream, %error,
                 "may not trim, and leaves it to others: grant what is missing, or run `stream.trim()` as somebody who may"

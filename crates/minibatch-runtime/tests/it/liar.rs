@@ -36,6 +36,8 @@ pub(crate) enum Lie {
     Expired,
     /// The group needs less than it does.
     KeptFrom,
+    /// The first partition has no groups.
+    HalfRemoved,
 }
 
 #[derive(Debug)]
@@ -147,6 +149,7 @@ impl GroupStore for Liar {
     }
     async fn groups(&self, partition: &Partition) -> Result<Vec<(GroupName, GroupState)>> {
         let mut groups = self.storage.groups(partition).await?;
+        groups.retain(|_| self.lie() != Lie::HalfRemoved || partition.index > 0);
         for (_, state) in &mut groups {
             match self.lie() {
                 Lie::Doubled => state.counters.finished *= 2,

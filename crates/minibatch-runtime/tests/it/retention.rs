@@ -1,10 +1,16 @@
 //! How long messages are kept, by whoever has the stream open.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use minibatch_core::{
     Cause, Clock, GroupName, Result, Timestamp,
-    storage::{GroupStore, StreamStore},
+    storage::{GroupStore, Start, StreamStore},
 };
 use minibatch_emitters::CountWindow;
 use minibatch_memory::MemoryStorage;
@@ -14,7 +20,10 @@ use minibatch_testkit::{
     storage::{Tap, Tapped},
 };
 
-use crate::tools::{client, manual_client, settle, until};
+use crate::{
+    liar::{Liar, Lie},
+    tools::{client, manual_client, partitioned, settle, until},
+};
 
 const INTERVAL: Duration = Duration::from_secs(5);
 
@@ -164,12 +173,7 @@ async fn a_group_that_nobody_works_for_expires_and_others_do_not() {
     let working = windows("working").open().await.unwrap();
     // no consumer ever told anything of it
     here.storage()
-        .open_group(
-            &here.streams().await.unwrap()[0],
-            &GroupName::new("untold").unwrap(),
-            "",
-            minibatch_core::storage::Start::Earliest,
-        )
+        .open_group(&here.streams().await.unwrap()[0], &GroupName::new("untold").unwrap(), "", Start::Earliest)
         .await
         .unwrap();
     until(|| async { !stream.status("working").await.unwrap().is_empty() }).await;
@@ -225,5 +229,58 @@ async fn a_group_that_somebody_works_for_again_does_not_expire() {
     .await;
     settle().await;
     assert!(owner().await.is_some(), "the group is there, and owned");
+    client.shutdown().await;
+}
+
+/// May not remove groups.
+#[derive(Clone, Debug, Default)]
+struct Unprivileged(Arc<AtomicU32>);
+
+impl Tap for Unprivileged {
+    async fn call<T: Send>(&self, operation: &'static str, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
+        if operation == "remove_group" {
+            self.0.fetch_add(1, Relaxed);
+            return Err(Cause::misconfigured("the url's user may not do this").into());
+        }
+        call.await
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_remove_groups_trims_and_tries_again_later() {
+    let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_000_000)));
+    let given: Arc<dyn Clock> = Arc::clone(&clock) as _;
+    let memory = MemoryStorage::with_clock(Arc::clone(&given));
+    let refused = Unprivileged::default();
+    let storage = Arc::new(Tapped::new(memory, refused.clone()));
+    let client = Client::with_options(storage, given, ClientOptions::default());
+    let stream = records(&client).await;
+    drain(&stream).await;
+    clock.advance(Duration::from_secs(120));
+    append_records(&stream).await;
+    let retention = Retention::default().with_max_messages(10).with_groups_expire_after(Duration::from_secs(60));
+    stream.retain(retention).await.unwrap();
+    until(|| async { floor(&stream).await == 17 }).await;
+    for _ in 0..10 {
+        clock.advance(INTERVAL);
+        settle().await;
+    }
+    assert_eq!(refused.0.load(Relaxed), 1);
+    clock.advance(Duration::from_secs(600));
+    until(|| async { refused.0.load(Relaxed) == 2 }).await;
+    client.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_an_interrupted_removal_left_is_removed() {
+    let (liar, called) = (Liar::new(), Unprivileged::default());
+    liar.tell(Lie::HalfRemoved);
+    let client = Client::new(Arc::new(Tapped::new(liar, called.clone())));
+    let stream = partitioned(&client, 2).await;
+    // no consumer ever told anything of it
+    let info = client.streams().await.unwrap().pop().unwrap();
+    client.storage().open_group(&info, &GroupName::new("left").unwrap(), "", Start::Earliest).await.unwrap();
+    stream.retain(Retention::default().with_groups_expire_after(Duration::from_secs(60))).await.unwrap();
+    until(|| async { called.0.load(Relaxed) == 1 }).await;
     client.shutdown().await;
 }
