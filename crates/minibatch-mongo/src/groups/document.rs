@@ -9,6 +9,9 @@ use minibatch_core::{
 
 use crate::{database::Update, error::corrupt, log::signed, random};
 
+/// In which generation the group was counted in its partition.
+pub(super) const COUNTED: &str = "counted";
+
 /// What a group is created with; in partition 0's document with the starts of all partitions.
 pub(super) struct NewGroup<'a> {
     pub(super) group: &'a GroupName,
@@ -122,6 +125,11 @@ fn position(document: &RawDocument) -> Option<Position> {
         time: Timestamp::from_millis(document.get_datetime("time").ok()?.timestamp_millis()),
         count: number(document, "count")?,
     })
+}
+
+/// Whether the group was counted in its partition and compared with the floor, in this generation.
+pub(super) fn is_counted(document: &RawDocument) -> bool {
+    matches!((document.get_i64(COUNTED), document.get_i64("generation")), (Ok(counted), Ok(now)) if counted == now)
 }
 
 /// The smallest offset that the group still needs.

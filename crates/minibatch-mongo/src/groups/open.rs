@@ -2,9 +2,9 @@
 //!
 //! Partition 0's document comes first and has the starts of all partitions; whoever finds another missing makes it from
 //! there. It goes first, too, when the group is removed: what another partition has of a generation that is not partition
-//! 0's is left over.
+//! 0's is left over. Whoever opens the group next takes that over, and whoever removes it removes that.
 
-use bson::RawDocumentBuf;
+use bson::{RawDocument, RawDocumentBuf};
 use minibatch_core::{
     Cause, Error, GroupName, Offset,
     storage::{Generation, GroupState, Partition, Position, Start, StreamInfo},
@@ -50,7 +50,7 @@ impl Client {
                 return Err(Cause::strategy_changed(state.fingerprint, fingerprint).into());
             }
             let starts = document::starts(&found)?;
-            self.finish_group(&first, group, &state, first_of(&starts)?).await?;
+            self.finish_group(&first, group, &found, &state, first_of(&starts)?).await?;
             if self.complete_group(stream, group, &state, &starts).await? {
                 return Ok(());
             }
@@ -89,8 +89,8 @@ impl Client {
         self.keep_from_floor(&first, group, generation, new.start).await
     }
 
-    /// Makes another partition's document what partition 0's says, if it is missing or of an earlier generation. That it
-    /// is earlier shows by partition 0's, read once more after it: a later one would be there already.
+    /// Makes another partition's document what partition 0's says, if it is missing or of an earlier generation; `false`
+    /// where partition 0's is gone or of a later one.
     async fn complete_partition(
         &self,
         partition: &Partition,
@@ -99,29 +99,41 @@ impl Client {
         start: Position,
     ) -> Result<bool, Error> {
         let (generation, fingerprint) = (first.generation, first.fingerprint.as_str());
+        let new = |last_epoch| NewGroup { group, generation, fingerprint, start, starts: &[], last_epoch };
         loop {
-            match self.find_group(partition, group).await? {
-                Some(state) if state.generation == generation => {
-                    self.finish_group(partition, group, &state, start).await?;
-                    return Ok(true);
+            let Some(found) = self.find_group_document(partition, group).await? else {
+                let last_epoch = self.read_partition(partition).await?.removed_epoch;
+                self.insert_once(Collection::Groups, new(last_epoch).document(partition)?).await?;
+                // whoever removed the group meanwhile may have looked here before
+                if !self.is_current(partition, group, generation).await? {
+                    return Ok(false);
                 }
-                Some(former) => {
-                    let now = self.find_group(&Partition { index: 0, ..partition.clone() }, group).await?;
-                    if now.is_none_or(|now| now.generation != generation) {
-                        return Ok(false);
-                    }
-                    let last_epoch = signed(former.fence.epoch + 1)?;
-                    let new = NewGroup { group, generation, fingerprint, start, starts: &[], last_epoch };
-                    self.replace_group_document(partition, &former, &new).await?;
-                }
-                None => {
-                    let last_epoch = self.read_partition(partition).await?.removed_epoch;
-                    let new = NewGroup { group, generation, fingerprint, start, starts: &[], last_epoch };
-                    self.insert_once(Collection::Groups, new.document(partition)?).await?;
-                    self.keep_from_floor(partition, group, generation, start).await?;
-                }
+                self.keep_from_floor(partition, group, generation, start).await?;
+                continue;
+            };
+            let (_, state) = document::decode(&found)?;
+            if state.generation == generation {
+                self.finish_group(partition, group, &found, &state, start).await?;
+                return Ok(true);
             }
+            // that it is an earlier one shows by partition 0's, read after it: a later one would be there already
+            if !self.is_current(partition, group, generation).await? {
+                return Ok(false);
+            }
+            let last_epoch = signed(state.fence.epoch + 1)?;
+            self.replace_group_document(partition, &state, &new(last_epoch)).await?;
         }
+    }
+
+    /// Whether partition 0 has the group in this generation.
+    async fn is_current(
+        &self,
+        partition: &Partition,
+        group: &GroupName,
+        generation: Generation,
+    ) -> Result<bool, Error> {
+        let now = self.find_group(&Partition { index: 0, ..partition.clone() }, group).await?;
+        Ok(now.is_some_and(|now| now.generation == generation))
     }
 
     /// Whoever made the document may have died before it was counted and compared with the floor, or not have been told
@@ -130,15 +142,12 @@ impl Client {
         &self,
         partition: &Partition,
         group: &GroupName,
+        found: &RawDocument,
         state: &GroupState,
         start: Position,
     ) -> Result<(), Error> {
-        if state.owner.is_some() || state.fence.version > 0 {
-            return Ok(());
-        }
-        let counted = filter(partition, group).eq("counted", state.generation.get());
-        if self.find_one(Find::one(Collection::Groups, counted).only(&["_id"])).await?.is_some() {
-            // what a cap takes from it since has expired, and is not passed over in silence
+        // what a cap takes from one that was counted since has expired, and is not passed over in silence
+        if state.owner.is_some() || state.fence.version > 0 || document::is_counted(found) {
             return Ok(());
         }
         self.keep_from_floor(partition, group, state.generation, start).await
@@ -204,7 +213,7 @@ impl Client {
             self.raise_start(partition, group, generation, &floor).await?;
         }
         let this = filter(partition, group).eq("generation", generation.get());
-        let done = Update::set("counted", generation.get());
+        let done = Update::set(document::COUNTED, generation.get());
         let note = || self.database().update(Collection::Groups, this.clone(), done.clone());
         self.settle(note).await.map_err(Error::from)?;
         Ok(())

@@ -49,8 +49,14 @@ impl Client {
         let epoch = signed(state.fence.epoch)?;
         let this = filter(partition, group).eq("generation", state.generation.get()).eq("epoch", epoch);
         let deleted = self.delete(Collection::Groups, this).await? > 0;
-        self.delete(Collection::Snapshots, filter(partition, group)).await?;
+        self.remove_pieces(partition, group, state.fence.epoch).await?;
         Ok(deleted)
+    }
+
+    /// Deletes the pieces of epochs up to this one: a later group of that name has later ones.
+    async fn remove_pieces(&self, partition: &Partition, group: &GroupName, epoch: u64) -> Result<(), Error> {
+        let pieces = filter(partition, group).and("epoch", Test::Lte(signed(epoch)?.into()));
+        self.delete(Collection::Snapshots, pieces).await.map(drop)
     }
 
     /// The epochs of a later group of that name follow this one.
@@ -81,43 +87,59 @@ impl Client {
     ) -> Result<bool, Error> {
         self.check_stream(stream).await?;
         let first = stream.partition(0);
-        let Some(document) = self.find_group_document(&first, group).await? else { return Ok(false) };
+        let Some(document) = self.find_group_document(&first, group).await? else {
+            self.remove_leftovers(stream, group).await?;
+            return Ok(false);
+        };
         // read before the partitions are fenced: whoever acquires one after that counts it after this
         let acquired = acquired(&document);
         let mut states = Vec::new();
         for index in 0..stream.partitions {
-            states.extend(self.find_group(&stream.partition(index), group).await?);
+            let partition = stream.partition(index);
+            states.extend(self.find_group(&partition, group).await?.map(|state| (partition, state)));
         }
-        if !states.iter().map(|state| state.fence).eq(seen.iter().copied()) {
+        if !states.iter().map(|(_, state)| state.fence).eq(seen.iter().copied()) {
             return Ok(false);
         }
-        for owner in states.iter().filter_map(|state| state.owner.as_ref()) {
+        for owner in states.iter().filter_map(|(_, state)| state.owner.as_ref()) {
             if self.is_alive(owner).await? {
                 return Ok(false);
             }
         }
         let Some(epoch) = seen.first().map(|fence| fence.epoch + 1) else { return Ok(false) };
         let removal = random::number().cast_signed();
-        for (index, state) in (0..).zip(&states) {
-            if !self.fence_for_removal(&stream.partition(index), group, state, removal).await? {
+        for (partition, state) in &states {
+            if !self.fence_for_removal(partition, group, state, removal).await? {
                 return Ok(false);
             }
-            self.note_removed_epoch(&stream.partition(index), state.fence.epoch + 1).await?;
+            self.note_removed_epoch(partition, state.fence.epoch + 1).await?;
         }
         let this = filter(&first, group).eq(REMOVAL, removal).eq("epoch", signed(epoch)?).eq(ACQUIRED, acquired);
-        if self.delete(Collection::Groups, this).await? == 0 && self.find_group_document(&first, group).await?.is_some()
-        {
+        if self.delete(Collection::Groups, this).await? == 0 && self.has_group(&first, group).await? {
             return Ok(false);
         }
-        for (index, state) in (0..).zip(&states) {
-            let partition = stream.partition(index);
-            let former = filter(&partition, group).eq("generation", state.generation.get());
-            self.delete(Collection::Groups, former).await?;
-            let pieces = filter(&partition, group).and("epoch", Test::Lte(signed(state.fence.epoch)?.into()));
-            self.delete(Collection::Snapshots, pieces).await?;
-            self.delete(Collection::Notes, filter(&partition, group)).await?;
-        }
+        self.remove_pieces(&first, group, epoch).await?;
+        self.delete(Collection::Notes, filter(&first, group)).await?;
+        // not those that were seen: whoever opened the group meanwhile has made others
+        self.remove_leftovers(stream, group).await?;
         Ok(true)
+    }
+
+    /// Removes what other partitions have of a group where partition 0 has none: it belongs to nobody. Each document is
+    /// read before partition 0 is looked at, so that of a group made since then none is removed.
+    async fn remove_leftovers(&self, stream: &StreamInfo, group: &GroupName) -> Result<(), Error> {
+        for index in 1..stream.partitions {
+            let partition = stream.partition(index);
+            while let Some(state) = self.find_group(&partition, group).await? {
+                if self.has_group(&stream.partition(0), group).await? {
+                    return Ok(());
+                }
+                // before the document: as long as that is there, this is done again
+                self.delete(Collection::Notes, filter(&partition, group)).await?;
+                self.remove_group_document(&partition, group, &state).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Fences a partition that is as it was read, with an epoch that nobody owns; `false` where it is not.
