@@ -69,8 +69,10 @@ pub(super) fn server_error(error: &Document) -> Failure {
 }
 
 /// Codes that say nothing of what was to be written, but of the server, its locks, or the transaction.
-const PASSING: [i64; 22] =
-    [6, 7, 24, 46, 50, 63, 64, 89, 91, 112, 133, 134, 189, 225, 244, 246, 251, 262, 9_001, 10_107, 11_600, 11_602];
+const PASSING: [i64; 24] = [
+    6, 7, 24, 46, 50, 63, 64, 89, 91, 112, 133, 134, 189, 225, 244, 246, 251, 262, 290, 9_001, 10_107, 11_600, 11_601,
+    11_602,
+];
 
 /// Which part of a user's command the server refuses, and the name of what is wrong with it.
 pub(super) fn refused_part(reply: &Document) -> Option<(usize, String)> {
@@ -82,16 +84,17 @@ pub(super) fn refused_part(reply: &Document) -> Option<(usize, String)> {
 /// The name of what is wrong with a user's command; `None` where that is nothing.
 pub(super) fn refused_whole(error: &Error) -> Option<String> {
     match &*error.kind {
-        ErrorKind::Command(_) => {
-            let reply = Document::try_from(error.server_response()?).ok()?;
-            let code = code(&reply);
-            (!PASSING.contains(&code) && ![0, 13, OUT_OF_DISK_SPACE, 13_435, 13_436].contains(&code))
-                .then(|| name(&reply))
-        }
+        ErrorKind::Command(_) => refused_name(&Document::try_from(error.server_response()?).ok()?),
         // the driver finds it before the server does
         ErrorKind::InvalidArgument { .. } | ErrorKind::BsonSerialization(_) => Some("InvalidArgument".to_owned()),
         _ => None,
     }
+}
+
+fn refused_name(reply: &Document) -> Option<String> {
+    let code = code(reply);
+    let is_refused = !PASSING.contains(&code) && ![0, 13, OUT_OF_DISK_SPACE, 13_435, 13_436].contains(&code);
+    is_refused.then(|| name(reply))
 }
 
 fn name(error: &Document) -> String {
@@ -163,8 +166,20 @@ mod tests {
         for code in [13, 18, 8_000, 20, 79, 100, 10_334] {
             assert!(matches!(server_error(&doc! { "code": code }), Failure::Refused(_)), "{code}");
         }
-        for code in [0, 50, 64, 89, 91, 112, 189, 10_107, 11_600, 11_602, 13_435, 13_436, 14_031] {
+        for code in [0, 50, 64, 89, 91, 112, 189, 290, 10_107, 11_600, 11_601, 11_602, 13_435, 13_436, 14_031] {
             assert!(matches!(server_error(&doc! { "code": code }), Failure::Indeterminate(_)), "{code}");
+        }
+    }
+
+    #[test]
+    fn an_effect_is_refused_by_what_it_writes_and_not_by_what_happens_to_its_command() {
+        for (code, refused) in [(11_000, "DuplicateKey"), (121, "DocumentValidationFailure"), (14, "TypeMismatch")] {
+            let reply = doc! { "code": code, "codeName": "TypeMismatch" };
+            assert_eq!(refused_name(&reply).as_deref(), Some(refused), "{code}");
+        }
+        // killOp and killSessions, a transaction that took too long, one that another was before
+        for code in [11_601, 290, 112, 251, 11_600, 11_602, 13, 0] {
+            assert_eq!(refused_name(&doc! { "code": code, "codeName": "Interrupted" }), None, "{code}");
         }
     }
 }
