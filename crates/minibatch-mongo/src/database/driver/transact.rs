@@ -1,7 +1,7 @@
 //! A compare-and-set and a user's writes in one transaction.
 
 use bson::{Document, doc};
-use minibatch_core::storage::Effect;
+use minibatch_core::{Cause, storage::Effect};
 use mongodb::{
     ClientSession,
     error::{Error, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT},
@@ -30,7 +30,8 @@ impl Driver {
     ) -> Result<Transacted, Failure> {
         self.prepare_targets(effects).await?;
         let failed = |error: Error| self.failed(RIGHT, &error);
-        let mut session = self.sessions.take(self.database.client()).await.map_err(failed)?;
+        let without = || Failure::Refused(Cause::bug("a transaction where there is no replica set"));
+        let mut session = self.sessions.take().await.ok_or_else(without)?;
         if let Some(seen) = self.seen() {
             session.advance_operation_time(seen);
         }
