@@ -25,8 +25,8 @@
 //! ```
 //!
 //! [`MongoStorage`] keeps the whole contract of [`minibatch_core::storage`]. Start reading at its module for the
-//! protocol, which stands over `database::Database`, nine operations that the driver has and that a model in the tests
-//! has as well.
+//! protocol, which stands over `database::Database`: operations that the driver has, and that a model in the tests has as
+//! well.
 //!
 //! Everything is written with `w: majority` and read with majority from the primary. A replica set, even of one server,
 //! is what it is meant for; a standalone server works, without hints of new messages (they are seen by polling) and

@@ -90,7 +90,7 @@ impl ChunkLog for MemoryStorage {
         chunks: Vec<DerivedChunk>,
     ) -> Result<Vec<DerivedAppend>, Error> {
         let mut state = self.state();
-        let append = |error: Error| error.during("append derived");
+        let append = |error: Error| error.during("append_derived");
         let log = &mut state.streams.partition(partition).map_err(append)?.log;
         let now = self.time().now();
         chunks.iter().map(|chunk| log.append_derived(chunk, now).map_err(append)).collect()

@@ -1,4 +1,4 @@
-//! What the protocol asks of MongoDB: eleven operations with typed outcomes.
+//! What the protocol asks of MongoDB: operations with typed outcomes.
 //!
 //! The protocol stands over [`Database`] alone, so that it runs against the real server ([`driver`]) and, in tests,
 //! against a model of one that loses replies.

@@ -8,13 +8,14 @@ pub(crate) const FORMAT: i64 = 1;
 pub(crate) enum Collection {
     /// `{_id: name, inc, partitions, config, created, format}`
     Streams,
-    /// `{s, p, inc, head, reserver, registrations, groups, floor_slot, floor_time, floor_counts, format}`
+    /// `{s, p, inc, head, reserver, registrations, groups, removed_epoch, floor_slot, floor_time, floor_counts, format}`
     Partitions,
-    /// `{s, p, inc, pid, epoch, last_pe, last_ps}`
+    /// `{s, p, inc, pid, epoch, last_pe, last_ps}`, and where chunks are derived `below, seen`
     Producers,
-    /// `{s, p, inc, slot, kind, n, pid, pe, ps, ts, sts, codec, crc, bytes, data}`
+    /// `{s, p, inc, slot, kind, n, pid, pe, ps, ts, sts, codec, crc, bytes, data}`, and where it is derived `below`
     Chunks,
-    /// `{s, p, inc, g, owner, epoch, ver, generation, fingerprint, start, starts, keep_from, counters, unclean, checkpoint}`
+    /// `{s, p, inc, g, owner, epoch, ver, generation, fingerprint, start, starts, keep_from, counters, unclean, checkpoint,
+    /// counted, acquired, removal}`
     Groups,
     /// `{_id: member, sessions, seen_from, seen_until}`
     Members,

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use bson::{Binary, RawDocument, RawDocumentBuf, rawdoc, spec::BinarySubtype};
+use bson::{Binary, RawDocument, RawDocumentBuf, raw::cstr, spec::BinarySubtype};
 use minibatch_core::{
     Cause, Error, ProducerId, Slot,
     chunk::DerivedChunk,
@@ -18,13 +18,13 @@ use super::{
     append::{Appending, Attempt},
     chunk::{self, signed},
     slots::SLOT_AGE,
+    stored::ProducerRow,
 };
 use crate::{
     client::Client,
     database::{Collection, Failure, Filter, Find, Update},
     error::corrupt,
     partition::PartitionState,
-    random,
 };
 
 /// The numbers of an id whose records are trimmed, and when they were asked for.
@@ -239,18 +239,10 @@ impl TrimmedNumbers {
 /// The row of an id of which nothing is trimmed yet.
 fn row_of(partition: &Partition, id: &ProducerId) -> Result<RawDocumentBuf, Error> {
     let none = UsedNumbers::default();
-    Ok(rawdoc! {
-        "_id": random::object_id(),
-        "s": partition.stream.as_str(),
-        "p": i64::from(partition.index),
-        "inc": partition.incarnation.get(),
-        "pid": id.as_str(),
-        "epoch": 0_i64,
-        "last_pe": 0_i64,
-        "last_ps": 0_i64,
-        "below": signed(none.below())?,
-        "seen": seen(&none),
-    })
+    let mut row = ProducerRow::default().document(partition, id.as_str())?;
+    row.append(cstr!("below"), signed(none.below())?);
+    row.append(cstr!("seen"), seen(&none));
+    Ok(row)
 }
 
 fn seen(used: &UsedNumbers) -> Binary {

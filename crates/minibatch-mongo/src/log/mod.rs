@@ -47,7 +47,7 @@ impl ChunkLog for MongoStorage {
         partition: &Partition,
         chunks: Vec<DerivedChunk>,
     ) -> Result<Vec<DerivedAppend>, Error> {
-        self.client.append_derived(partition, &chunks).await.map_err(|error| error.during("append derived"))
+        self.client.append_derived(partition, &chunks).await.map_err(|error| error.during("append_derived"))
     }
 
     async fn read(&self, partition: &Partition, from: Slot, limit: ReadLimit) -> Result<Vec<Record>, Error> {

@@ -1,6 +1,5 @@
 //! Producers: who may append what next.
 
-use bson::rawdoc;
 use minibatch_core::{
     Cause, Error, ProducerId, Slot,
     chunk::{NewChunk, ProducerStamp},
@@ -16,7 +15,6 @@ use super::{
 use crate::{
     client::Client,
     database::{Change, Collection, Failure, Filter, Test, Update},
-    random,
 };
 
 /// What an append comes to before anything is written.
@@ -163,24 +161,14 @@ impl Client {
         epoch: u64,
         sequence: u64,
     ) -> Result<(), Error> {
+        let row = ProducerRow { epoch, last_epoch: epoch, last_sequence: sequence };
         let (epoch, sequence) = (signed(epoch)?, signed(sequence)?);
-        let of_producer = Filter::of(partition).eq("pid", producer);
-        let behind = of_producer.clone().and("last_ps", Test::Lt(sequence.into()));
+        let behind = Filter::of(partition).eq("pid", producer).and("last_ps", Test::Lt(sequence.into()));
         let update = Update::set("last_ps", sequence).and_set("last_pe", epoch);
         let raise = || self.database().update(Collection::Producers, behind.clone(), update.clone());
         if self.settle(raise).await.map_err(Error::from)? > 0 {
             return Ok(());
         }
-        let row = rawdoc! {
-            "_id": random::object_id(),
-            "s": partition.stream.as_str(),
-            "p": i64::from(partition.index),
-            "inc": partition.incarnation.get(),
-            "pid": producer,
-            "epoch": epoch,
-            "last_pe": epoch,
-            "last_ps": sequence,
-        };
-        self.insert_once(Collection::Producers, row).await
+        self.insert_once(Collection::Producers, row.document(partition, producer)?).await
     }
 }

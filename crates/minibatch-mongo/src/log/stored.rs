@@ -1,6 +1,6 @@
 //! What is stored of producers: their rows, and what they wrote.
 
-use bson::RawDocument;
+use bson::{RawDocument, RawDocumentBuf, rawdoc};
 use minibatch_core::{Cause, Error, ProducerId, Slot, chunk::Payload, storage::Partition};
 
 use super::chunk::{self, signed};
@@ -8,6 +8,7 @@ use crate::{
     client::Client,
     database::{Collection, Filter, Find, Order},
     error::corrupt,
+    random,
 };
 
 /// What is stored of a producer.
@@ -27,6 +28,20 @@ impl ProducerRow {
             number.ok_or_else(|| corrupt("producer"))
         };
         Ok(Self { epoch: number("epoch")?, last_epoch: number("last_pe")?, last_sequence: number("last_ps")? })
+    }
+
+    /// The document of a producer that has none.
+    pub(super) fn document(self, partition: &Partition, producer: &str) -> Result<RawDocumentBuf, Error> {
+        Ok(rawdoc! {
+            "_id": random::object_id(),
+            "s": partition.stream.as_str(),
+            "p": i64::from(partition.index),
+            "inc": partition.incarnation.get(),
+            "pid": producer,
+            "epoch": signed(self.epoch)?,
+            "last_pe": signed(self.last_epoch)?,
+            "last_ps": signed(self.last_sequence)?,
+        })
     }
 }
 

@@ -36,7 +36,7 @@ impl ChunkLog for SqliteStorage {
         chunks: Vec<DerivedChunk>,
     ) -> Result<Vec<DerivedAppend>, Error> {
         let (partition, wall) = (partition.clone(), Arc::clone(self.wall()));
-        self.writer().run("append derived", move |tx| append::append_derived(tx, partition, &chunks, &wall)).await
+        self.writer().run("append_derived", move |tx| append::append_derived(tx, partition, &chunks, &wall)).await
     }
 
     async fn read(&self, partition: &Partition, from: Slot, limit: ReadLimit) -> Result<Vec<Record>, Error> {
