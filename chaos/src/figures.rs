@@ -30,11 +30,15 @@ impl Figures {
     }
 }
 
-/// In milliseconds, the value that so many thousandths are not above; 0 of none.
-pub(crate) fn quantile(sorted: &[u64], thousandths: usize) -> f64 {
+/// The value that so many thousandths are not above; `None` of none.
+pub(crate) fn quantile<T: Copy>(sorted: &[T], thousandths: usize) -> Option<T> {
     let last = sorted.len().saturating_sub(1);
-    let micros = sorted.get(last * thousandths / 1_000).copied().unwrap_or(0);
-    Duration::from_micros(micros).as_secs_f64() * 1_000.0
+    sorted.get(last * thousandths / 1_000).copied()
+}
+
+/// The same of microseconds, in milliseconds; 0 of none.
+pub(crate) fn quantile_ms(sorted: &[u64], thousandths: usize) -> f64 {
+    Duration::from_micros(quantile(sorted, thousandths).unwrap_or(0)).as_secs_f64() * 1_000.0
 }
 
 /// Jain's index of fairness: 1 where all have the same, 1/n where one of n has everything.
@@ -61,9 +65,10 @@ mod tests {
     #[test]
     fn quantiles_are_values_that_were_there() {
         let sorted: Vec<u64> = (1..=101).map(|number| number * 1_000).collect();
-        let at = |thousandths| quantile(&sorted, thousandths);
+        let at = |thousandths| quantile_ms(&sorted, thousandths);
         assert_eq!([at(0), at(500), at(990), at(1_000)].map(f64::round), [1.0, 51.0, 100.0, 101.0]);
-        assert_eq!(quantile(&[], 500).to_string(), "0");
+        assert_eq!(quantile_ms(&[], 500).to_string(), "0");
+        assert_eq!((quantile(&['a', 'b', 'c'], 500), quantile::<char>(&[], 500)), (Some('b'), None));
     }
 
     #[test]

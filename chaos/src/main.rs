@@ -24,6 +24,7 @@ mod report;
 mod role;
 mod series;
 mod server;
+mod sqlite;
 mod strace;
 mod trend;
 mod watcher;

@@ -8,12 +8,12 @@ use minibatch::{Minibatch, Slot, StreamName, Timestamp, storage::ReadLimit};
 use minibatch_core::chunk::{Chunk, Record, RecordKind};
 use minibatch_testkit::history::{History, Key, LogRecord, SinkEntry};
 use mongodb::{Client, options::ReadConcern};
-use rusqlite::Connection;
 
 use crate::{
     clock::seconds,
     message::{CANARY, Note},
     role::{CONTROL, EFFECTS, GROUP, STREAM},
+    sqlite,
 };
 
 pub(crate) fn histories(folder: &Path) -> Result<Vec<History>> {
@@ -76,8 +76,7 @@ pub(crate) fn files(folder: &Path) -> Result<Vec<SinkEntry>> {
 
 /// The windows in the table of effects.
 pub(crate) fn rows(file: &Path) -> Result<Vec<SinkEntry>> {
-    let database = Connection::open(file)?;
-    database.busy_timeout(seconds(10))?;
+    let database = sqlite::open(file, seconds(10))?;
     let mut select = database.prepare(&format!("SELECT \"window\", lane, number FROM {EFFECTS}"))?;
     let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     by_window(rows.map(|row| Ok(row?)))
@@ -85,8 +84,7 @@ pub(crate) fn rows(file: &Path) -> Result<Vec<SinkEntry>> {
 
 /// Makes that table.
 pub(crate) fn make_rows(file: &Path) -> Result<()> {
-    let database = Connection::open(file)?;
-    database.busy_timeout(seconds(10))?;
+    let database = sqlite::open(file, seconds(10))?;
     database.execute_batch(&format!("CREATE TABLE {EFFECTS} (\"window\" TEXT, lane INTEGER, number INTEGER)"))?;
     Ok(())
 }
@@ -106,8 +104,7 @@ pub(crate) async fn documents(client: &Client, database: &str) -> Result<Vec<Sin
 /// How big the checkpoints of the consumers' group are, at most.
 pub(crate) async fn checkpoint_bytes(file: &Path, server: Option<(&Client, &str)>) -> Result<u64> {
     let Some((client, database)) = server else {
-        let database = Connection::open(file)?;
-        database.busy_timeout(seconds(10))?;
+        let database = sqlite::open(file, seconds(10))?;
         let select = "SELECT max(length(checkpoint)) FROM groups WHERE name = ?1";
         let bytes: i64 = database.query_row(select, [GROUP], |row| row.get(0))?;
         return Ok(bytes.try_into()?);

@@ -5,7 +5,10 @@ use std::time::Duration;
 use minibatch_testkit::history::Verdict;
 use serde::Serialize;
 
-use crate::{figures::Figures, world::Tally};
+use crate::{
+    figures::{Figures, quantile},
+    world::Tally,
+};
 
 /// All runs of one fault on one storage.
 #[derive(Debug, Serialize)]
@@ -60,10 +63,11 @@ impl Report {
         self.figures.add(&tally.figures);
         self.recoveries.extend(&tally.recoveries);
         self.recoveries.sort_unstable();
-        let millis = |recovery: &Duration| u64::try_from(recovery.as_millis()).unwrap_or(u64::MAX);
-        self.recovery_ms_p50 = self.recoveries.get(self.recoveries.len() / 2).map(millis);
-        self.recovery_ms_p99 = self.recoveries.get(self.recoveries.len() * 99 / 100).map(millis);
-        self.recovery_ms_max = self.recoveries.last().map(millis);
+        let at = |thousandths| {
+            let recovery = quantile(&self.recoveries, thousandths)?;
+            Some(u64::try_from(recovery.as_millis()).unwrap_or(u64::MAX))
+        };
+        (self.recovery_ms_p50, self.recovery_ms_p99, self.recovery_ms_max) = (at(500), at(990), at(1_000));
     }
 }
 
@@ -80,7 +84,7 @@ mod tests {
         tally.figures.note("left", 2.0);
         report.add(&tally, &Verdict::default());
         assert_eq!((report.runs, report.fired), (2, 4));
-        assert_eq!((report.recovery_ms_p50, report.recovery_ms_max), (Some(9), Some(20)));
+        assert_eq!((report.recovery_ms_p50, report.recovery_ms_max), (Some(5), Some(20)));
         let json = serde_json::to_value(&report).unwrap();
         assert_eq!((&json["lost"], &json["figures"]["left"][0]), (&0.into(), &2.0.into()));
     }

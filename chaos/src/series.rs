@@ -88,7 +88,6 @@ impl Series {
             Ok(world) => world,
             Err(error) => return (Tally::default(), Err(error)),
         };
-        world.lasting = self.options.lasting;
         let judged = (fault.run)(&mut world).await;
         let tally = world.tally.clone();
         let sound = judged.as_ref().is_ok_and(|verdict| fault.check(tally.fired, verdict).is_ok());

@@ -45,8 +45,6 @@ pub(crate) struct World {
     pub(crate) random: fastrand::Rng,
     /// How often the fault is to strike.
     pub(crate) loops: u64,
-    /// How long the run is to last, where it is one that goes on for as long as one likes.
-    pub(crate) lasting: Option<Duration>,
     pub(crate) tally: Tally,
     /// How long consumers may be silent.
     pub(crate) member_ttl: Duration,
@@ -89,7 +87,6 @@ impl World {
             seed,
             random,
             loops,
-            lasting: None,
             tally,
             member_ttl: millis(2_000),
             size: 10,

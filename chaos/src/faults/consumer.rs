@@ -6,125 +6,29 @@ use anyhow::{Result, ensure};
 use minibatch::StreamName;
 use minibatch_testkit::history::{Key, Verdict};
 use nix::sys::signal::Signal;
-use rusqlite::Connection;
 
 use super::{Expect, Fault, Need, Place};
 use crate::{
     clock::{millis, now, pause},
     remains,
     role::{Consumer, Delivery, Producer, STREAM, Said, Work, is_poison},
+    sqlite,
     world::World,
 };
 
 pub(super) const FAULTS: &[Fault] = &[
-    Fault {
-        id: "C1",
-        place: Place::Sqlite,
-        needs: Need::Nothing,
-        what: "consumers are killed",
-        expect: Expect::Sound,
-        loops: (5, 50),
-        run: |world| Box::pin(killed(world)),
-    },
-    Fault {
-        id: "C1",
-        place: Place::Mongo,
-        needs: Need::Nothing,
-        what: "consumers are killed",
-        expect: Expect::Sound,
-        loops: (5, 50),
-        run: |world| Box::pin(killed(world)),
-    },
-    Fault {
-        id: "C1-wait",
-        place: Place::Sqlite,
-        needs: Need::Nothing,
-        what: "consumers are killed whose windows are ended by a timer",
-        expect: Expect::AtLeastOnce,
-        loops: (5, 50),
-        run: |world| Box::pin(killed_by_the_clock(world)),
-    },
-    Fault {
-        id: "C1-wait",
-        place: Place::Mongo,
-        needs: Need::Nothing,
-        what: "consumers are killed whose windows are ended by a timer",
-        expect: Expect::AtLeastOnce,
-        loops: (5, 50),
-        run: |world| Box::pin(killed_by_the_clock(world)),
-    },
-    Fault {
-        id: "C1-idem",
-        place: Place::Sqlite,
-        needs: Need::Nothing,
-        what: "idempotent consumers are killed whose windows are ended by a timer",
-        expect: Expect::Sound,
-        loops: (5, 50),
-        run: |world| Box::pin(killed_idempotent(world)),
-    },
-    Fault {
-        id: "C1-idem",
-        place: Place::Mongo,
-        needs: Need::Nothing,
-        what: "idempotent consumers are killed whose windows are ended by a timer",
-        expect: Expect::Sound,
-        loops: (5, 50),
-        run: |world| Box::pin(killed_idempotent(world)),
-    },
-    Fault {
-        id: "C1-tx",
-        place: Place::Sqlite,
-        needs: Need::Nothing,
-        what: "transactional consumers are killed whose windows are ended by a timer",
-        expect: Expect::Transactional,
-        loops: (5, 50),
-        run: |world| Box::pin(killed_transactional(world)),
-    },
-    Fault {
-        id: "C1-tx",
-        place: Place::Mongo,
-        needs: Need::Nothing,
-        what: "transactional consumers are killed whose windows are ended by a timer",
-        expect: Expect::Transactional,
-        loops: (5, 50),
-        run: |world| Box::pin(killed_transactional(world)),
-    },
-    Fault {
-        id: "C1-into",
-        place: Place::Sqlite,
-        needs: Need::Nothing,
-        what: "consumers into another stream are killed whose windows are ended by a timer",
-        expect: Expect::Sound,
-        loops: (5, 50),
-        run: |world| Box::pin(killed_into_another(world)),
-    },
-    Fault {
-        id: "C1-into",
-        place: Place::Mongo,
-        needs: Need::Nothing,
-        what: "consumers into another stream are killed whose windows are ended by a timer",
-        expect: Expect::Sound,
-        loops: (5, 50),
-        run: |world| Box::pin(killed_into_another(world)),
-    },
-    Fault {
-        id: "C2",
-        place: Place::Sqlite,
-        needs: Need::Nothing,
-        what: "a consumer is stopped for longer than it may, and goes on beside its heir",
-        expect: Expect::Sound,
-        loops: (2, 15),
-        run: |world| Box::pin(stopped(world)),
-    },
-    Fault {
-        id: "C2",
-        place: Place::Mongo,
-        needs: Need::Nothing,
-        what: "a consumer is stopped for longer than it may, and goes on beside its heir",
-        expect: Expect::Sound,
-        loops: (2, 15),
-        run: |world| Box::pin(stopped(world)),
-    },
+    C1,
+    C1.on(Place::Mongo),
+    C1_WAIT,
+    C1_WAIT.on(Place::Mongo),
+    C1_IDEM,
+    C1_IDEM.on(Place::Mongo),
+    C1_TX,
+    C1_TX.on(Place::Mongo),
+    C1_INTO,
+    C1_INTO.on(Place::Mongo),
+    C2,
+    C2.on(Place::Mongo),
     Fault {
         id: "C3",
         place: Place::Mongo,
@@ -144,6 +48,66 @@ pub(super) const FAULTS: &[Fault] = &[
         run: |world| Box::pin(poisoned(world)),
     },
 ];
+
+const C1: Fault = Fault {
+    id: "C1",
+    place: Place::Sqlite,
+    needs: Need::Nothing,
+    what: "consumers are killed",
+    expect: Expect::Sound,
+    loops: (5, 50),
+    run: |world| Box::pin(killed(world)),
+};
+
+const C1_WAIT: Fault = Fault {
+    id: "C1-wait",
+    place: Place::Sqlite,
+    needs: Need::Nothing,
+    what: "consumers are killed whose windows are ended by a timer",
+    expect: Expect::AtLeastOnce,
+    loops: (5, 50),
+    run: |world| Box::pin(killed_by_the_clock(world)),
+};
+
+const C1_IDEM: Fault = Fault {
+    id: "C1-idem",
+    place: Place::Sqlite,
+    needs: Need::Nothing,
+    what: "idempotent consumers are killed whose windows are ended by a timer",
+    expect: Expect::Sound,
+    loops: (5, 50),
+    run: |world| Box::pin(killed_idempotent(world)),
+};
+
+const C1_TX: Fault = Fault {
+    id: "C1-tx",
+    place: Place::Sqlite,
+    needs: Need::Nothing,
+    what: "transactional consumers are killed whose windows are ended by a timer",
+    expect: Expect::Transactional,
+    loops: (5, 50),
+    run: |world| Box::pin(killed_transactional(world)),
+};
+
+const C1_INTO: Fault = Fault {
+    id: "C1-into",
+    place: Place::Sqlite,
+    needs: Need::Nothing,
+    what: "consumers into another stream are killed whose windows are ended by a timer",
+    expect: Expect::Sound,
+    loops: (5, 50),
+    run: |world| Box::pin(killed_into_another(world)),
+};
+
+const C2: Fault = Fault {
+    id: "C2",
+    place: Place::Sqlite,
+    needs: Need::Nothing,
+    what: "a consumer is stopped for longer than it may, and goes on beside its heir",
+    expect: Expect::Sound,
+    loops: (2, 15),
+    run: |world| Box::pin(stopped(world)),
+};
 
 /// Kills a consumer as it begins or has finished some window, wherever it is then, and starts another.
 async fn killed(world: &mut World) -> Result<Verdict> {
@@ -229,8 +193,7 @@ fn holds_the_file(world: &World) -> Result<bool> {
     if !file.exists() {
         return Ok(false);
     }
-    let database = Connection::open(file)?;
-    database.busy_timeout(millis(500))?;
+    let database = sqlite::open(&file, millis(500))?;
     Ok(database.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_err())
 }
 

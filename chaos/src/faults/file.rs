@@ -1,6 +1,6 @@
 //! Q: the file of SQLite, and the processes that share it.
 
-use std::{fs, path::Path};
+use std::{fs, ops::Range, path::Path};
 
 use anyhow::{Result, ensure};
 use minibatch::{Minibatch, StreamName};
@@ -13,6 +13,7 @@ use crate::{
     load::Load,
     remains,
     role::{Appending, STREAM, Said},
+    sqlite,
     strace::Strace,
     world::World,
 };
@@ -113,12 +114,7 @@ async fn locked(world: &mut World) -> Result<Verdict> {
     let load = Load::start(world).await?;
     for _ in 0..world.loops {
         load.work(world).await?;
-        let holder = Connection::open(world.file())?;
-        holder.busy_timeout(seconds(5))?;
-        holder.execute_batch("BEGIN IMMEDIATE")?;
-        pause(millis(world.random.u64(1_000..8_000))).await;
-        holder.execute_batch("ROLLBACK")?;
-        drop(holder);
+        hold_lock(world, 1_000..8_000).await?;
         world.fired();
         load.recovered(world, now()).await?;
     }
@@ -195,10 +191,18 @@ fn messages(log: &[LogRecord]) -> Vec<(u64, &[Key])> {
     log.iter().map(|record| (record.slot, record.keys.as_slice())).filter(|(_, keys)| !keys.is_empty()).collect()
 }
 
+/// Lets nobody else write for so many milliseconds.
+pub(super) async fn hold_lock(world: &mut World, for_so_long: Range<u64>) -> Result<()> {
+    let holder = sqlite::open(&world.file(), seconds(5))?;
+    holder.execute_batch("BEGIN IMMEDIATE")?;
+    pause(millis(world.random.u64(for_so_long))).await;
+    holder.execute_batch("ROLLBACK")?;
+    Ok(())
+}
+
 /// Moves what is in the write-ahead log into the file, so that a copy of it has everything.
 fn bring_home(file: &Path) -> Result<()> {
-    let database = Connection::open(file)?;
-    database.busy_timeout(seconds(10))?;
+    let database = sqlite::open(file, seconds(10))?;
     let busy: i64 = database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     ensure!(busy == 0, "somebody still has the file open");
     Ok(())

@@ -13,26 +13,17 @@ use crate::{
     world::World,
 };
 
-pub(super) const FAULTS: &[Fault] = &[
-    Fault {
-        id: "P8",
-        place: Place::Sqlite,
-        needs: Need::Nothing,
-        what: "clients come and go, some in the middle of an append",
-        expect: Expect::Sound,
-        loops: (60, 600),
-        run: |world| Box::pin(clients_come_and_go(world)),
-    },
-    Fault {
-        id: "P8",
-        place: Place::Mongo,
-        needs: Need::Nothing,
-        what: "clients come and go, some in the middle of an append",
-        expect: Expect::Sound,
-        loops: (60, 600),
-        run: |world| Box::pin(clients_come_and_go(world)),
-    },
-];
+pub(super) const FAULTS: &[Fault] = &[P8, P8.on(Place::Mongo)];
+
+const P8: Fault = Fault {
+    id: "P8",
+    place: Place::Sqlite,
+    needs: Need::Nothing,
+    what: "clients come and go, some in the middle of an append",
+    expect: Expect::Sound,
+    loops: (60, 600),
+    run: |world| Box::pin(clients_come_and_go(world)),
+};
 
 /// What a process without clients has: more than that is left over of them.
 const FILES: f64 = 24.0;

@@ -143,6 +143,11 @@ pub(crate) fn all() -> Vec<&'static Fault> {
 }
 
 impl Fault {
+    /// The same where something else is struck.
+    const fn on(self, place: Place) -> Self {
+        Self { place, ..self }
+    }
+
     /// Whether a run went as it had to.
     pub(crate) fn check(&self, fired: u64, verdict: &Verdict) -> Result<()> {
         let mut defects = verdict.defects();

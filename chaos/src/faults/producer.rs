@@ -18,24 +18,8 @@ use crate::{
 };
 
 pub(super) const FAULTS: &[Fault] = &[
-    Fault {
-        id: "P1",
-        place: Place::Sqlite,
-        needs: Need::Nothing,
-        what: "producers are killed",
-        expect: Expect::Sound,
-        loops: (12, 50),
-        run: |world| Box::pin(killed(world)),
-    },
-    Fault {
-        id: "P1",
-        place: Place::Mongo,
-        needs: Need::Nothing,
-        what: "producers are killed",
-        expect: Expect::Sound,
-        loops: (12, 50),
-        run: |world| Box::pin(killed(world)),
-    },
+    P1,
+    P1.on(Place::Mongo),
     Fault {
         id: "P2",
         place: Place::Mongo,
@@ -72,43 +56,41 @@ pub(super) const FAULTS: &[Fault] = &[
         loops: (12, 48),
         run: |world| Box::pin(concern_unsatisfied(world)),
     },
-    Fault {
-        id: "P7",
-        place: Place::Sqlite,
-        needs: Need::Nothing,
-        what: "four producers crowd one partition, and are killed in turn",
-        expect: Expect::Sound,
-        loops: (6, 50),
-        run: |world| Box::pin(crowd(world)),
-    },
-    Fault {
-        id: "P7",
-        place: Place::Mongo,
-        needs: Need::Nothing,
-        what: "four producers crowd one partition, and are killed in turn",
-        expect: Expect::Sound,
-        loops: (6, 50),
-        run: |world| Box::pin(crowd(world)),
-    },
-    Fault {
-        id: "P9",
-        place: Place::Sqlite,
-        needs: Need::Nothing,
-        what: "a producer is stopped, its id taken over, then it goes on",
-        expect: Expect::Sound,
-        loops: (4, 20),
-        run: |world| Box::pin(zombie(world)),
-    },
-    Fault {
-        id: "P9",
-        place: Place::Mongo,
-        needs: Need::Nothing,
-        what: "a producer is stopped, its id taken over, then it goes on",
-        expect: Expect::Sound,
-        loops: (4, 20),
-        run: |world| Box::pin(zombie(world)),
-    },
+    P7,
+    P7.on(Place::Mongo),
+    P9,
+    P9.on(Place::Mongo),
 ];
+
+const P1: Fault = Fault {
+    id: "P1",
+    place: Place::Sqlite,
+    needs: Need::Nothing,
+    what: "producers are killed",
+    expect: Expect::Sound,
+    loops: (12, 50),
+    run: |world| Box::pin(killed(world)),
+};
+
+const P7: Fault = Fault {
+    id: "P7",
+    place: Place::Sqlite,
+    needs: Need::Nothing,
+    what: "four producers crowd one partition, and are killed in turn",
+    expect: Expect::Sound,
+    loops: (6, 50),
+    run: |world| Box::pin(crowd(world)),
+};
+
+const P9: Fault = Fault {
+    id: "P9",
+    place: Place::Sqlite,
+    needs: Need::Nothing,
+    what: "a producer is stopped, its id taken over, then it goes on",
+    expect: Expect::Sound,
+    loops: (4, 20),
+    run: |world| Box::pin(zombie(world)),
+};
 
 /// Kills a producer after some acknowledged calls, wherever it is then, and starts it again: in turn one of four lanes,
 /// and one whose id survives it.

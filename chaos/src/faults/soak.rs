@@ -5,11 +5,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use bson::doc;
 use minibatch_testkit::history::Verdict;
-use rusqlite::Connection;
 
-use super::{Expect, Fault, Need, Place};
+use super::{Expect, Fault, Need, Place, file::hold_lock};
 use crate::{
-    clock::{millis, now, pause, seconds},
+    clock::{millis, now, pause},
     load::Load,
     role::{Appending, Said},
     server::FailPoint,
@@ -17,26 +16,17 @@ use crate::{
     world::World,
 };
 
-pub(super) const FAULTS: &[Fault] = &[
-    Fault {
-        id: "X3",
-        place: Place::Sqlite,
-        needs: Need::Nothing,
-        what: "mixed faults for long: memory and open files stay as they are",
-        expect: Expect::Sound,
-        loops: (0, 60),
-        run: |world| Box::pin(soak(world)),
-    },
-    Fault {
-        id: "X3",
-        place: Place::Mongo,
-        needs: Need::Nothing,
-        what: "mixed faults for long: memory and open files stay as they are",
-        expect: Expect::Sound,
-        loops: (0, 60),
-        run: |world| Box::pin(soak(world)),
-    },
-];
+pub(super) const FAULTS: &[Fault] = &[X3, X3.on(Place::Mongo)];
+
+const X3: Fault = Fault {
+    id: "X3",
+    place: Place::Sqlite,
+    needs: Need::Nothing,
+    what: "mixed faults for long: memory and open files stay as they are",
+    expect: Expect::Sound,
+    loops: (0, 60),
+    run: |world| Box::pin(soak(world)),
+};
 
 /// Of the time, until caches and pools are filled.
 const WARM_UP: u32 = 3;
@@ -44,22 +34,20 @@ const WARM_UP: u32 = 3;
 const MEMORY: (f64, f64) = (0.1, 4_096.0);
 const FILES: (f64, f64) = (0.0, 2.0);
 
-/// Strikes `loops` times, or for as long as the run is to last.
+/// Strikes, and measures those who live through it.
 async fn soak(world: &mut World) -> Result<Verdict> {
     world.member_ttl = millis(1_000);
     world.open().await?;
     let load = Load::start(world).await?;
     let mut taken: [Vec<Sample>; 3] = Default::default();
     let started = now();
-    let mut number = 0;
-    while world.lasting.map_or(number < world.loops, |lasting| started.elapsed() < lasting) {
+    for number in 0..world.loops {
         strike(world, number).await?;
         world.fired();
         load.recovered(world, now()).await?;
         for (samples, child) in taken.iter_mut().zip([&load.producer, &load.stable, &load.consumer]) {
             samples.push(Sample::take(child.process()?, started.elapsed())?);
         }
-        number += 1;
     }
     let lasted = started.elapsed();
     for (name, samples) in ["producer", "stable producer", "consumer"].into_iter().zip(&taken) {
@@ -93,12 +81,7 @@ async fn strike(world: &mut World, number: u64) -> Result<()> {
 /// Writes find the file locked, or the connection closed.
 async fn hold_up(world: &mut World) -> Result<()> {
     if world.server().is_err() {
-        let holder = Connection::open(world.file())?;
-        holder.busy_timeout(seconds(5))?;
-        holder.execute_batch("BEGIN IMMEDIATE")?;
-        pause(millis(world.random.u64(100..1_500))).await;
-        holder.execute_batch("ROLLBACK")?;
-        return Ok(());
+        return hold_lock(world, 100..1_500).await;
     }
     let node = world.server()?.node(0)?;
     let point = FailPoint::commands(node, &["insert", "update", "find"], 4, doc! { "closeConnection": true }).await?;
