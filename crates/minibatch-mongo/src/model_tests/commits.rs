@@ -20,7 +20,7 @@ use super::{
         ended,
     },
     mutants::Mutant,
-    seeds::{Tally, for_seeds},
+    seeds::{LONGEST, Tally, for_seeds},
     world::{World, pass, stream, verdict},
 };
 use crate::{
@@ -146,5 +146,5 @@ pub(super) async fn world(seed: u64, mutant: Option<Mutant>) -> Result<Tally, Br
 
 #[test]
 fn versions_have_one_history() {
-    for_seeds("commits", |seed| world(seed, None));
+    for_seeds("commits", LONGEST, |seed| world(seed, None));
 }

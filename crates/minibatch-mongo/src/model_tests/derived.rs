@@ -19,6 +19,7 @@ use tokio::{task::JoinSet, time::timeout};
 
 use super::{
     invariants::{Broken, Invariant, ended},
+    mutants::Mutant,
     seeds::{Tally, for_seeds},
     world::{Reader, World, chunk, pass, stream, text, verdict},
 };
@@ -31,6 +32,9 @@ const WINDOWS: u64 = 12;
 const PARTS: u64 = 2;
 /// Longer than any request of the model is under way.
 const GRACE: Duration = Duration::from_secs(200);
+
+/// Owners begin one after the other, and wait for minutes.
+pub(super) const LONGEST: Duration = Duration::from_secs(3_600);
 
 /// What an owner was told of a number, and its own text.
 type Told = Arc<Mutex<Vec<(u64, String, DerivedAppend)>>>;
@@ -120,8 +124,8 @@ fn check(records: &[Record], told: &[(u64, String, DerivedAppend)]) -> Result<()
     Ok(())
 }
 
-async fn world(seed: u64) -> Result<Tally, Broken> {
-    let world = World::new(None).with_grace(GRACE);
+pub(super) async fn world(seed: u64, mutant: Option<Mutant>) -> Result<Tally, Broken> {
+    let world = World::new(mutant).with_grace(GRACE);
     let (calm, _) = world.client(Faults::NONE, seed);
     let (stream, group) = stream(&calm).await;
     let partition = stream.partition(0);
@@ -179,5 +183,5 @@ async fn world(seed: u64) -> Result<Tally, Broken> {
 
 #[test]
 fn what_follows_from_a_window_is_there_once() {
-    for_seeds("derived", world);
+    for_seeds("derived", LONGEST, |seed| world(seed, None));
 }

@@ -14,10 +14,10 @@ use minibatch_core::{
 
 use self::wrong::{Standing, Wrong};
 use super::{
-    commits,
+    commits, derived,
     invariants::{Broken, Invariant},
     producers,
-    seeds::run,
+    seeds::{LONGEST, run},
     stale_slots,
     world::{World, chunk, stream},
 };
@@ -62,6 +62,10 @@ pub(super) enum Mutant {
     ChunksExpire,
     /// A checksum is taken for right.
     NoChecksum,
+    /// The numbers of derived chunks that are trimmed are not kept.
+    ForgottenNumbers,
+    /// The numbers that are kept are read once, and believed however old that is.
+    StaleNumbers,
 }
 
 impl Mutant {
@@ -114,6 +118,7 @@ async fn damaged(mutant: Mutant) -> Result<(), Broken> {
 enum Check {
     Producers,
     Commits,
+    Derived,
     StaleSlots,
     Reservations,
     Damage,
@@ -121,10 +126,12 @@ enum Check {
 
 impl Check {
     fn run(self, mutant: Mutant, seed: u64) -> Result<(), Broken> {
-        run(|| async move {
+        let longest = if matches!(self, Self::Derived) { derived::LONGEST } else { LONGEST };
+        run(longest, || async move {
             match self {
                 Self::Producers => producers::world(seed, Some(mutant)).await.map(drop),
                 Self::Commits => commits::world(seed, Some(mutant)).await.map(drop),
+                Self::Derived => derived::world(seed, Some(mutant)).await.map(drop),
                 Self::StaleSlots => stale_slots::insert_after_trim(3, seed % 2, Some(mutant)).await,
                 Self::Reservations => stale_slots::reserve_after_trim(Some(mutant)).await,
                 Self::Damage => damaged(mutant).await,
@@ -135,7 +142,7 @@ impl Check {
 
 /// Each mutant with the check that has to find it out, and the rules that it may be found to break: what a client is told
 /// that it must not be ([`Invariant::Verdict`]) counts for one alone, which does the log no harm that a seed would find.
-const MUTANTS: [(Mutant, Check, &[Invariant]); 16] = {
+const MUTANTS: [(Mutant, Check, &[Invariant]); 18] = {
     use Invariant::{Damage, I1, I3, I4, I5, I7, I9, I10, I13, I14, Verdict};
     [
         (Mutant::AckBeforeMajority, Check::Producers, &[I1, I4, I5, I7]),
@@ -154,6 +161,8 @@ const MUTANTS: [(Mutant, Check, &[Invariant]); 16] = {
         (Mutant::NoSecondListing, Check::Producers, &[I13]),
         (Mutant::ChunksExpire, Check::Producers, &[I1, I13, I14]),
         (Mutant::NoChecksum, Check::Damage, &[Damage]),
+        (Mutant::ForgottenNumbers, Check::Derived, &[I1]),
+        (Mutant::StaleNumbers, Check::Derived, &[I1]),
     ]
 };
 

@@ -16,8 +16,8 @@ use tokio::{runtime::Builder, time::timeout};
 
 use super::invariants::{Broken, Invariant};
 
-/// How long a world may take in its own time.
-const LONGEST: Duration = Duration::from_secs(1_800);
+/// How long most worlds may take in their own time.
+pub(super) const LONGEST: Duration = Duration::from_secs(1_800);
 
 /// What went on in worlds in which every rule held.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,11 +37,14 @@ impl Tally {
     }
 }
 
-/// Runs a world once.
-pub(super) fn run<T, F: Future<Output = Result<T, Broken>>>(world: impl FnOnce() -> F) -> Result<T, Broken> {
+/// Runs a world once, for so long in its own time.
+pub(super) fn run<T, F: Future<Output = Result<T, Broken>>>(
+    longest: Duration,
+    world: impl FnOnce() -> F,
+) -> Result<T, Broken> {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
-        let ended = timeout(LONGEST, world()).await;
+        let ended = timeout(longest, world()).await;
         ended.unwrap_or_else(|_| Invariant::I14.broken("there is no end of it"))
     })
 }
@@ -50,7 +53,11 @@ pub(super) fn run<T, F: Future<Output = Result<T, Broken>>>(world: impl FnOnce()
 /// `MINIBATCH_SEEDS` says. `name` is the test's, for the command that repeats a seed.
 ///
 /// Prints one line of JSON that says what went on, which `cargo xtask chaos` reads.
-pub(super) fn for_seeds<F: Future<Output = Result<Tally, Broken>>>(name: &str, world: impl Fn(u64) -> F + Sync) {
+pub(super) fn for_seeds<F: Future<Output = Result<Tally, Broken>>>(
+    name: &str,
+    longest: Duration,
+    world: impl Fn(u64) -> F + Sync,
+) {
     let number = |name: &str| env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     let first = number("MINIBATCH_SEED");
     let count = number("MINIBATCH_SEEDS").unwrap_or(if first.is_some() { 1 } else { 100 });
@@ -63,7 +70,7 @@ pub(super) fn for_seeds<F: Future<Output = Result<Tally, Broken>>>(name: &str, w
             if seed >= end {
                 return;
             }
-            let ran = catch_unwind(AssertUnwindSafe(|| run(|| world(seed))));
+            let ran = catch_unwind(AssertUnwindSafe(|| run(longest, || world(seed))));
             match ran.unwrap_or_else(|_| Invariant::Verdict.broken("a panic, which is told above")) {
                 Ok(tally) => total.lock().unwrap().add(tally),
                 Err(broken) => {

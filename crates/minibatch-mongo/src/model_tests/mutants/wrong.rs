@@ -40,13 +40,13 @@ impl Clock for Standing {
 pub(super) struct Wrong {
     database: Arc<dyn Database>,
     mutant: Mutant,
-    /// The groups as they were listed first since something was deleted.
-    listed: Mutex<Option<Vec<RawDocumentBuf>>>,
+    /// What was found first since this client changed it, or deleted because of it.
+    believed: Mutex<Option<Vec<RawDocumentBuf>>>,
 }
 
 impl Wrong {
     pub(super) fn new(database: Arc<dyn Database>, mutant: Mutant) -> Self {
-        Self { database, mutant, listed: Mutex::default() }
+        Self { database, mutant, believed: Mutex::default() }
     }
 
     fn filter(&self, collection: Collection, mut filter: Filter) -> Filter {
@@ -59,6 +59,17 @@ impl Wrong {
             filter.forget(ignored);
         }
         filter
+    }
+
+    /// Whether it finds the same again without looking.
+    fn believes(&self, find: &Find) -> bool {
+        match self.mutant {
+            Mutant::NoSecondListing => {
+                find.collection == Collection::Groups && find.sort.is_some_and(|(by, _)| by == "keep_from")
+            }
+            Mutant::StaleNumbers => find.collection == Collection::Producers,
+            _ => false,
+        }
     }
 
     fn document(&self, document: RawDocumentBuf) -> RawDocumentBuf {
@@ -95,16 +106,13 @@ fn changed(document: &RawDocumentBuf, field: &str, value: i64) -> RawDocumentBuf
 #[async_trait]
 impl Database for Wrong {
     async fn find(&self, find: Find) -> Result<Found, Failure> {
-        let is_listing = find.collection == Collection::Groups && find.sort.is_some_and(|(by, _)| by == "keep_from");
-        if is_listing
-            && self.mutant == Mutant::NoSecondListing
-            && let Some(documents) = self.listed.lock().unwrap().clone()
-        {
+        let is_believed = self.believes(&find);
+        if is_believed && let Some(documents) = self.believed.lock().unwrap().clone() {
             return Ok(Found { documents, cut: false });
         }
         let mut found = self.database.find(find).await?;
-        if is_listing && !found.documents.is_empty() {
-            *self.listed.lock().unwrap() = Some(found.documents.clone());
+        if is_believed && !found.documents.is_empty() {
+            *self.believed.lock().unwrap() = Some(found.documents.clone());
         }
         if self.mutant == Mutant::NoChecksum {
             found.documents = found.documents.into_iter().map(Self::checked).collect();
@@ -157,12 +165,18 @@ impl Database for Wrong {
     }
 
     async fn update(&self, collection: Collection, filter: Filter, update: Update) -> Result<u64, Failure> {
+        if self.mutant == Mutant::ForgottenNumbers && update.changes("seen") {
+            return Ok(1);
+        }
+        if collection == Collection::Producers {
+            self.believed.lock().unwrap().take();
+        }
         self.database.update(collection, self.filter(collection, filter), update).await
     }
 
     async fn delete(&self, collection: Collection, filter: Filter) -> Result<u64, Failure> {
         if collection == Collection::Chunks {
-            self.listed.lock().unwrap().take();
+            self.believed.lock().unwrap().take();
         }
         self.database.delete(collection, filter).await
     }
