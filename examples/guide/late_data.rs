@@ -39,7 +39,8 @@ async fn main() -> Result<()> {
     let done = stream.streaming().window(weeks).drain(|window| {
         if window.reason == Reason::Late {
             late += window.len();
-            println!("                           {:>2} late: {}", window.len(), window.data[0].place);
+            let place = window.data.first().map_or("", |report| &report.place);
+            println!("                           {:>2} late: {place}", window.len());
         } else {
             in_time += window.len();
             println!("week from {}  {:>2} reports", guide::minute(window.bounds.start), window.len());

@@ -23,7 +23,7 @@ Usage: cargo xtask ci
   clippy  of everything, with warnings as errors
   docs    cargo doc, with warnings as errors
   test    cargo xtask test
-  chaos   cargo xtask chaos --quick
+  chaos   cargo xtask chaos --quick --seed 1
 ",
     run,
 };

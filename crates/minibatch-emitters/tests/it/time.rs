@@ -54,7 +54,7 @@ fn what_comes_when_its_windows_are_over_is_late() {
     check(five.clone(), "1@100 6 2 3@100.5 7 @101", &["1 watermark@100 [0,5)", "2,3 late@101"]);
     // they go before any other window
     check(five.clone(), "1@100 6 2 11", &["1", "2 late@100", "6 watermark@100"]);
-    check(five.clone(), "1@100 6 2 !drain", &["1", "2 late", "6 drain"]);
+    check(five, "1@100 6 2 !drain", &["1", "2 late", "6 drain"]);
     let sliding = TimeWindow::sliding(10 * SEC, 5 * SEC).event_time(told());
     // of the two windows that 4 is in one is still open
     check(sliding, "1@100 6 4 11", &["1 [-5,5)", "1,6,4 [0,10)"]);
@@ -79,7 +79,7 @@ fn on_an_idle_stream_event_time_goes_on() {
     check(five.clone(), "1@100 @125", &["1 watermark@125 [0,5)"]);
     check(five.clone(), "1@100 @124.999", &[]);
     // a message in between, however late, and it begins to wait anew
-    check(five.clone(), "1@100 2@119 @144", &["1,2 @143"]);
+    check(five, "1@100 2@119 @144", &["1,2 @143"]);
     let never = TimeWindow::tumbling(5 * SEC).event_time(told().never_idle());
     check(never, "1@100 @1000000", &[]);
 }
