@@ -93,7 +93,7 @@ pub trait WindowEmitter: Send {
     /// What the strategy remembers beside the buffer.
     ///
     /// # Errors
-    /// [`Cause::Encode`] when the state cannot be encoded.
+    /// [`Cause::Encode`](crate::Cause::Encode) when the state cannot be encoded.
     fn snapshot(&self) -> Result<EmitterState, Error> {
         Ok(EmitterState::default())
     }
@@ -101,7 +101,7 @@ pub trait WindowEmitter: Send {
     /// Goes on from what [`WindowEmitter::snapshot`] gave, with the buffer as it was then.
     ///
     /// # Errors
-    /// [`Cause::CorruptState`] when the state is not one of this strategy's.
+    /// [`Cause::CorruptState`](crate::Cause::CorruptState) when the state is not one of this strategy's.
     fn restore(&mut self, state: &EmitterState, buffer: &Buffer) -> Result<(), Error> {
         let _ = (state, buffer);
         Ok(())

@@ -2,7 +2,7 @@
 
 use crate::Timestamp;
 
-/// The answer of [`WindowEmitter::window_ready`].
+/// The answer of [`WindowEmitter::window_ready`](crate::WindowEmitter::window_ready).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {
     /// There is a window: ask for it.
@@ -33,7 +33,7 @@ impl Readiness {
     }
 
     /// The same, but ask at the message with which `bytes` more are there at the latest. Bytes are those of the messages
-    /// in the log, as in [`Message::size`].
+    /// in the log, as in [`Message::size`](crate::Message::size).
     #[must_use]
     pub const fn or_bytes(self, bytes: usize) -> Self {
         match self {
