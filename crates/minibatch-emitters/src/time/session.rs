@@ -41,7 +41,7 @@ use crate::millis::Millis;
 /// - bounds: from its first message to when it closes. Its messages are in the order of the log
 /// - late messages, as of a [`TimeWindow`](crate::TimeWindow), are those whose own session would be over and that join
 ///   no open one
-/// - the same windows for every group and every replay
+/// - the same windows for every group and every replay, as far as those of a [`TimeWindow`](crate::TimeWindow) are
 /// - **without `max_length` a session lasts as long as messages keep coming**
 /// - remembers the watermark and which late messages wait; the messages' own times it asks for again after a restart
 ///
