@@ -17,22 +17,28 @@ use crate::{
 };
 
 pub(super) async fn run(producer: Producer) -> Result<()> {
-    let (recorder, _) = Recorder::open(&producer.history)?;
     let timings = producer.timings.as_deref().map(Timings::create).transpose()?;
     let mut clients = Vec::new();
-    for _ in 0..if timings.is_some() { producer.lanes } else { 1 } {
+    // an account each: what different clients append is in no promised order
+    let account = |number: u32| producer.history.with_extension(number.to_string());
+    let accounts = match &timings {
+        Some(_) => (0..producer.lanes).map(account).collect(),
+        None => vec![producer.history.clone()],
+    };
+    for account in accounts {
         let options = ClientOptions::default().with_append_timeout(producer.append_timeout);
-        clients.push(connect(&producer.url, options).await?);
+        let (recorder, _) = Recorder::open(&account)?;
+        clients.push((connect(&producer.url, options).await?, Arc::new(recorder)));
     }
     let (end, ended) = watch::channel(false);
-    let (recorder, producer) = (Arc::new(recorder), Arc::new(producer));
+    let producer = Arc::new(producer);
     let mut lanes = JoinSet::new();
-    for (lane, client) in (0..producer.lanes).zip(clients.iter().cycle()) {
+    for (lane, (client, recorder)) in (0..producer.lanes).zip(clients.iter().cycle()) {
         let lane = Lane {
             lane: producer.first_lane + lane,
             stream: until_verdict(|| client.stream::<Note>(STREAM)).await?,
             timings: timings.clone(),
-            recorder: Arc::clone(&recorder),
+            recorder: Arc::clone(recorder),
             producer: Arc::clone(&producer),
             ended: ended.clone(),
         };
@@ -47,7 +53,7 @@ pub(super) async fn run(producer: Producer) -> Result<()> {
     while let Some(lane) = lanes.join_next().await {
         lane??;
     }
-    join_all(clients.iter().map(|client| client.shutdown())).await;
+    join_all(clients.iter().map(|(client, _)| client.shutdown())).await;
     Ok(())
 }
 
