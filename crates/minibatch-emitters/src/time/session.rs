@@ -121,6 +121,13 @@ struct Session {
     messages: Vec<(Timestamp, Offset)>,
 }
 
+/// The sessions that a message joins, by their starts, and what becomes of them with it.
+struct Joined {
+    starts: [Option<Timestamp>; 2],
+    first: Timestamp,
+    last: Timestamp,
+}
+
 impl SessionEmitter {
     /// When a session ends, and why.
     fn end(&self, start: Timestamp, last: Timestamp) -> (Timestamp, Reason) {
@@ -134,41 +141,33 @@ impl SessionEmitter {
         Some(self.end(*start, session.last).0)
     }
 
-    /// The sessions that a message of that time belongs to: it may join two.
-    fn touched(&self, time: Timestamp) -> impl Iterator<Item = Timestamp> {
-        let before =
-            self.sessions.range(..=time).next_back().filter(|(_, session)| time < self.gap.after(session.last));
+    /// What a message of that time belongs to: it may join two sessions.
+    fn joined(&self, time: Timestamp) -> Joined {
+        let before = self.sessions.range(..=time).next_back();
+        let before = before.filter(|(_, session)| time < self.gap.after(session.last));
         // there is only one, as sessions are a gap apart
-        let after = self.sessions.range(time..self.gap.after(time)).next().map(|(start, _)| *start);
-        let before = before.map(|(start, _)| *start);
-        before.into_iter().chain(after.filter(|after| Some(*after) != before))
-    }
-
-    /// Whether a message's session has not ended by then.
-    fn is_open(&self, time: Timestamp, over: Timestamp) -> bool {
-        let (mut first, mut last) = (time, time);
-        for start in self.touched(time) {
-            first = first.min(start);
-            last = self.sessions.get(&start).map_or(last, |session| last.max(session.last));
-        }
-        self.end(first, last).0 > over
-    }
-
-    fn enter(&mut self, time: Timestamp, offset: Offset) {
-        let touched: Vec<Timestamp> = self.touched(time).collect();
-        let mut joined = Session { last: time, messages: Vec::new() };
-        for start in &touched {
-            let Some(mut session) = self.sessions.remove(start) else { continue };
+        let after = self.sessions.range(time..self.gap.after(time)).next();
+        let after = after.filter(|(start, _)| before.is_none_or(|(known, _)| known != *start));
+        let mut joined =
+            Joined { starts: [before, after].map(|one| one.map(|(start, _)| *start)), first: time, last: time };
+        for (start, session) in before.into_iter().chain(after) {
+            joined.first = joined.first.min(*start);
             joined.last = joined.last.max(session.last);
-            if joined.messages.is_empty() {
-                joined.messages = session.messages;
+        }
+        joined
+    }
+
+    fn enter(&mut self, joined: &Joined, time: Timestamp, offset: Offset) {
+        let mut messages = Vec::new();
+        for session in joined.starts.into_iter().flatten().filter_map(|start| self.sessions.remove(&start)) {
+            if messages.is_empty() {
+                messages = session.messages;
             } else {
-                joined.messages.append(&mut session.messages);
+                messages.extend(session.messages);
             }
         }
-        joined.messages.push((time, offset));
-        let start = touched.first().map_or(time, |start| time.min(*start));
-        self.sessions.insert(start, joined);
+        messages.push((time, offset));
+        self.sessions.insert(joined.first, Session { last: joined.last, messages });
     }
 
     /// Takes the first session, or as much of it as its length allows.
@@ -199,9 +198,13 @@ impl WindowEmitter for SessionEmitter {
     }
 
     fn observe(&mut self, message: &Message<'_>) -> Observed {
-        let moment = self.course.moment(message);
-        match moment.filter(|moment| self.is_open(moment.time, moment.over)) {
-            Some(moment) => self.enter(moment.time, message.offset()),
+        let joined = self.course.moment(message).and_then(|moment| {
+            let joined = self.joined(moment.time);
+            // its session has not ended
+            (self.end(joined.first, joined.last).0 > moment.over).then_some((joined, moment.time))
+        });
+        match joined {
+            Some((joined, time)) => self.enter(&joined, time, message.offset()),
             None => self.course.push_late(message),
         }
         Observed::Keep
@@ -240,7 +243,7 @@ impl WindowEmitter for SessionEmitter {
                 continue;
             }
             match self.course.moment_again(&message) {
-                Some(time) => self.enter(time, message.offset()),
+                Some(time) => self.enter(&self.joined(time), time, message.offset()),
                 // another closure than before: that will show
                 None => self.course.push_late(&message),
             }
