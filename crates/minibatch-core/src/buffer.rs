@@ -4,7 +4,11 @@ use std::{collections::VecDeque, fmt, ops::Range, sync::Arc};
 
 use smallvec::SmallVec;
 
-use crate::{Members, Message, Offset, Run, Slot, Timestamp, chunk::Chunk};
+use crate::{
+    Members, Message, Offset, Run, Slot, Timestamp,
+    chunk::Chunk,
+    window::{Leaves, Picks, Selection},
+};
 
 /// The messages offered to a window strategy and not yet taken out, in offset order.
 ///
@@ -16,6 +20,9 @@ pub struct Buffer {
     len: usize,
     bytes: usize,
     pinned: usize,
+    let_go: u64,
+    /// Another buffer has these messages too, and copies them out of chunks that are mostly gone.
+    is_part: bool,
 }
 
 /// The buffered messages of one chunk: `first..end` but those marked as gone.
@@ -69,6 +76,49 @@ impl Buffer {
     #[must_use]
     pub fn pinned_bytes(&self) -> usize {
         self.pinned
+    }
+
+    /// The bytes of chunks that were let go so far although some of their messages stay: those were copied out.
+    #[must_use]
+    pub fn let_go_bytes(&self) -> u64 {
+        self.let_go
+    }
+
+    /// Adds the message at `offset` of another buffer, after all that are in this one; `false` where that has none there.
+    ///
+    /// For a strategy that keeps buffers of its own, one a key: they hold the same chunks as the driver's, and keep them in
+    /// memory when that has let them go. So [`Buffer::renew`] them now and then, after so many
+    /// [bytes let go](Buffer::let_go_bytes).
+    pub fn share(&mut self, of: &Self, offset: Offset) -> bool {
+        let Some(segment) = of.find(offset.slot()).and_then(|at| of.segments.get(at)) else { return false };
+        let holds = segment.holds(offset.index());
+        if holds {
+            self.is_part = true;
+            self.push(&segment.chunk, offset.index(), offset.index() + 1);
+        }
+        holds
+    }
+
+    /// Takes the chunks that the other buffer has by now, where that has copied messages out.
+    pub fn renew(&mut self, of: &Self) {
+        for segment in &mut self.segments {
+            let slot = segment.chunk.slot();
+            let Some(other) = of.find(slot).and_then(|at| of.segments.get(at)) else { continue };
+            self.pinned = self.pinned - segment.chunk.pinned_bytes() + other.chunk.pinned_bytes();
+            segment.chunk = Arc::clone(&other.chunk);
+        }
+    }
+
+    /// Takes out what leaves with a window.
+    pub fn remove_with(&mut self, selection: &Selection) {
+        match (selection.picks(), selection.leaves()) {
+            (Picks::First(count), Leaves::Members) => drop(self.take_first(*count)),
+            (Picks::Offsets(offsets), Leaves::Members) | (_, Leaves::Offsets(offsets)) => {
+                self.remove(offsets.iter().copied());
+            }
+            (_, Leaves::Before(offset)) => self.remove_before(*offset),
+            (_, Leaves::Nothing) => {}
+        }
     }
 
     /// The oldest message.
@@ -240,10 +290,15 @@ impl Buffer {
 
     /// Copies out what is left of a chunk that is mostly gone, so that it does not keep the rest in memory.
     fn copy_out(&mut self, at: usize) {
+        if self.is_part {
+            return;
+        }
         let is_mostly_gone = |segment: &&mut Segment| segment.chunk.is_mostly_gone(segment.live_bytes);
         let Some(segment) = self.segments.get_mut(at).filter(is_mostly_gone) else { return };
         let reduced = segment.chunk.reduced_to(&segment.runs());
-        self.pinned = self.pinned - segment.chunk.pinned_bytes() + reduced.pinned_bytes();
+        let (before, after) = (segment.chunk.pinned_bytes(), reduced.pinned_bytes());
+        self.pinned = self.pinned - before + after;
+        self.let_go += before.saturating_sub(after) as u64;
         segment.chunk = Arc::new(reduced);
     }
 

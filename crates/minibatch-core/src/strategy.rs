@@ -1,12 +1,14 @@
 //! A recipe for window strategies: a consumer needs a fresh one each time it starts.
 
+use std::sync::Arc;
+
 use crate::{
     Error, WindowEmitter,
     driver::{Driver, WindowDriver},
     storage::Position,
 };
 
-/// Makes the driver of a window strategy, each time a consumer starts.
+/// Makes a window strategy afresh, each time a consumer starts.
 ///
 /// A function that makes a [`WindowEmitter`] is one, so a strategy of one's own needs nothing more:
 ///
@@ -30,11 +32,21 @@ use crate::{
     note = "choose with `.size(…)`, `.max_wait(…)`, `.bytes(…)` or `.interval(…)`, or give a strategy: `.window(|| MyEmitter::new())`"
 )]
 pub trait Strategy: Send + Sync + 'static {
-    /// A driver of a fresh strategy at `position`.
+    /// A fresh emitter, with nothing seen yet.
     ///
     /// # Errors
     /// [`InvalidWindow`](crate::Cause::InvalidWindow) when its parameters make no sense.
-    fn driver(&self, position: Position) -> Result<Box<dyn WindowDriver>, Error>;
+    fn emitter(&self) -> Result<Box<dyn WindowEmitter>, Error>;
+
+    /// A driver of a fresh emitter at `position`.
+    ///
+    /// A strategy that makes it of an emitter whose type is known spares itself a dynamic call or two a message.
+    ///
+    /// # Errors
+    /// As [`Strategy::emitter`].
+    fn driver(&self, position: Position) -> Result<Box<dyn WindowDriver>, Error> {
+        Ok(Box::new(Driver::new(self.emitter()?, position)))
+    }
 }
 
 impl<F, E> Strategy for F
@@ -42,7 +54,21 @@ where
     F: Fn() -> E + Send + Sync + 'static,
     E: WindowEmitter + 'static,
 {
+    fn emitter(&self) -> Result<Box<dyn WindowEmitter>, Error> {
+        Ok(Box::new(self()))
+    }
+
     fn driver(&self, position: Position) -> Result<Box<dyn WindowDriver>, Error> {
         Ok(Box::new(Driver::new(self(), position)))
+    }
+}
+
+impl<S: Strategy + ?Sized> Strategy for Arc<S> {
+    fn emitter(&self) -> Result<Box<dyn WindowEmitter>, Error> {
+        (**self).emitter()
+    }
+
+    fn driver(&self, position: Position) -> Result<Box<dyn WindowDriver>, Error> {
+        (**self).driver(position)
     }
 }

@@ -3,15 +3,13 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use minibatch_core::{
-    Buffer, Cause, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Readiness, Strategy, Timestamp,
+    Buffer, Cause, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Readiness, Timestamp,
     WindowEmitter,
-    driver::{Driver, WindowDriver},
-    storage::Position,
     window::{Reason, Selection},
 };
 use serde::de::DeserializeOwned;
 
-use crate::millis::Millis;
+use crate::{millis::Millis, strategy::strategy};
 
 /// A window closes at the first of its limits: messages, bytes, time, or a message that ends it.
 ///
@@ -149,11 +147,7 @@ impl BatchWindow {
     }
 }
 
-impl Strategy for BatchWindow {
-    fn driver(&self, position: Position) -> Result<Box<dyn WindowDriver>, Error> {
-        Ok(Box::new(Driver::new(self.build()?, position)))
-    }
-}
+strategy!(BatchWindow);
 
 #[derive(Clone)]
 struct Predicate(Arc<dyn Fn(&Message<'_>) -> bool + Send + Sync>);

@@ -1,11 +1,11 @@
 //! So many messages.
 
 use minibatch_core::{
-    Buffer, Cause, EmitterState, Error, Explanation, Fingerprint, Readiness, Strategy, Timestamp, WindowEmitter,
-    driver::{Driver, WindowDriver},
-    storage::Position,
+    Buffer, Cause, EmitterState, Error, Explanation, Fingerprint, Readiness, Timestamp, WindowEmitter,
     window::{Leaves, Reason, Selection},
 };
+
+use crate::strategy::strategy;
 
 /// Windows of exactly so many messages, in order.
 ///
@@ -60,11 +60,7 @@ impl CountWindow {
     }
 }
 
-impl Strategy for CountWindow {
-    fn driver(&self, position: Position) -> Result<Box<dyn WindowDriver>, Error> {
-        Ok(Box::new(Driver::new(self.build()?, position)))
-    }
-}
+strategy!(CountWindow);
 
 /// The emitter of a [`CountWindow`].
 #[derive(Clone, Debug)]

@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use minibatch_core::{
-    Buffer, EmitterState, Error, Explanation, Fingerprint, Readiness, Strategy, Timestamp, WindowEmitter,
-    driver::{Driver, WindowDriver},
-    storage::Position,
+    Buffer, EmitterState, Error, Explanation, Fingerprint, Readiness, Timestamp, WindowEmitter,
     window::{Bounds, Reason, Selection},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::millis::Millis;
+use crate::{millis::Millis, strategy::strategy};
 
 /// The messages whose append time lies in `[k·d, (k+1)·d)`, counted from the Unix epoch: each interval once.
 ///
@@ -66,11 +64,7 @@ impl FixedTimeWindow {
     }
 }
 
-impl Strategy for FixedTimeWindow {
-    fn driver(&self, position: Position) -> Result<Box<dyn WindowDriver>, Error> {
-        Ok(Box::new(Driver::new(self.build()?, position)))
-    }
-}
+strategy!(FixedTimeWindow);
 
 /// The emitter of a [`FixedTimeWindow`].
 #[derive(Clone, Debug)]

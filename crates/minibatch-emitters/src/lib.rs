@@ -72,6 +72,7 @@ mod count;
 mod fixed;
 mod millis;
 mod relaxed;
+mod strategy;
 mod time;
 
 pub use batch::{BatchEmitter, BatchWindow};

@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use minibatch_core::{
-    Buffer, Error, Explanation, Fingerprint, Readiness, Strategy, Timestamp, WindowEmitter,
-    driver::{Driver, WindowDriver},
-    storage::Position,
+    Buffer, Error, Explanation, Fingerprint, Readiness, Timestamp, WindowEmitter,
     window::{Reason, Selection},
 };
 
-use crate::millis::Millis;
+use crate::{millis::Millis, strategy::strategy};
 
 /// Every `d`, whatever has gathered since the last window.
 ///
@@ -53,11 +51,7 @@ impl RelaxedTimeWindow {
     }
 }
 
-impl Strategy for RelaxedTimeWindow {
-    fn driver(&self, position: Position) -> Result<Box<dyn WindowDriver>, Error> {
-        Ok(Box::new(Driver::new(self.build()?, position)))
-    }
-}
+strategy!(RelaxedTimeWindow);
 
 /// The emitter of a [`RelaxedTimeWindow`].
 #[derive(Clone, Debug)]

@@ -140,6 +140,7 @@ impl Model {
         assert_eq!(buffer.pinned_bytes(), pinned);
         self.check_copied_out();
         self.check_slots();
+        self.check_part();
         for (members, expected) in &self.taken {
             assert_eq!(members.iter().map(entry).collect::<Vec<_>>(), *expected);
             assert_eq!(members.len(), expected.len());
@@ -154,6 +155,18 @@ impl Model {
             let all = segment.chunk.stored_between(0, segment.chunk.len());
             assert!(segment.live_bytes * 4 >= all, "{} of {all} bytes", segment.live_bytes);
         }
+    }
+
+    /// Every second message, shared with a buffer of their own.
+    fn check_part(&self) {
+        let mut part = Buffer::new();
+        let every_second: Vec<Entry> = self.list.iter().step_by(2).cloned().collect();
+        for entry in &every_second {
+            assert!(part.share(&self.buffer, entry.offset));
+        }
+        assert!(!part.share(&self.buffer, Offset::ZERO));
+        assert_eq!(part.iter().map(entry).collect::<Vec<_>>(), every_second);
+        assert_eq!(part.bytes(), every_second.iter().map(|entry| entry.size).sum::<usize>());
     }
 
     /// What a checkpoint keeps makes the same buffer again.
@@ -212,4 +225,26 @@ fn what_never_entered_keeps_no_chunk_in_memory() {
             buffer.push(chunk, index, index + 1);
         }
     });
+}
+
+/// A buffer that shares chunks with another lets them go when that has.
+#[test]
+fn a_part_is_renewed() {
+    let texts: Vec<String> = (0..1_000).map(|index| format!("{index:0>100}")).collect();
+    let chunks = [1, 2, 3].map(|slot| chunk(slot, 0, &texts));
+    let (mut buffer, mut part) = (Buffer::new(), Buffer::new());
+    for chunk in &chunks {
+        buffer.push(chunk, 0, chunk.len());
+        part.share(&buffer, chunk.offset(7));
+    }
+    assert_eq!((buffer.let_go_bytes(), part.pinned_bytes()), (0, buffer.pinned_bytes()));
+    buffer.remove((0..1_000).filter(|index| *index != 7).map(|index| chunks[1].offset(index)));
+    let let_go = usize::try_from(buffer.let_go_bytes()).unwrap();
+    assert!(let_go > 100_000, "{let_go}");
+    part.renew(&buffer);
+    assert_eq!(part.pinned_bytes(), buffer.pinned_bytes());
+    let decoded = part.iter().map(|message| message.decode::<String>().unwrap());
+    assert_eq!(decoded.collect::<Vec<_>>(), [7, 7, 7].map(|index| texts[index].clone()));
+    part.remove_with(&Selection::first(2, crate::window::Reason::Count));
+    assert_eq!(part.iter().map(|message| message.offset()).collect::<Vec<_>>(), [chunks[2].offset(7)]);
 }

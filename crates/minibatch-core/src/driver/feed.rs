@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    Buffer, Cause, Error, Explanation, Fingerprint, Message, Observed, Offset, Readiness, Slot, Timestamp,
+    Buffer, Cause, Error, Explanation, Fingerprint, Message, Observed, Offset, Readiness, Run, Slot, Timestamp,
     WindowEmitter,
     checkpoint::{Base, Decision, DecisionKind},
     chunk::Chunk,
@@ -203,10 +203,10 @@ impl<E: WindowEmitter> Driver<E> {
             (_, Leaves::Before(offset)) => self.buffer.remove_before(offset),
             (_, Leaves::Members | Leaves::Nothing) => {}
         }
-        let bounds = selection.bounds.unwrap_or_else(|| match (members.first(), members.last()) {
-            (Some(first), Some(last)) => Bounds::of(&first, &last),
-            _ => Bounds::new(self.log_time, self.log_time),
-        });
+        let bounds = selection
+            .bounds
+            .or_else(|| Bounds::around(members.runs().iter().map(Run::time)))
+            .unwrap_or_else(|| Bounds::new(self.log_time, self.log_time));
         self.chain = self.chain.link(self.ordinal, &members);
         let leaving = (buffered - self.buffer.len()) as u64;
         out.push(FormedWindow {

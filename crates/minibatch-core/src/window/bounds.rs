@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::{Message, Timestamp};
+use crate::Timestamp;
 
 /// A half-open interval of time: `start <= t < end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,10 +20,13 @@ impl Bounds {
         Self { start, end }
     }
 
-    /// The smallest bounds that hold the append times of both messages, the earlier first.
+    /// The smallest bounds that hold all of these instants; `None` of none. Time is in whole milliseconds.
     #[must_use]
-    pub fn of(first: &Message<'_>, last: &Message<'_>) -> Self {
-        Self::new(first.time(), last.time().plus(Duration::from_millis(1)))
+    pub fn around(times: impl IntoIterator<Item = Timestamp>) -> Option<Self> {
+        let mut times = times.into_iter();
+        let first = times.next()?;
+        let (first, last) = times.fold((first, first), |(first, last), time| (first.min(time), last.max(time)));
+        Some(Self::new(first, last.plus(Duration::from_millis(1))))
     }
 
     /// Whether `time` lies inside.

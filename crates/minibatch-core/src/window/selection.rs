@@ -1,7 +1,7 @@
 //! What a strategy answers when it is asked for the window that is ready.
 
 use super::{Bounds, Reason};
-use crate::Offset;
+use crate::{Buffer, Offset};
 
 /// Which messages are in the window, and in which order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +82,65 @@ impl Selection {
     pub fn keyed(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
         self
+    }
+
+    /// The same window with other members: `members`, in that order. What leaves the buffer and the bounds stay what they
+    /// were.
+    ///
+    /// ```
+    /// use minibatch_core::{Buffer, window::{Leaves, Reason, Selection}};
+    ///
+    /// // the newest of each window alone
+    /// fn last_of(selection: Selection, buffer: &Buffer) -> Selection {
+    ///     let last = selection.members(buffer).pop();
+    ///     selection.showing(last.into_iter().collect(), buffer)
+    /// }
+    /// # let selection = last_of(Selection::first(2, Reason::Count), &Buffer::new());
+    /// # assert_eq!(*selection.leaves(), Leaves::Offsets(vec![]));
+    /// ```
+    #[must_use]
+    pub fn showing(mut self, members: Vec<Offset>, buffer: &Buffer) -> Self {
+        let before = self.members(buffer);
+        let times = before.iter().filter_map(|offset| Some(buffer.get(*offset)?.time()));
+        self.bounds = self.bounds.or_else(|| Bounds::around(times));
+        if self.leaves == Leaves::Members {
+            self.leaves = Leaves::Offsets(before);
+        }
+        self.picks = Picks::Offsets(members);
+        self
+    }
+
+    /// The offsets of its members, in their order; those that are not buffered are left out.
+    #[must_use]
+    pub fn members(&self, buffer: &Buffer) -> Vec<Offset> {
+        match &self.picks {
+            Picks::First(count) => buffer.iter().take(*count).map(|message| message.offset()).collect(),
+            Picks::Offsets(offsets) => offsets.iter().copied().filter(|offset| buffer.get(*offset).is_some()).collect(),
+        }
+    }
+
+    /// Which messages are its members.
+    #[must_use]
+    pub fn picks(&self) -> &Picks {
+        &self.picks
+    }
+
+    /// Which messages leave the buffer with it.
+    #[must_use]
+    pub fn leaves(&self) -> &Leaves {
+        &self.leaves
+    }
+
+    /// The time it covers, where that is not its members' append times.
+    #[must_use]
+    pub fn bounds(&self) -> Option<Bounds> {
+        self.bounds
+    }
+
+    /// The key that its messages share.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
     }
 
     /// Why the window is emitted.

@@ -17,14 +17,10 @@ use chrono_tz::Tz;
 pub use emitter::TimeEmitter;
 pub use event_time::EventTime;
 use intervals::Intervals;
-use minibatch_core::{
-    Cause, Error, Strategy, Timestamp,
-    driver::{Driver, WindowDriver},
-    storage::Position,
-};
+use minibatch_core::{Cause, Error, Timestamp};
 pub use session::{SessionEmitter, SessionWindow};
 
-use crate::millis::Millis;
+use crate::{millis::Millis, strategy::strategy};
 
 /// The messages of each stretch of time: tumbling, sliding, or by the calendar.
 ///
@@ -137,8 +133,4 @@ impl TimeWindow {
     }
 }
 
-impl Strategy for TimeWindow {
-    fn driver(&self, position: Position) -> Result<Box<dyn WindowDriver>, Error> {
-        Ok(Box::new(Driver::new(self.build()?, position)))
-    }
-}
+strategy!(TimeWindow);

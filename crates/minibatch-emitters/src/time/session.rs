@@ -3,10 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use minibatch_core::{
-    Buffer, Cause, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Offset, Readiness, Strategy,
-    Timestamp, WindowEmitter,
-    driver::{Driver, WindowDriver},
-    storage::Position,
+    Buffer, Cause, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Offset, Readiness, Timestamp,
+    WindowEmitter,
     window::{Bounds, Reason, Selection},
 };
 
@@ -14,7 +12,7 @@ use super::{
     course::{Course, CourseState},
     event_time::EventTime,
 };
-use crate::millis::Millis;
+use crate::{millis::Millis, strategy::strategy};
 
 /// Messages that follow one another closely: a session ends when nothing came for as long as `gap`.
 ///
@@ -99,11 +97,7 @@ impl SessionWindow {
     }
 }
 
-impl Strategy for SessionWindow {
-    fn driver(&self, position: Position) -> Result<Box<dyn WindowDriver>, Error> {
-        Ok(Box::new(Driver::new(self.build()?, position)))
-    }
-}
+strategy!(SessionWindow);
 
 /// The emitter of a [`SessionWindow`].
 #[derive(Clone, Debug)]
