@@ -12,7 +12,10 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use bson::{Document, doc};
-use mongodb::{Client, options::ClientOptions};
+use mongodb::{
+    Client,
+    options::{Acknowledgment, ClientOptions, WriteConcern},
+};
 use nix::{
     errno::Errno,
     sys::signal::{Signal, kill},
@@ -21,6 +24,7 @@ use nix::{
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::{Child, Command},
+    time::timeout,
 };
 
 use super::FakeClock;
@@ -184,6 +188,14 @@ impl Node {
     pub(crate) async fn is_primary(&self) -> bool {
         let hello = self.admin(doc! { "hello": 1 }).await;
         hello.is_ok_and(|hello| hello.get_bool("isWritablePrimary").unwrap_or(false))
+    }
+
+    /// Whether a majority acknowledges a write, within a few seconds by this machine's clock.
+    pub(crate) async fn acknowledges(&self) -> bool {
+        let concern = WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build();
+        let probes = self.client.database("probe").collection::<Document>("probes");
+        let write = probes.insert_one(doc! {}).write_concern(concern);
+        matches!(timeout(seconds(5), write.into_future()).await, Ok(Ok(_)))
     }
 
     /// What its clock shows, in milliseconds since the epoch.
