@@ -1,5 +1,5 @@
 //! Late data: reports of earthquakes, counted in the week in which the earth shook. One report in twenty takes ten days to
-//! arrive. Those that come when their week is over are not lost: they come in windows of their own.
+//! arrive. Those that come when their week is over are not lost: they go to a stream of their own, to be read there.
 //!
 //! ```text
 //! cargo run --release --example late_data
@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use minibatch::{CalendarUnit, EventTime, Reason, TimeWindow, Tz, prelude::*};
+use minibatch::{CalendarUnit, EventTime, TimeWindow, Tz, prelude::*};
 
 #[derive(Serialize, Deserialize)]
 struct Quake {
@@ -35,20 +35,21 @@ async fn main() -> Result<()> {
 
     let happened = EventTime::of(|quake: &Quake| guide::instant(&quake.time)).out_of_order(2 * DAY);
     let weeks = TimeWindow::calendar(CalendarUnit::Week, Tz::UTC).event_time(happened);
-    let (mut in_time, mut late) = (0, 0);
     let done = stream.streaming().window(weeks).drain(|window| {
-        if window.reason == Reason::Late {
-            late += window.len();
-            let place = window.data.first().map_or("", |report| &report.place);
-            println!("                           {:>2} late: {place}", window.len());
-        } else {
-            in_time += window.len();
-            println!("week from {}  {:>2} reports", guide::minute(window.bounds.start), window.len());
-        }
+        println!("week from {}  {:>2} reports", guide::minute(window.bounds.start), window.len());
         async {}
     });
     let done = done.await?;
-    println!("{} reports: {in_time} in their weeks, {late} late", done.messages);
+
+    let late = mb.late_messages::<Quake>("reports").await?;
+    let read = late.streaming().max_wait(Duration::from_secs(1)).drain(|window| {
+        for Quake { time, place } in &window.data {
+            println!("late: {}  {place}", time.get(..10).unwrap_or(time));
+        }
+        async {}
+    });
+    read.await?;
+    println!("{} reports, {} of them late", done.messages, done.late);
     mb.shutdown().await;
     Ok(())
 }

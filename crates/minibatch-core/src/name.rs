@@ -115,6 +115,12 @@ impl StreamName {
         Self(format!("{self}.dead").into())
     }
 
+    /// The stream that takes this one's late messages.
+    #[must_use]
+    pub fn late(&self) -> Self {
+        Self(format!("{self}.late").into())
+    }
+
     /// True for the streams derived from another: dead letters and late messages.
     #[must_use]
     pub fn is_derived(&self) -> bool {

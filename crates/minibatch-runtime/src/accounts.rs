@@ -6,10 +6,10 @@
 //! until nothing is. Hence, for every checkpoint and the counters committed with it,
 //!
 //! ```text
-//! finished + dead + skipped = base.left + done.left - open.leaving
-//! dropped                   = base.dropped
-//! expired                   = base.count - start.count - buffered - base.left - base.dropped
-//! waiting                   = appended - (base.count - start.count) + buffered - done.left + open.leaving
+//! finished + late + dead + skipped = base.left + done.left - open.leaving
+//! dropped                          = base.dropped
+//! expired                          = base.count - start.count - buffered - base.left - base.dropped
+//! waiting                          = appended - (base.count - start.count) + buffered - done.left + open.leaving
 //! ```
 //!
 //! and the sum of all these is what was appended since the group began. The functions here change a checkpoint and its
@@ -19,17 +19,22 @@ use minibatch_core::{
     Offset,
     checkpoint::{Base, Checkpoint, OpenWindow},
     storage::{Counters, Position},
+    window::Reason,
 };
 
-/// A window is done with which `leaving` messages left the buffer: so many of its members were given up on.
+/// A window is done with which `leaving` messages left the buffer: so many of its members were given up on, and the
+/// others finished, or were late.
 ///
 /// A member of several windows leaves with one of them, so a window may give up on more than leave with it.
-pub(crate) fn settle(counters: &mut Counters, leaving: u64, dead: u64, skipped: u64) {
+pub(crate) fn settle(counters: &mut Counters, reason: Reason, leaving: u64, dead: u64, skipped: u64) {
     let dead = dead.min(leaving);
     let skipped = skipped.min(leaving - dead);
     counters.dead += dead;
     counters.skipped += skipped;
-    counters.finished += leaving - dead - skipped;
+    match reason {
+        Reason::Late => counters.late += leaving - dead - skipped,
+        _ => counters.finished += leaving - dead - skipped,
+    }
 }
 
 /// The done windows after the base are formed anew, and their messages end again.
@@ -58,7 +63,7 @@ fn cut_open(checkpoint: &mut Checkpoint, counters: &mut Counters, first: Offset)
     let mut lost = 0;
     for (_, window) in checkpoint.open.extract_if(.., |_, window| gone(window)) {
         let left = window.places_left().len() as u64;
-        settle(counters, window.leaving, window.dead.len() as u64, window.skipped.len() as u64 + left);
+        settle(counters, window.reason, window.leaving, window.dead.len() as u64, window.skipped.len() as u64 + left);
         lost += left;
     }
     lost
@@ -80,7 +85,7 @@ pub(crate) fn cut(checkpoint: &Checkpoint, counters: Counters, first: Position) 
         return Some(Cut { checkpoint, counters, lost: skipped, from });
     }
     // the open windows that are left are formed again: as if they had ended, as the others that are
-    checkpoint.open.values().for_each(|window| settle(&mut counters, window.leaving, 0, 0));
+    checkpoint.open.values().for_each(|window| settle(&mut counters, window.reason, window.leaving, 0, 0));
     let base = &checkpoint.base;
     let buffered = base.buffered_count();
     let ended_again = ended_from(base, first) + checkpoint.done.left().saturating_sub(done_before(&checkpoint, first));
@@ -116,9 +121,9 @@ fn done_before(checkpoint: &Checkpoint, first: Position) -> u64 {
 
 /// So many messages that had ended do so again: those finished first.
 fn come_again(counters: &mut Counters, count: u64) {
-    let Counters { finished, dead, skipped, dropped, expired: _ } = counters;
+    let Counters { finished, late, dead, skipped, dropped, expired: _ } = counters;
     let mut left = count;
-    for counter in [finished, dead, skipped, dropped] {
+    for counter in [finished, late, dead, skipped, dropped] {
         let taken = left.min(*counter);
         *counter -= taken;
         left -= taken;
@@ -130,7 +135,7 @@ mod tests {
     use minibatch_core::{
         BufferedSlot, Slot, Timestamp,
         checkpoint::{DoneRange, DoneRanges, MemberRun, MemberRuns, OpenPiece},
-        window::{Bounds, Places, Reason, WindowChain},
+        window::{Bounds, Places, WindowChain},
     };
 
     use super::*;
@@ -145,7 +150,7 @@ mod tests {
             [(4, 0, 0, [4, 0, 0]), (4, 1, 2, [1, 1, 2]), (2, 3, 1, [0, 2, 0]), (3, 1, 9, [0, 1, 2]), (0, 1, 1, [0; 3])]
         {
             let mut counters = Counters::default();
-            settle(&mut counters, leaving, dead, skipped);
+            settle(&mut counters, Reason::Count, leaving, dead, skipped);
             assert_eq!([counters.finished, counters.dead, counters.skipped], expect, "{leaving} {dead} {skipped}");
         }
     }

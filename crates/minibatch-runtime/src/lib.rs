@@ -70,8 +70,8 @@ pub use client::{Client, ClientOptions, StreamOptions};
 pub use clock::SystemClock;
 pub use consumer::{
     Consumer, ConsumerOptions, Failing, Failure, KeptMembers, KeptWindow, KeptWindows, NoWindow, OnBufferFull,
-    OnExhausted, OnExpired, Outcome, Output, Outputs, PartitionStatus, RetryAfter, Streaming, StreamingInto, Summary,
-    retry_after,
+    OnExhausted, OnExpired, OnLate, Outcome, Output, Outputs, PartitionStatus, RetryAfter, Streaming, StreamingInto,
+    Summary, retry_after,
 };
 pub use effects::Effects;
 pub use group::{Group, OnStrategyChange, PartitionSeek, Seek, StartAt};

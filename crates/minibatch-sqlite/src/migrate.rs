@@ -15,7 +15,10 @@ struct Step {
 }
 
 /// From format 1 on, in order.
-const STEPS: &[Step] = &[Step { to: 2, what: "create the table of notes", statements: schema::NOTES }];
+const STEPS: &[Step] = &[
+    Step { to: 2, what: "create the table of notes", statements: schema::NOTES },
+    Step { to: 3, what: "count the late messages of groups", statements: schema::LATE },
+];
 
 /// What brings a file to the format of this version.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use crate::error::Failed;
 /// Says in the header of the file that it is minibatch's: `mbat` in ASCII.
 const APPLICATION_ID: i64 = 0x6d62_6174;
 /// The newest format of the tables that is known here.
-pub(crate) const FORMAT: i64 = 2;
+pub(crate) const FORMAT: i64 = 3;
 /// Free pages are given back to the file system when asked.
 const INCREMENTAL: i64 = 2;
 
@@ -124,6 +124,11 @@ CREATE TABLE notes (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// New in format 3.
+pub(crate) const LATE: &str = "
+ALTER TABLE groups ADD COLUMN late INTEGER NOT NULL DEFAULT 0;
+";
+
 /// What bears a name of minibatch's in the file.
 const OURS: [&str; 9] =
     ["streams", "partitions", "producers", "chunks", "groups", "snapshots", "members", "records", "notes"];
@@ -143,6 +148,7 @@ pub(crate) fn ensure(conn: &mut Connection) -> Result<(), Failed> {
         if is_blank(&tx)? {
             tx.execute_batch(TABLES)?;
             tx.execute_batch(NOTES)?;
+            tx.execute_batch(LATE)?;
             tx.pragma_update(None, "application_id", APPLICATION_ID)?;
             tx.pragma_update(None, "user_version", FORMAT)?;
         }

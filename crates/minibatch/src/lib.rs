@@ -44,6 +44,7 @@
 //! | know where every message is | [`Stream::audit`]; [`Stream::status`] for what its consumers do |
 //! | run a window again | [`Streaming::keep`], then [`Stream::kept_windows`] |
 //! | look at what was given up on | [`Client::dead_letters`] |
+//! | look at what came too late for its window | [`Client::late_messages`] |
 //! | keep streams elsewhere | [`storage`], on `minibatch-core` with `minibatch-testkit` for the tests; then [`Minibatch::new`] |
 //!
 //! # Where streams live
@@ -137,7 +138,7 @@ pub use minibatch_emitters::{
 pub use minibatch_runtime::{
     Ack, Appended, AppendedShare, Audit, Backlog, Backoff, Client, ClientOptions, Consumer, ConsumerOptions,
     ConsumerState, Difference, Failing, Failure, Group, GroupStatus, KeptMembers, KeptWindow, KeptWindows, MessageId,
-    MessageMeta, NoWindow, OnBufferFull, OnExhausted, OnExpired, OnStrategyChange, Outcome, Output, Outputs,
+    MessageMeta, NoWindow, OnBufferFull, OnExhausted, OnExpired, OnLate, OnStrategyChange, Outcome, Output, Outputs,
     PartitionAudit, PartitionSeek, PartitionStatus, Retention, RetryAfter, Seek, StableProducer, StartAt, Stream,
     StreamOptions, Streaming, StreamingInto, Summary, SystemClock, Term, Terms, WhenFull, Window, delivery,
     retry_after,

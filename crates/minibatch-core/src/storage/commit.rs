@@ -19,6 +19,8 @@ pub struct Fence {
 pub struct Counters {
     /// The function and the sink succeeded.
     pub finished: u64,
+    /// They came when their windows were over, and what is done with such messages is done.
+    pub late: u64,
     /// Given up on and kept in the dead-letter stream.
     pub dead: u64,
     /// Given up on and kept nowhere, as the consumer was told to.
@@ -33,8 +35,10 @@ impl Counters {
     /// How many messages the group has done with.
     #[must_use]
     pub fn total(&self) -> u64 {
-        let Self { finished, dead, skipped, dropped, expired } = self;
-        [finished, dead, skipped, dropped, expired].into_iter().fold(0, |total, count| total.saturating_add(*count))
+        let Self { finished, late, dead, skipped, dropped, expired } = self;
+        [finished, late, dead, skipped, dropped, expired]
+            .into_iter()
+            .fold(0, |total, count| total.saturating_add(*count))
     }
 }
 

@@ -43,7 +43,7 @@ use crate::{millis::Millis, strategy::strategy};
 ///   [`Boundary`](minibatch_core::window::Reason::Boundary) or [`Watermark`](minibatch_core::window::Reason::Watermark);
 ///   bounds: the interval
 /// - its messages are in the order of the log. A stretch without messages has no window
-/// - late messages, whose windows are all over, come in windows of the reason
+/// - late messages, whose windows are all over, come in windows of their own, of the reason
 ///   [`Late`](minibatch_core::window::Reason::Late): those of a second of log time together, at most 1,000, and those that
 ///   there are before any other window
 /// - the same windows for every group and every replay. Where at the end of the log a consumer closes a window by its own

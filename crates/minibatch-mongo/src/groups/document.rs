@@ -75,6 +75,7 @@ pub(super) fn encode_position(position: Position) -> Result<Document, Error> {
 pub(super) fn encode_counters(counters: Counters) -> Result<Document, Error> {
     Ok(doc! {
         "finished": signed(counters.finished)?,
+        "late": signed(counters.late)?,
         "dead": signed(counters.dead)?,
         "skipped": signed(counters.skipped)?,
         "dropped": signed(counters.dropped)?,
@@ -104,6 +105,8 @@ fn read(document: &RawDocument) -> Option<(GroupName, GroupState)> {
         keep_from: Offset::from_u64(number(document, "keep_from")?),
         counters: Counters {
             finished: number(counters, "finished")?,
+            // earlier versions counted them among those that are finished
+            late: number(counters, "late").unwrap_or(0),
             dead: number(counters, "dead")?,
             skipped: number(counters, "skipped")?,
             dropped: number(counters, "dropped")?,

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use minibatch_core::{
     BufferedSlot, Offset, Slot,
     checkpoint::Checkpoint,
-    storage::{GroupState, LogBounds, RecordSummary},
+    storage::{Counters, GroupState, LogBounds, RecordSummary},
 };
 
 use super::{Difference, PartitionAudit, Term, Terms};
@@ -111,8 +111,9 @@ impl Judge {
         let (begin, end) = (start.offset, Offset::first_of(self.next));
 
         self.compare(Term::Read, self.bounds.first().offset, position.offset, position.count, read);
-        let finished = counters.finished.saturating_add(counters.dead).saturating_add(counters.skipped);
-        self.compare(Term::Done, begin, position.offset, (left + done).saturating_sub(open), finished);
+        let Counters { finished, late, dead, skipped, .. } = counters;
+        let ended = [finished, late, dead, skipped].into_iter().fold(0, u64::saturating_add);
+        self.compare(Term::Done, begin, position.offset, (left + done).saturating_sub(open), ended);
         self.compare(Term::Dropped, begin, position.offset, dropped, counters.dropped);
         let expired = position.count.saturating_sub(start.count + buffered).saturating_sub(left + dropped);
         self.compare(Term::Expired, begin, position.offset, expired, counters.expired);
@@ -120,6 +121,7 @@ impl Judge {
         let terms = Terms {
             appended: self.count.saturating_sub(start.count),
             finished: counters.finished,
+            late: counters.late,
             dead: counters.dead,
             skipped: counters.skipped,
             dropped: counters.dropped,

@@ -61,14 +61,16 @@ pub struct PartitionAudit {
 }
 
 /// How many messages of a group are in which state. Each is in one:
-/// `appended = finished + dead + skipped + dropped + expired + waiting`, where there is no difference.
+/// `appended = finished + late + dead + skipped + dropped + expired + waiting`, where there is no difference.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Terms {
     /// Appended since the group began, by the log.
     pub appended: u64,
-    /// The function succeeded, by the counters, as the next four.
+    /// The function succeeded, by the counters, as the next five.
     pub finished: u64,
+    /// They came when their windows were over, and went where [`OnLate`](crate::OnLate) says.
+    pub late: u64,
     /// Given up on, and among the dead letters.
     pub dead: u64,
     /// Given up on, and kept nowhere.
@@ -110,8 +112,8 @@ pub enum Term {
     Read,
     /// The messages that the group's buffer holds of a record: as expected, and as the record has.
     Buffered,
-    /// Those that left with done windows: by the checkpoint as expected, as finished, dead and skipped by the counters as
-    /// found.
+    /// Those that left with done windows: by the checkpoint as expected, as finished, late, dead and skipped by the
+    /// counters as found.
     Done,
     /// Those that left with windows done after the group's base: by the checkpoint as expected, as far as the log has so
     /// many up to where it stood when the last of the windows was formed as found.
@@ -145,6 +147,7 @@ impl Terms {
         Self {
             appended: self.appended.saturating_add(other.appended),
             finished: self.finished.saturating_add(other.finished),
+            late: self.late.saturating_add(other.late),
             dead: self.dead.saturating_add(other.dead),
             skipped: self.skipped.saturating_add(other.skipped),
             dropped: self.dropped.saturating_add(other.dropped),
@@ -156,17 +159,17 @@ impl Terms {
     /// The messages in all states.
     #[must_use]
     pub fn sum(&self) -> u64 {
-        let Self { appended: _, finished, dead, skipped, dropped, expired, waiting } = *self;
-        [finished, dead, skipped, dropped, expired, waiting].into_iter().fold(0, u64::saturating_add)
+        let Self { appended: _, finished, late, dead, skipped, dropped, expired, waiting } = *self;
+        [finished, late, dead, skipped, dropped, expired, waiting].into_iter().fold(0, u64::saturating_add)
     }
 }
 
 impl fmt::Display for Terms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { appended, finished, dead, skipped, dropped, expired, waiting } = self;
+        let Self { appended, finished, late, dead, skipped, dropped, expired, waiting } = self;
         write!(
             f,
-            "{appended} appended: {finished} finished, {dead} dead, {skipped} skipped, {dropped} dropped, \
+            "{appended} appended: {finished} finished, {late} late, {dead} dead, {skipped} skipped, {dropped} dropped, \
              {expired} expired, {waiting} waiting"
         )
     }

@@ -122,6 +122,16 @@ impl Client {
         self.open(&StreamName::new(name)?.dead()).await
     }
 
+    /// The late messages of the stream `name`: those that came when their windows were over, where consumers are told so by
+    /// [`OnLate::Stream`](crate::OnLate::Stream). Headers say of which group they were late, and where they lie in the
+    /// stream. They are kept as those of any stream.
+    ///
+    /// # Errors
+    /// As [`Client::stream`].
+    pub async fn late_messages<T>(&self, name: &str) -> Result<Stream<T>, Error> {
+        self.open(&StreamName::new(name)?.late()).await
+    }
+
     /// Appends the dead letters of the stream `name` to it again, as new messages with their own keys and headers, and
     /// takes them out of the dead letters; returns how many there were. Those that are given up on meanwhile stay.
     ///
@@ -166,14 +176,16 @@ impl Client {
         self.storage().list_streams().await.map_err(|error| error.during("list streams"))
     }
 
-    /// Drops a stream with its messages, groups and dead letters, for good; `false` when there was none.
+    /// Drops a stream with its messages, groups, dead letters and late messages, for good; `false` when there was none.
     ///
     /// # Errors
     /// [`Cause::InvalidName`], and what the storage says.
     pub async fn drop_stream(&self, name: &str) -> Result<bool, Error> {
         let name = StreamName::new(name)?;
-        self.storage().drop_stream(&name.dead()).await.map_err(|error| error.during("drop stream"))?;
-        self.storage().drop_stream(&name).await.map_err(|error| error.during("drop stream"))
+        let drop = async |name| self.storage().drop_stream(&name).await.map_err(|error| error.during("drop stream"));
+        drop(name.dead()).await?;
+        drop(name.late()).await?;
+        drop(name).await
     }
 
     /// Stops consumers and producers of this client, waits for what they have in flight, and leaves the other members.

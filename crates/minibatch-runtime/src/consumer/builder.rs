@@ -2,12 +2,12 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use minibatch_core::{Error, GroupName, Strategy, storage::Position};
+use minibatch_core::{Error, GroupName, Strategy, StreamName, storage::Position};
 use serde::de::DeserializeOwned;
 
 use super::{
-    Consumer, ConsumerOptions, OnBufferFull, OnExhausted, OnExpired, Outcome, StreamingInto, Summary, crew, serve,
-    supervisor,
+    Consumer, ConsumerOptions, OnBufferFull, OnExhausted, OnExpired, OnLate, Outcome, StreamingInto, Summary, crew,
+    serve, supervisor,
 };
 use crate::{Backoff, Group, OnStrategyChange, StartAt, Stream, Window, delivery::DeliveryMode};
 
@@ -133,6 +133,12 @@ impl<T, W> Streaming<T, W> {
         self
     }
 
+    /// What to do with messages that come when their windows are over.
+    pub fn on_late(mut self, policy: OnLate) -> Self {
+        self.options.on_late = policy;
+        self
+    }
+
     /// Emits the open window when the consumer is stopped, instead of leaving it for the next start.
     pub fn flush_on_stop(mut self) -> Self {
         self.options.flush_on_stop = true;
@@ -255,10 +261,8 @@ impl<T: DeserializeOwned + Send + 'static, W> Streaming<T, W> {
         if self.options.keep {
             self.stream.upkeep().keep_messages().await.map_err(|error| error.during("keep"))?;
         }
-        let dead = match self.stream.name().is_derived() {
-            true => None,
-            false => Some(self.stream.name().dead()),
-        };
+        let own = (!self.stream.name().is_derived()).then(|| self.stream.name());
+        let (dead, late) = (own.map(StreamName::dead), own.map(StreamName::late));
         let setup = supervisor::Setup {
             client,
             stream: self.stream.info().clone(),
@@ -269,6 +273,7 @@ impl<T: DeserializeOwned + Send + 'static, W> Streaming<T, W> {
             fingerprint: fingerprint.as_str().to_owned(),
             options: self.options,
             dead,
+            late,
             drain,
         };
         Ok(crew::start(setup))

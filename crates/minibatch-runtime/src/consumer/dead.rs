@@ -9,20 +9,13 @@ use minibatch_core::{
 };
 use tokio::sync::oneshot;
 
-use super::{GroupRun, ladder::Condemned, redrive};
+use super::{
+    GroupRun,
+    ladder::Condemned,
+    origin::{self, ATTEMPTS, ERROR},
+    redrive,
+};
 use crate::Client;
-
-const ERROR: &str = "minibatch-error";
-const ATTEMPTS: &str = "minibatch-attempts";
-const WINDOW: &str = "minibatch-window";
-const PARTITION: &str = "minibatch-partition";
-const OFFSET: &str = "minibatch-offset";
-
-/// The headers of a message without those of a dead letter.
-pub(super) fn own_headers<'a>(message: &Message<'a>) -> Vec<(&'a str, Cow<'a, str>)> {
-    let own = message.headers().filter(|(name, _)| ![ERROR, ATTEMPTS, WINDOW, PARTITION, OFFSET].contains(name));
-    own.map(|(name, value)| (name, Cow::Borrowed(value))).collect()
-}
 
 /// Messages of a window on their way to the dead letters.
 pub(super) struct Burial {
@@ -38,14 +31,9 @@ impl Burial {
     fn letters(&self) -> impl Iterator<Item = (Message<'_>, Vec<(&str, Cow<'_, str>)>)> {
         let Condemned { members, reasons, attempt, .. } = &self.condemned;
         members.iter().zip(reasons).map(|(message, reason)| {
-            let mut headers = own_headers(&message);
-            headers.extend([
-                (ERROR, Cow::Borrowed(reason.as_str())),
-                (ATTEMPTS, attempt.to_string().into()),
-                (WINDOW, self.window.to_string().into()),
-                (PARTITION, self.partition.to_string().into()),
-                (OFFSET, message.offset().to_string().into()),
-            ]);
+            let mut headers = origin::own_headers(&message);
+            headers.extend([(ERROR, Cow::Borrowed(reason.as_str())), (ATTEMPTS, attempt.to_string().into())]);
+            headers.extend(origin::headers(&message, self.window, self.partition));
             (message, headers)
         })
     }

@@ -14,7 +14,7 @@ use super::{
 use crate::{Stream, Window};
 
 /// How long a window waits whose output finds no room in the other stream.
-const NO_ROOM: Duration = Duration::from_secs(1);
+pub(super) const NO_ROOM: Duration = Duration::from_secs(1);
 
 /// A message for another stream, with what comes with it. Any value becomes one, without a key and headers.
 ///

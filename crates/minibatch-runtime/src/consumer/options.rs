@@ -34,6 +34,8 @@ pub struct ConsumerOptions {
     pub on_buffer_full: OnBufferFull,
     /// What to do when retention took messages that the group had not finished.
     pub on_expired: OnExpired,
+    /// What to do with messages that come when their windows are over. Append them to the stream of late messages.
+    pub on_late: OnLate,
     /// Whether to keep what becomes of every window. Not kept.
     pub keep: bool,
     /// Whether the open window is emitted when the consumer is stopped, or left for its next start. Left.
@@ -81,6 +83,21 @@ pub enum OnExpired {
     Stop,
 }
 
+/// What to do with messages that come when their windows are over, as by event time. They are counted in any case: in
+/// [`Counters::late`](minibatch_core::storage::Counters::late).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnLate {
+    /// Append them to the [stream of late messages](crate::Client::late_messages), where another consumer may read them;
+    /// a consumer of such a stream, or of dead letters, gives them to its function.
+    #[default]
+    Stream,
+    /// Give them to the function, in windows of the reason [`Late`](minibatch_core::window::Reason::Late).
+    Function,
+    /// Leave them out. They are kept nowhere else.
+    Drop,
+}
+
 impl Default for ConsumerOptions {
     fn default() -> Self {
         Self {
@@ -96,6 +113,7 @@ impl Default for ConsumerOptions {
             max_buffer_bytes: 256 << 20,
             on_buffer_full: OnBufferFull::Stop,
             on_expired: OnExpired::GoOn,
+            on_late: OnLate::Stream,
             keep: false,
             flush_on_stop: false,
             delivery: DeliveryMode::AtLeastOnce,

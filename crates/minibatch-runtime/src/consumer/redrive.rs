@@ -6,7 +6,7 @@ use minibatch_core::{
     window::{Reason, Selection},
 };
 
-use super::{Passed, Settlement, dead::own_headers};
+use super::{Passed, Settlement, origin::own_headers};
 use crate::{Client, Group, OnStrategyChange, StartAt, Stream, producer::Origin};
 
 /// The group of dead streams whose position says what was redriven.

@@ -22,6 +22,8 @@ pub struct Summary {
     pub windows: u64,
     /// How many messages they had.
     pub messages: u64,
+    /// How many of these were late, and in windows of their own.
+    pub late: u64,
     /// How many attempts failed.
     pub failures: u64,
     /// How many messages went to the dead letters.

@@ -15,6 +15,7 @@ use crate::ConsumerState;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tally {
     pub(super) messages: u64,
+    pub(super) late: u64,
     pub(super) dead: u64,
     pub(super) skipped: u64,
 }
@@ -24,6 +25,7 @@ pub(super) struct Tally {
 pub(super) struct Stats {
     windows: AtomicU64,
     messages: AtomicU64,
+    late: AtomicU64,
     failures: AtomicU64,
     dead: AtomicU64,
     skipped: AtomicU64,
@@ -36,6 +38,7 @@ impl Stats {
     pub(super) fn done(&self, ended: Tally) {
         self.windows.fetch_add(1, Relaxed);
         self.messages.fetch_add(ended.messages, Relaxed);
+        self.late.fetch_add(ended.late, Relaxed);
         self.dead.fetch_add(ended.dead, Relaxed);
         self.skipped.fetch_add(ended.skipped, Relaxed);
     }
@@ -66,6 +69,7 @@ impl Stats {
         Summary {
             windows: self.windows.load(Relaxed),
             messages: self.messages.load(Relaxed),
+            late: self.late.load(Relaxed),
             failures: self.failures.load(Relaxed),
             dead: self.dead.load(Relaxed),
             skipped: self.skipped.load(Relaxed),

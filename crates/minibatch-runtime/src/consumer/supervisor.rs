@@ -31,8 +31,10 @@ pub(super) struct Setup {
     pub(super) strategy: Arc<dyn Strategy>,
     pub(super) fingerprint: String,
     pub(super) options: ConsumerOptions,
-    /// Where dead letters go; a dead stream has none.
+    /// Where dead letters go; a derived stream has none.
     pub(super) dead: Option<StreamName>,
+    /// Where late messages go, unless they go to the function or nowhere.
+    pub(super) late: Option<StreamName>,
     /// Whether to stop at the end of the log as it is now.
     pub(super) drain: bool,
 }

@@ -32,6 +32,15 @@ impl Origin {
         }
     }
 
+    /// The late messages of a window. With an `epoch` those of another epoch are others, though their window may have the
+    /// same number: where windows may differ after a crash.
+    pub(crate) fn late(delivery: &Delivery, epoch: Option<u64>) -> Self {
+        let epoch = epoch.map_or_else(String::new, |epoch| format!(".{epoch}"));
+        let Delivery { run, lane, .. } = delivery;
+        let id = format!("late.{:016x}.{}{epoch}", run.generation.get(), lane.partition);
+        Self { id: ProducerId::reserved(&id), ..Self::of(delivery) }
+    }
+
     /// The chunks of messages that follow from it in one partition.
     ///
     /// # Errors

@@ -25,7 +25,7 @@ pub(super) fn commit(
     effects::apply(tx, &commit.effects)?;
     tx.prepare_cached(
         "UPDATE groups SET version = ?2, checkpoint = ?3, keep_from = ?4, finished = ?5, dead = ?6, skipped = ?7,
-                           dropped = ?8, expired = ?9, unclean = 0
+                           dropped = ?8, expired = ?9, late = ?10, unclean = 0
          WHERE id = ?1",
     )?
     .execute((
@@ -38,6 +38,7 @@ pub(super) fn commit(
         to_i64(commit.counters.skipped)?,
         to_i64(commit.counters.dropped)?,
         to_i64(commit.counters.expired)?,
+        to_i64(commit.counters.late)?,
     ))?;
     if let Some(last) = commit.effects.len().checked_sub(1) {
         effects::commit(tx, last)?;

@@ -17,7 +17,7 @@ macro_rules! columns {
     ($rest:literal) => {
         concat!(
             "SELECT name, id, owner, epoch, version, generation, fingerprint, start_offset, start_time, start_count,
-                    keep_from, finished, dead, skipped, dropped, expired, unclean, checkpoint FROM groups WHERE partition = ?1 ",
+                    keep_from, finished, dead, skipped, dropped, expired, unclean, checkpoint, late FROM groups WHERE partition = ?1 ",
             $rest
         )
     };
@@ -72,6 +72,7 @@ fn state(row: &Row<'_>) -> Result<GroupState, Failed> {
         keep_from: to_offset(row.get(10)?, "group")?,
         counters: Counters {
             finished: count(11)?,
+            late: count(18)?,
             dead: count(12)?,
             skipped: count(13)?,
             dropped: count(14)?,

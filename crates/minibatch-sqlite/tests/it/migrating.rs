@@ -11,7 +11,7 @@ use crate::support::{Place, Producer, open, partition, read_all, stream_name, te
 /// Makes the file what a program of format 1 would have made.
 fn downgrade(place: &Place) {
     let conn = rusqlite::Connection::open(place.file()).unwrap();
-    conn.execute_batch("DROP TABLE notes; PRAGMA user_version = 1").unwrap();
+    conn.execute_batch("DROP TABLE notes; ALTER TABLE groups DROP COLUMN late; PRAGMA user_version = 1").unwrap();
 }
 
 #[tokio::test]
@@ -23,15 +23,15 @@ async fn an_older_format_is_refused_until_it_is_migrated() {
     downgrade(&place);
 
     let error = open(&place.file()).await.unwrap_err();
-    assert!(matches!(error.cause(), Cause::OlderFormat { found: 1, needed: 2, .. }), "{error:?}");
+    assert!(matches!(error.cause(), Cause::OlderFormat { found: 1, needed: 3, .. }), "{error:?}");
     let plan = SqliteStorage::plan_migration(place.file(), SqliteOptions::default()).await.unwrap();
-    assert_eq!((plan.from, plan.to, plan.changes.len()), (1, 2, 1));
+    assert_eq!((plan.from, plan.to, plan.changes.len()), (1, 3, 2));
     assert!(open(&place.file()).await.is_err(), "a plan changed the file");
 
     let done = SqliteStorage::migrate(place.file(), SqliteOptions::default()).await.unwrap();
     assert_eq!(done, plan);
     let again = SqliteStorage::migrate(place.file(), SqliteOptions::default()).await.unwrap();
-    assert_eq!((again.from, again.to, again.changes.len()), (2, 2, 0));
+    assert_eq!((again.from, again.to, again.changes.len()), (3, 3, 0));
     let storage = place.open().await;
     let partition = partition(&storage).await;
     assert_eq!(read_all(&storage, &partition).await.iter().map(text_of).collect::<Vec<_>>(), ["one"]);

@@ -17,6 +17,8 @@ mod groups;
 #[cfg(test)]
 mod keeping;
 #[cfg(test)]
+mod late;
+#[cfg(test)]
 mod outside;
 #[cfg(test)]
 mod schema_change;

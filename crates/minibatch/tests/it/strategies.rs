@@ -6,8 +6,8 @@ use std::{
 };
 
 use minibatch::{
-    BatchWindow, Bounds, CalendarUnit, CountWindow, EventTime, FixedTimeWindow, Reason, SessionWindow, Strategy,
-    TimeWindow, Timestamp, Tz, prelude::*,
+    BatchWindow, Bounds, CalendarUnit, CountWindow, EventTime, FixedTimeWindow, OnLate, Reason, SessionWindow,
+    Strategy, TimeWindow, Timestamp, Tz, prelude::*,
 };
 
 use crate::stores::{self, Store};
@@ -34,7 +34,7 @@ fn seen(window: &Window<i64>) -> Seen {
 async fn drained(stream: &Stream<i64>, group: &str, strategy: impl Strategy) -> Vec<Seen> {
     let windows = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&windows);
-    let consumer = stream.streaming().group(group).window(strategy);
+    let consumer = stream.streaming().group(group).window(strategy).on_late(OnLate::Function);
     let drain = consumer.drain(move |window| {
         noted.lock().unwrap().push(seen(&window));
         async {}
@@ -48,7 +48,8 @@ async fn check(stream: &Stream<i64>, name: &str, strategy: impl Strategy + Clone
     let expected = drained(stream, &format!("{name}-whole"), strategy.clone()).await;
     assert!(expected.len() > 4, "{name}: {expected:?}");
     let group = format!("{name}-restarted");
-    let mut consumer = stream.streaming().group(&group).window(strategy.clone()).open().await.unwrap();
+    let consumer = stream.streaming().group(&group).window(strategy.clone()).on_late(OnLate::Function);
+    let mut consumer = consumer.open().await.unwrap();
     let mut windows = Vec::new();
     for number in 0..4 {
         let window = consumer.next().await.unwrap().unwrap();

@@ -95,6 +95,11 @@ impl Committer {
         commit <= self.durable
     }
 
+    /// The epoch in which the partition is owned.
+    pub(super) fn epoch(&self) -> u64 {
+        self.fence.epoch
+    }
+
     /// What is durably done.
     pub(super) fn done(&self) -> Done {
         self.done

@@ -3,6 +3,7 @@
 //! A single task does it all, so there is no state to share: what takes time (reading, committing, waiting, dead letters)
 //! is a future that the loop in [`run`] polls beside the others.
 
+mod aside;
 mod careful;
 mod commit;
 mod control;
@@ -31,7 +32,7 @@ use minibatch_core::{
 };
 
 use super::{Delivery, dead::Burial, ladder::Ladder, supervisor::Supervisor};
-use crate::{ConsumerState, client::Membership};
+use crate::{ConsumerState, Stream, client::Membership};
 use careful::Careful;
 use commit::Committer;
 use control::Control;
@@ -59,6 +60,12 @@ pub(super) struct Session {
     /// Dead letters that wait for those on their way, so that their order is kept.
     burials: Vec<Burial>,
     burying: bool,
+    /// Windows of late messages that the function does not see.
+    aside: Vec<Delivery>,
+    /// Others are on their way.
+    putting_aside: bool,
+    /// Where they go, once it was opened.
+    late: Option<Stream<()>>,
     /// The windows that did not succeed at once.
     ladder: Ladder,
     /// When the next of them is to be tried.
@@ -99,6 +106,8 @@ enum Later {
     Buried(Vec<Burial>),
     /// It is noted that a window is to be tried.
     Noted(Delivery),
+    /// Windows of late messages are where they are to be; or not, where nothing can be appended any more.
+    Aside { late: Option<Stream<()>>, windows: Vec<Delivery>, done: bool },
     /// Whether the group is paused.
     Looked { paused: bool },
     /// What every group has finished with was removed.
@@ -147,6 +156,9 @@ impl Session {
             out_bytes: 0,
             burials: Vec::new(),
             burying: false,
+            aside: Vec::new(),
+            putting_aside: false,
+            late: None,
             ladder: Ladder::new(&setup.options, setup.dead.is_none(), setup.drain),
             climb: None,
             state: ConsumerState::Working,

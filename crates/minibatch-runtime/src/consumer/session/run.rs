@@ -159,8 +159,14 @@ impl Session {
             self.careful = self.careful.take().and_then(|careful| careful.after(bytes));
             let id = self.id(supervisor, ordinal);
             let lane = Arc::clone(&supervisor.lane);
-            self.offer(supervisor, Delivery { lane, run: self.group_run(), id, formed, attempt: 1 });
+            let delivery = Delivery { lane, run: self.group_run(), id, formed, attempt: 1 };
+            if self.goes_aside(supervisor, &delivery.formed) {
+                self.aside.push(delivery);
+            } else {
+                self.offer(supervisor, delivery);
+            }
         }
+        self.put_aside(supervisor);
     }
 
     /// Whether the window may be handed out: as far as the bytes that are out and the first that is not done allow, where
@@ -288,6 +294,7 @@ impl Session {
 
     fn abandon(&mut self) {
         self.ready.clear();
+        self.aside.clear();
         self.out.clear();
         self.out_bytes = 0;
         self.ladder.abandon();
@@ -302,6 +309,7 @@ impl Session {
         match later {
             Later::Buried(burials) => self.buried(supervisor, burials),
             Later::Noted(delivery) => self.noted(supervisor, delivery),
+            Later::Aside { late, windows, done } => self.aside(supervisor, late, windows, done),
             Later::Looked { paused } => {
                 let was_paused = self.control.looked(paused);
                 if self.control.is_paused() {

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use minibatch_core::{Cause, Error, checkpoint::OpenWindow, window::WindowId};
+use minibatch_core::{
+    Cause, Error,
+    checkpoint::OpenWindow,
+    window::{FormedWindow, Reason, WindowId},
+};
 use tokio::sync::oneshot;
 
 use super::{
@@ -74,13 +78,23 @@ impl Session {
         if passed.called {
             self.ladder.prove(now);
         }
-        self.former.settle(&delivery.formed);
-        self.forget(ordinal);
-        self.keeper.done(delivery.id, delivery.attempt, || OpenWindow::finished(&delivery.formed));
-        let messages = delivery.formed.members.len() as u64;
-        self.ended(supervisor, delivery.formed.leaving, Tally { messages, dead: 0, skipped: 0 });
-        self.committer.wants(durable);
+        self.finished(supervisor, delivery, durable);
         Ok(())
+    }
+
+    /// A window that was never on the ladder is done as a whole.
+    pub(super) fn finished(
+        &mut self,
+        supervisor: &Supervisor,
+        delivery: &Delivery,
+        durable: Option<oneshot::Sender<()>>,
+    ) {
+        self.former.settle(&delivery.formed);
+        self.forget(delivery.formed.ordinal);
+        self.keeper.done(delivery.id, delivery.attempt, || OpenWindow::finished(&delivery.formed));
+        let FormedWindow { reason, leaving, members, .. } = &delivery.formed;
+        self.ended(supervisor, *reason, *leaving, [members.len(), 0, 0]);
+        self.committer.wants(durable);
     }
 
     /// Takes a window in that did not succeed at once.
@@ -119,9 +133,9 @@ impl Session {
     pub(super) fn keep(&mut self, supervisor: &Supervisor, ordinal: u64, durable: Option<oneshot::Sender<()>>) {
         if let Some(Ended { window, attempts }) = self.ladder.take_ended(ordinal) {
             self.former.close(ordinal);
-            let [messages, dead, skipped] =
-                [window.members.len(), window.dead.len(), window.skipped.len()].map(|count| count as u64);
-            self.ended(supervisor, window.leaving, Tally { messages, dead, skipped });
+            let skipped = window.skipped.len();
+            let counts = [window.members.len(), window.dead.len(), skipped];
+            self.ended(supervisor, window.reason, window.leaving, counts);
             let id = self.id(supervisor, ordinal);
             if skipped > 0 {
                 tracing::warn!(window = %id, messages = skipped, "gave up on messages, kept nowhere");
@@ -133,9 +147,13 @@ impl Session {
         self.committer.wants(durable);
     }
 
-    /// A window is done, with which so many messages left the buffer.
-    fn ended(&mut self, supervisor: &Supervisor, leaving: u64, tally: Tally) {
-        accounts::settle(&mut self.counters, leaving, tally.dead, tally.skipped);
+    /// A window is done, with which `leaving` messages left the buffer. Of its messages so many went to the dead letters,
+    /// and so many were skipped.
+    fn ended(&mut self, supervisor: &Supervisor, reason: Reason, leaving: u64, [messages, dead, skipped]: [usize; 3]) {
+        let [messages, dead, skipped] = [messages, dead, skipped].map(|count| count as u64);
+        let late = if reason == Reason::Late { messages.saturating_sub(dead + skipped) } else { 0 };
+        let tally = Tally { messages, late, dead, skipped };
+        accounts::settle(&mut self.counters, reason, leaving, dead, skipped);
         if self.transactions.is_open() {
             self.transactions.count(tally);
         } else {

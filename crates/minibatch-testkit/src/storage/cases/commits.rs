@@ -43,6 +43,7 @@ async fn group_08_commit_stores_everything(cx: Cx) -> Verdict {
             keep_from,
             counters: Counters {
                 finished: number * 1_000,
+                late: number + 2,
                 dead: number,
                 skipped: 7,
                 dropped: 1 << 40,
