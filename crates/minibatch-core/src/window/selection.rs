@@ -110,6 +110,23 @@ impl Selection {
         self
     }
 
+    /// The same window with every message named by its offset: so it is the same of another buffer, which has more messages
+    /// than this one.
+    #[must_use]
+    pub fn by_offset(&self, buffer: &Buffer) -> Self {
+        let leaves = match &self.leaves {
+            Leaves::Before(end) => {
+                let offsets = buffer.iter().map(|message| message.offset());
+                Leaves::Offsets(offsets.take_while(|offset| offset < end).collect())
+            }
+            Leaves::Offsets(offsets) => {
+                Leaves::Offsets(offsets.iter().copied().filter(|offset| buffer.get(*offset).is_some()).collect())
+            }
+            leaves @ (Leaves::Members | Leaves::Nothing) => leaves.clone(),
+        };
+        Self { picks: Picks::Offsets(self.members(buffer)), leaves, key: self.key.clone(), ..*self }
+    }
+
     /// The offsets of its members, in their order; those that are not buffered are left out.
     #[must_use]
     pub fn members(&self, buffer: &Buffer) -> Vec<Offset> {
