@@ -166,3 +166,42 @@ impl Selection {
         self.reason
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Slot, buffer::tests::chunk};
+
+    fn offset(index: u32) -> Offset {
+        Offset::new(Slot::FIRST, index).unwrap()
+    }
+
+    fn buffer(indices: &[u32]) -> Buffer {
+        let texts: Vec<String> = "abcdef".chars().map(String::from).collect();
+        let mut buffer = Buffer::new();
+        for &index in indices {
+            buffer.push(&chunk(1, 0, &texts), index, index + 1);
+        }
+        buffer
+    }
+
+    /// A window of the first two of messages 2, 3 and 5: what leaves of a buffer that has 0 and 1 and 4 too.
+    #[test]
+    fn by_offset_it_is_the_same_of_a_buffer_with_more() {
+        let part = buffer(&[2, 3, 5]);
+        for (leaves, stay) in [
+            (Leaves::Members, vec![0, 1, 4, 5]),
+            (Leaves::Nothing, vec![0, 1, 2, 3, 4, 5]),
+            (Leaves::Before(offset(5)), vec![0, 1, 4, 5]),
+            (Leaves::Offsets([1, 3, 4].map(offset).to_vec()), vec![0, 1, 2, 4, 5]),
+        ] {
+            let mut all = buffer(&[0, 1, 2, 3, 4, 5]);
+            let selection = Selection::first(2, Reason::Count).keyed("k").leaving(leaves).by_offset(&part);
+            assert_eq!(selection.members(&all), [2, 3].map(offset));
+            assert_eq!((selection.key(), selection.reason()), (Some("k"), Reason::Count));
+            all.remove_with(&selection);
+            let rest: Vec<u32> = all.iter().map(|message| message.offset().index()).collect();
+            assert_eq!(rest, stay, "{selection:?}");
+        }
+    }
+}

@@ -204,6 +204,7 @@ impl WindowEmitter for ByKeyEmitter {
         self.offered = None;
         self.draining = None;
         self.renewed = buffer.let_go_bytes();
+        self.is_broken = false;
         let mut kept = Vec::new();
         for group in state.decode::<Vec<Kept<'_>>>()?.unwrap_or_default() {
             let emitter = self.strategy.emitter()?;
