@@ -26,8 +26,8 @@ use crate::{millis::Millis, strategy::strategy};
 ///
 /// CountWindow::new(2).by_key()         x:  a       c]  d         e]
 ///                                      y:    b                     f]
-/// RelaxedTimeWindow::new(5 s).by_key() x:  a      |c   d    |    e        |
-///                                      y:    b      |              f         |
+/// RelaxedTimeWindow::new(5 s).by_key() x:  a       c|  d        |e        |
+///                                      y:    b        |            f        |
 /// ```
 ///
 /// # Behaviour

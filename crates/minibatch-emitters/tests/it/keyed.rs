@@ -45,6 +45,14 @@ fn and_its_own_timers() {
 }
 
 #[test]
+fn it_is_as_drawn() {
+    let drawn = "a@1 b@2 A@5 a@7 A@12 B@13 @20";
+    check(by_letter(CountWindow::new(2)), drawn, &["aA @5", "aA @12", "bB @13"]);
+    let relaxed = by_letter(RelaxedTimeWindow::new(5 * SEC));
+    check(relaxed, drawn, &["aA @6", "b @7", "a @12", "A @17", "B @18"]);
+}
+
+#[test]
 fn at_one_instant_they_come_as_their_keys_came() {
     check(by_letter(RelaxedTimeWindow::new(2 * SEC)), "b@0 c a C@1 A @9", &["b @2", "cC @2", "aA @2"]);
     let fixed = by_letter(FixedTimeWindow::new(5 * SEC));
