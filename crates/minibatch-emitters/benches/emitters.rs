@@ -1,7 +1,8 @@
 //! Messages per second through a strategy: a driver fed whole chunks, its windows dropped as they come.
 //!
 //! Chunks are prepared before, as the runtime's prefetch does; nothing is decoded. `messages/…/n` has windows of n;
-//! `buffered/…/n` has windows of 100 while n older messages stay in the buffer.
+//! `buffered/…/n` has windows of 100 while n older messages stay in the buffer; `by_key/…/n` has windows of 10 of n keys,
+//! which come in random order.
 
 #![expect(clippy::unwrap_used, reason = "what is prepared here is valid")]
 
@@ -10,33 +11,50 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use minibatch_core::{
     Buffer, Message, Observed, Offset, ProducerId, Readiness, Slot, Strategy, Timestamp, WindowEmitter,
-    chunk::{CHUNK_MAX_MESSAGES, Chunk, ChunkBuilder, Encoded, ProducerStamp, Record, RecordKind},
+    chunk::{CHUNK_MAX_MESSAGES, Chunk, ChunkBuilder, Encoded, Extras, Payload, ProducerStamp, Record, RecordKind},
     driver::{Driver, WindowDriver},
     storage::Position,
     window::{Reason, Selection},
 };
 use minibatch_emitters::{
-    BatchWindow, CountWindow, EventTime, FixedTimeWindow, RelaxedTimeWindow, SessionWindow, TimeWindow,
+    BatchWindow, CountWindow, EventTime, FixedTimeWindow, RelaxedTimeWindow, SessionWindow, StrategyExt, TimeWindow,
 };
 
 /// Chunks of so many small messages, ten milliseconds apart.
 fn chunks(count: usize, messages: usize) -> Vec<Arc<Chunk>> {
     let values: Vec<i64> = (0..).take(messages).collect();
-    let encoded = Encoded::values(&values).unwrap();
+    let payload = payload(&Encoded::values(&values).unwrap());
+    (1..).take(count).map(|number| chunk(number, payload.clone())).collect()
+}
+
+/// The same, each message appended with one of so many keys.
+fn keyed_chunks(count: usize, messages: usize, keys: u64) -> Vec<Arc<Chunk>> {
+    let mut random = 1_u64;
+    let mut key = || {
+        // Knuth's multiplier; the upper bits are the random ones
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        Extras { key: Some(format!("key {}", (random >> 33) % keys)), headers: Vec::new() }
+    };
+    let keyed = |number| {
+        let extras: Vec<Extras> = std::iter::repeat_with(&mut key).take(messages).collect();
+        let encoded = Encoded::values_with_extras(extras.iter().map(|extras| (&1_i64, extras))).unwrap();
+        chunk(number, payload(&encoded))
+    };
+    (1..).take(count).map(keyed).collect()
+}
+
+fn payload(encoded: &Encoded) -> Payload {
     let mut builder = ChunkBuilder::new();
-    builder.fill(&encoded, 0);
-    let payload = builder.finish();
+    builder.fill(encoded, 0);
+    builder.finish()
+}
+
+fn chunk(number: u32, payload: Payload) -> Arc<Chunk> {
     let producer = ProducerStamp { id: ProducerId::new("bench").unwrap(), epoch: 1, sequence: 1 };
-    (1..)
-        .take(count)
-        .map(|number: u32| {
-            let slot = Slot::new(number.into()).unwrap();
-            let time = Timestamp::from_millis(i64::from(number) * 10);
-            let (producer, payload) = (producer.clone(), payload.clone());
-            let record = Record { slot, kind: RecordKind::Data, producer, time, payload };
-            Arc::new(Chunk::open(&record, time).unwrap())
-        })
-        .collect()
+    let slot = Slot::new(number.into()).unwrap();
+    let time = Timestamp::from_millis(i64::from(number) * 10);
+    let record = Record { slot, kind: RecordKind::Data, producer, time, payload };
+    Arc::new(Chunk::open(&record, time).unwrap())
 }
 
 /// Feeds chunks and says how many windows came.
@@ -122,5 +140,23 @@ fn buffered(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, messages, buffered);
+/// What keys cost, however many there are.
+fn by_key(c: &mut Criterion) {
+    let mut group = c.benchmark_group("by_key");
+    group.sample_size(10);
+    for keys in [1_000, 10_000, 100_000] {
+        let chunks = keyed_chunks(512, CHUNK_MAX_MESSAGES, keys);
+        group.throughput(Throughput::Elements((chunks.len() * CHUNK_MAX_MESSAGES) as u64));
+        let mut bench = |name: &str, strategy: &dyn Strategy| {
+            let run = || feed(&mut *strategy.driver(Position::START).unwrap(), &chunks);
+            group.bench_function(BenchmarkId::new(name, keys), |b| b.iter(|| black_box(run())));
+        };
+        bench("count", &CountWindow::new(10).by_key());
+        bench("batch_size_wait", &BatchWindow::new().size(10).max_wait(Duration::from_secs(1)).by_key());
+        bench("session", &SessionWindow::new(Duration::from_secs(1)).by_key());
+    }
+    group.finish();
+}
+
+criterion_group!(benches, messages, buffered, by_key);
 criterion_main!(benches);

@@ -11,7 +11,7 @@ use crate::{
     window::{Bounds, FormedWindow, Leaves, Picks, Reason, Selection, WindowChain},
 };
 
-/// How many windows in a row may take nothing out of the buffer before the strategy is taken to be stuck.
+/// How many windows of a key in a row may take nothing out of the buffer before the strategy is taken to be stuck.
 const STUCK_AFTER: usize = 1 << 16;
 
 /// A [`Driver`] of whatever strategy: one dynamic call a chunk.
@@ -167,10 +167,8 @@ impl<E: WindowEmitter> Driver<E> {
                     return Ok(());
                 }
                 Readiness::Ready => {
-                    let before = self.buffer.len();
                     let selection = self.emitter.query(&self.buffer);
-                    self.form(selection, out);
-                    stuck = if self.buffer.len() == before { stuck + 1 } else { 0 };
+                    stuck = if self.form(selection, out) { 0 } else { stuck + 1 };
                     if stuck == STUCK_AFTER {
                         let reason = "the strategy is ready again and again without taking a message";
                         return Err(Cause::invalid_window(reason).into());
@@ -190,7 +188,8 @@ impl<E: WindowEmitter> Driver<E> {
         Ok(())
     }
 
-    fn form(&mut self, selection: Selection, out: &mut Vec<FormedWindow>) {
+    /// Forms a window; true if it takes something out of the buffer, or is of another key than the one before.
+    fn form(&mut self, selection: Selection, out: &mut Vec<FormedWindow>) -> bool {
         let buffered = self.buffer.len();
         let members = match (&selection.picks, &selection.leaves) {
             (Picks::First(count), Leaves::Members) => self.buffer.take_first(*count),
@@ -209,6 +208,7 @@ impl<E: WindowEmitter> Driver<E> {
             .unwrap_or_else(|| Bounds::new(self.log_time, self.log_time));
         self.chain = self.chain.link(self.ordinal, &members);
         let leaving = (buffered - self.buffer.len()) as u64;
+        let is_progress = leaving > 0 || out.last().is_some_and(|last| last.key != selection.key);
         out.push(FormedWindow {
             ordinal: self.ordinal,
             members,
@@ -222,14 +222,13 @@ impl<E: WindowEmitter> Driver<E> {
         });
         self.ordinal += 1;
         self.left += leaving;
+        is_progress
     }
 
     fn flush(&mut self, reason: Reason, out: &mut Vec<FormedWindow>) -> Result<(), Error> {
         let mut stuck = 0;
         while let Some(selection) = self.emitter.drain(&self.buffer, reason) {
-            let before = self.buffer.len();
-            self.form(selection, out);
-            stuck = if self.buffer.len() == before { stuck + 1 } else { 0 };
+            stuck = if self.form(selection, out) { 0 } else { stuck + 1 };
             if stuck == STUCK_AFTER {
                 return Err(Cause::invalid_window("the strategy drains without end").into());
             }

@@ -110,6 +110,23 @@ impl Selection {
         self
     }
 
+    /// The same window with every message named by its offset: so it is the same of another buffer, which has more messages
+    /// than this one.
+    #[must_use]
+    pub fn by_offset(&self, buffer: &Buffer) -> Self {
+        let leaves = match &self.leaves {
+            Leaves::Before(end) => {
+                let offsets = buffer.iter().map(|message| message.offset());
+                Leaves::Offsets(offsets.take_while(|offset| offset < end).collect())
+            }
+            Leaves::Offsets(offsets) => {
+                Leaves::Offsets(offsets.iter().copied().filter(|offset| buffer.get(*offset).is_some()).collect())
+            }
+            leaves @ (Leaves::Members | Leaves::Nothing) => leaves.clone(),
+        };
+        Self { picks: Picks::Offsets(self.members(buffer)), leaves, key: self.key.clone(), ..*self }
+    }
+
     /// The offsets of its members, in their order; those that are not buffered are left out.
     #[must_use]
     pub fn members(&self, buffer: &Buffer) -> Vec<Offset> {
@@ -147,5 +164,44 @@ impl Selection {
     #[must_use]
     pub fn reason(&self) -> Reason {
         self.reason
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Slot, buffer::tests::chunk};
+
+    fn offset(index: u32) -> Offset {
+        Offset::new(Slot::FIRST, index).unwrap()
+    }
+
+    fn buffer(indices: &[u32]) -> Buffer {
+        let texts: Vec<String> = "abcdef".chars().map(String::from).collect();
+        let mut buffer = Buffer::new();
+        for &index in indices {
+            buffer.push(&chunk(1, 0, &texts), index, index + 1);
+        }
+        buffer
+    }
+
+    /// A window of the first two of messages 2, 3 and 5: what leaves of a buffer that has 0 and 1 and 4 too.
+    #[test]
+    fn by_offset_it_is_the_same_of_a_buffer_with_more() {
+        let part = buffer(&[2, 3, 5]);
+        for (leaves, stay) in [
+            (Leaves::Members, vec![0, 1, 4, 5]),
+            (Leaves::Nothing, vec![0, 1, 2, 3, 4, 5]),
+            (Leaves::Before(offset(5)), vec![0, 1, 4, 5]),
+            (Leaves::Offsets([1, 3, 4].map(offset).to_vec()), vec![0, 1, 2, 4, 5]),
+        ] {
+            let mut all = buffer(&[0, 1, 2, 3, 4, 5]);
+            let selection = Selection::first(2, Reason::Count).keyed("k").leaving(leaves).by_offset(&part);
+            assert_eq!(selection.members(&all), [2, 3].map(offset));
+            assert_eq!((selection.key(), selection.reason()), (Some("k"), Reason::Count));
+            all.remove_with(&selection);
+            let rest: Vec<u32> = all.iter().map(|message| message.offset().index()).collect();
+            assert_eq!(rest, stay, "{selection:?}");
+        }
     }
 }

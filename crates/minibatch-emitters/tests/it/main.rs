@@ -1,11 +1,17 @@
 //! The built-in strategies: what each makes of a log, and the laws that all keep.
 
 #[cfg(test)]
+mod apart;
+#[cfg(test)]
 mod batch;
 #[cfg(test)]
 mod count;
 #[cfg(test)]
 mod fixed;
+#[cfg(test)]
+mod forgotten;
+#[cfg(test)]
+mod keyed;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]

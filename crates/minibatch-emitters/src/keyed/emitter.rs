@@ -1,0 +1,239 @@
+//! The emitter of a strategy by key.
+
+use std::{fmt, sync::Arc};
+
+use minibatch_core::{
+    Buffer, Cause, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Offset, Readiness, Strategy,
+    Timestamp, WindowEmitter,
+    window::{Reason, Selection},
+};
+
+use super::{
+    group::Group,
+    groups::{Groups, Index},
+    key::Key,
+    state::Kept,
+};
+use crate::millis::Millis;
+
+/// So many bytes must have been let go at least before the keys' buffers are gone through.
+const WORTH_RENEWING: u64 = 8 << 20;
+
+/// The emitter of a [`ByKey`](super::ByKey).
+pub struct ByKeyEmitter {
+    strategy: Arc<dyn Strategy>,
+    key: Key,
+    forget_after: Option<Millis>,
+    /// Of an emitter that has seen nothing.
+    fingerprint: Fingerprint,
+    fresh: EmitterState,
+    groups: Groups,
+    /// The message that enters the buffer next, and its group.
+    offered: Option<(Index, Offset)>,
+    /// The groups to be asked now: always the last one, until it waits.
+    turns: Vec<Index>,
+    /// In the middle of a drain: the groups still to be drained, the last one first.
+    draining: Option<Vec<Index>>,
+    /// What the buffer had let go when the groups' buffers were gone through last.
+    renewed: u64,
+    /// The strategy made no emitter when it had to.
+    is_broken: bool,
+}
+
+impl ByKeyEmitter {
+    pub(super) fn new(strategy: Arc<dyn Strategy>, key: Key, forget_after: Option<Millis>) -> Result<Self, Error> {
+        let first = strategy.emitter()?;
+        let told = if matches!(key, Key::OfMessage) { "" } else { ",key" };
+        let forget = forget_after.map_or("never".to_owned(), |after| after.to_string());
+        let parameters = format!("{}{told},forget_after={forget}", first.fingerprint().as_str());
+        Ok(Self {
+            fingerprint: Fingerprint::new("by_key", 1, &parameters),
+            fresh: first.snapshot()?,
+            strategy,
+            key,
+            forget_after,
+            groups: Groups::default(),
+            offered: None,
+            turns: Vec::new(),
+            draining: None,
+            renewed: 0,
+            is_broken: false,
+        })
+    }
+
+    /// How many keys are remembered, that of messages without a key among them.
+    #[must_use]
+    pub fn keys(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// The group of a message, made where there is none.
+    fn group(&mut self, message: &Message<'_>) -> Result<Index, Error> {
+        let key = self.key.of(message);
+        if let Some(at) = self.groups.find(key.as_deref()) {
+            return Ok(at);
+        }
+        let emitter = self.strategy.emitter()?;
+        Ok(self.groups.insert(Group::new(key.as_deref(), message.offset(), message.time(), emitter)))
+    }
+
+    /// Puts the message offered last into its group's buffer, if it has entered that of all keys.
+    fn enter(&mut self, buffer: &Buffer) {
+        let Some((at, offset)) = self.offered.take() else { return };
+        let Some(group) = self.groups.get_mut(at) else { return };
+        group.buffer.share(buffer, offset);
+        if group.is_to_be_asked() {
+            self.turns.push(at);
+        }
+    }
+
+    /// Lets go the chunks that the buffer of all keys has let go, once they are more than it takes to find them.
+    fn renew(&mut self, buffer: &Buffer) {
+        let let_go = buffer.let_go_bytes() - self.renewed;
+        if let_go > WORTH_RENEWING.max(buffer.pinned_bytes() as u64) {
+            self.groups.iter_mut().for_each(|group| group.buffer.renew(buffer));
+            self.renewed = buffer.let_go_bytes();
+        }
+    }
+
+    /// The group whose turn it is: one that was asked and had a window, or one whose deadline has come.
+    fn turn(&mut self, now: Timestamp) -> Option<Index> {
+        if let Some(&at) = self.turns.last() {
+            return Some(at);
+        }
+        let (_, at) = self.groups.next().filter(|(deadline, _)| *deadline <= now)?;
+        self.turns.push(at);
+        Some(at)
+    }
+
+    /// A group waits: for messages, until an instant, or for nothing but to be forgotten.
+    fn rest(&mut self, at: Index, until: Option<Timestamp>) {
+        self.turns.pop();
+        self.groups.set_deadline(at, until);
+        let Some(group) = self.groups.get(at) else { return };
+        let is_idle = until.is_none() && group.buffer.is_empty();
+        if is_idle && group.is_as_new(&self.fresh) {
+            self.groups.remove(at);
+        } else {
+            self.groups.set_idle(at, is_idle);
+        }
+    }
+
+    /// As a driver asks its strategy after a restart and after a drain.
+    fn ask_all(&mut self) {
+        self.turns = self.groups.stack_by(|group| group.born);
+    }
+}
+
+impl WindowEmitter for ByKeyEmitter {
+    fn window_ready(&mut self, buffer: &Buffer, now: Timestamp) -> Readiness {
+        self.renew(buffer);
+        self.enter(buffer);
+        while let Some(at) = self.turn(now) {
+            match self.groups.get_mut(at).map(|group| group.ask(now)) {
+                Some(None) => return Readiness::Ready,
+                Some(Some(until)) => self.rest(at, until),
+                None => drop(self.turns.pop()),
+            }
+        }
+        self.groups.next().map_or(Readiness::wait(), |(deadline, _)| Readiness::wait().until(deadline))
+    }
+
+    fn query(&mut self, _buffer: &Buffer) -> Selection {
+        let group = self.turns.last().and_then(|&at| self.groups.get_mut(at));
+        group.map_or(Selection::first(0, Reason::Count), Group::query)
+    }
+
+    fn observe(&mut self, message: &Message<'_>) -> Observed {
+        if let Some(after) = self.forget_after {
+            self.groups.forget(after.before(message.time()));
+        }
+        let Ok(at) = self.group(message) else {
+            self.is_broken = true;
+            return Observed::Keep;
+        };
+        self.groups.set_idle(at, false);
+        self.offered = Some((at, message.offset()));
+        self.groups.get_mut(at).map_or(Observed::Keep, |group| group.offer(message))
+    }
+
+    fn drain(&mut self, _buffer: &Buffer, reason: Reason) -> Option<Selection> {
+        let groups = &mut self.groups;
+        let draining = self.draining.get_or_insert_with(|| groups.stack_by(|group| group.key.clone()));
+        while let Some(&at) = draining.last() {
+            if let Some(selection) = groups.get_mut(at).and_then(|group| group.drain(reason)) {
+                return Some(selection);
+            }
+            draining.pop();
+        }
+        self.draining = None;
+        self.ask_all();
+        None
+    }
+
+    fn explain(&self, buffer: &Buffer, now: Timestamp) -> Explanation {
+        let of_the_oldest = || self.groups.find(self.key.of(&buffer.first()?).as_deref());
+        let next = self.groups.next().map(|(_, at)| at).or_else(of_the_oldest);
+        let Some(group) = next.and_then(|at| self.groups.get(at)) else {
+            return Explanation::at(now).other("a first message");
+        };
+        let waits = group.waits(now).into_iter().fold(Explanation::at(now), Explanation::or);
+        match self.groups.open().saturating_sub(1) {
+            _ if waits.waits().is_empty() => waits,
+            0 => waits,
+            1 => waits.other("what another open key waits for"),
+            others => waits.other(format!("what {others} other open keys wait for")),
+        }
+    }
+
+    fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint.clone()
+    }
+
+    fn snapshot(&self) -> Result<EmitterState, Error> {
+        if self.is_broken {
+            return Err(Cause::invalid_window("its strategy has made emitters, and makes no more").into());
+        }
+        let mut groups: Vec<&Group> = self.groups.iter().collect();
+        groups.sort_unstable_by_key(|group| group.born);
+        EmitterState::encode(&groups.into_iter().map(Kept::of).collect::<Result<Vec<_>, _>>()?)
+    }
+
+    fn restore(&mut self, state: &EmitterState, buffer: &Buffer) -> Result<(), Error> {
+        self.groups = Groups::default();
+        self.offered = None;
+        self.draining = None;
+        self.renewed = buffer.let_go_bytes();
+        self.is_broken = false;
+        let mut kept = Vec::new();
+        for group in state.decode::<Vec<Kept<'_>>>()?.unwrap_or_default() {
+            let emitter = self.strategy.emitter()?;
+            let at = self.groups.insert(Group::new(group.key.as_deref(), group.born(), group.seen(), emitter));
+            kept.push((at, group.state));
+        }
+        for message in buffer.iter() {
+            // another closure than before makes groups of its own: that will show
+            let at = self.group(&message)?;
+            if let Some(group) = self.groups.get_mut(at) {
+                group.buffer.share(buffer, message.offset());
+            }
+        }
+        for (at, state) in kept {
+            if let Some(group) = self.groups.get_mut(at) {
+                group.emitter.restore(&state, &group.buffer)?;
+            }
+        }
+        self.ask_all();
+        Ok(())
+    }
+}
+
+impl fmt::Debug for ByKeyEmitter {
+    /// Never a key: it is the user's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ByKeyEmitter")
+            .field("fingerprint", &self.fingerprint)
+            .field("keys", &self.keys())
+            .finish_non_exhaustive()
+    }
+}
