@@ -22,6 +22,7 @@
 //! | `.max_length(d)` | d after its first message | | `max_wait` | no | yes |
 //! | `.event_time(…)` of these | when the watermark is there | | `watermark`, `gap` | no | yes |
 //! | | late messages: after a second, or before the next window | their append times | `late` | no | yes |
+//! | `.sorted_by(…)`, `.unique_by(…)`, `.sampled(…)` of [any](StrategyExt) | as without: they choose [what it shows](Refined) | as without | as without | as without | as without |
 //!
 //! Windows are a function of the log, whoever reads it and however often it crashes. The exception is the end of the log,
 //! when a deadline comes and no message that would show it: then the consumer *decides* that the time is over and records
@@ -69,8 +70,10 @@
 
 mod batch;
 mod count;
+mod ext;
 mod fixed;
 mod millis;
+mod refine;
 mod relaxed;
 mod strategy;
 mod time;
@@ -78,6 +81,8 @@ mod time;
 pub use batch::{BatchEmitter, BatchWindow};
 pub use chrono_tz::Tz;
 pub use count::{CountEmitter, CountWindow};
+pub use ext::StrategyExt;
 pub use fixed::{FixedTimeEmitter, FixedTimeWindow};
+pub use refine::{Keep, Refined, RefinedEmitter, Refinement, Sample, SortedBy, UniqueBy};
 pub use relaxed::{RelaxedTimeEmitter, RelaxedTimeWindow};
 pub use time::{CalendarUnit, EventTime, SessionEmitter, SessionWindow, TimeEmitter, TimeWindow};

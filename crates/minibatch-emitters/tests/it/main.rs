@@ -9,6 +9,8 @@ mod fixed;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
+mod refine;
+#[cfg(test)]
 mod relaxed;
 #[cfg(test)]
 mod session;
