@@ -7,7 +7,7 @@
 //! |---|---|---|---|---|---|
 //! | [`CountWindow`]`::new(n)` | with the n-th message | its messages' times | `count` | yes | yes |
 //! | [`CountWindow`]`::sliding(n, s)` | with the n-th message, a new one every s | its messages' times | `count` | yes | yes |
-//! | [`FixedTimeWindow`]`::new(d)` | when its interval `[k·d, (k+1)·d)` is over | the interval | `boundary` | no | yes |
+//! | [`FixedTimeWindow`]`::new(d)` | when its interval `[k·d, (k+1)·d)` is over, counted from the epoch, an origin, or by the clock of a zone | the interval | `boundary` | no | yes |
 //! | [`RelaxedTimeWindow`]`::new(d)` | d after its first message | its messages' times | `max_wait` | no | but at the end of the log |
 //! | [`BatchWindow`]`::new()` | at the first of its limits: | its messages' times | | without `max_wait` | |
 //! | `.size(n)` | with the n-th message | | `count` | yes | yes |

@@ -2,9 +2,11 @@
 
 use std::{fmt, time::Duration};
 
-use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeZone, Timelike, Utc};
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
 use minibatch_core::{Timestamp, window::Bounds};
+
+use super::day_parts::DayParts;
 
 /// A unit of the calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,7 +25,7 @@ pub enum CalendarUnit {
 
 /// A unit in a time zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Calendar {
+pub(crate) struct Calendar {
     pub(super) unit: CalendarUnit,
     pub(super) zone: Tz,
 }
@@ -35,11 +37,10 @@ impl Calendar {
     }
 
     fn find(&self, time: Timestamp) -> Option<Bounds> {
-        let time = time.to_datetime()?;
-        let (start, end) = match self.unit {
-            CalendarUnit::Hour => self.hour(time)?,
-            _ => self.dates(time)?,
-        };
+        if self.unit == CalendarUnit::Hour {
+            return DayParts::hours(self.zone).around(time);
+        }
+        let (start, end) = self.dates(time.to_datetime()?)?;
         Some(Bounds::new(start.into(), end.into()))
     }
 
@@ -75,27 +76,6 @@ impl Calendar {
         // in quarters of an hour, as all changes of clocks are
         let instants = (0..=96).map(|quarter| midnight + Duration::from_mins(15 * quarter));
         instants.filter_map(|local| self.zone.from_local_datetime(&local).earliest()).next().map(|first| first.to_utc())
-    }
-
-    fn hour(&self, time: DateTime<Utc>) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
-        let start = self.full_hour(time)?;
-        let quarters = (1..=16).map(|quarter| start + Duration::from_mins(15 * quarter));
-        let end = quarters.filter_map(|later| self.full_hour(later)).find(|full| *full > start)?;
-        Some((start, end))
-    }
-
-    /// The last full hour of local time that is not after an instant.
-    fn full_hour(&self, time: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let mut time = time;
-        loop {
-            let local = time.with_timezone(&self.zone).time();
-            let past = Duration::new((local.minute() * 60 + local.second()).into(), local.nanosecond() % 1_000_000_000);
-            if past.is_zero() {
-                return Some(time);
-            }
-            // with the clocks changed in between, that is no full hour
-            time = time.checked_sub_signed(chrono::TimeDelta::from_std(past).ok()?)?;
-        }
     }
 }
 

@@ -140,7 +140,15 @@ fn tens_of(message: &Seen) -> Option<i64> {
     message.1.as_ref().map(tens)
 }
 
+/// Fewer logs than else, as each is that of six strategies.
+fn config() -> ProptestConfig {
+    let config = ProptestConfig::default();
+    ProptestConfig { cases: config.cases.div_ceil(4), ..config }
+}
+
 proptest! {
+    #![proptest_config(config())]
+
     #[test]
     fn sorted_is_all_of_it_in_order(log in logs()) {
         compare(&log, |strategy| strategy.sorted_by(tens), |all, shown| {
