@@ -62,11 +62,11 @@ impl FixedTimeWindow {
     /// that is shown twice, or two are left out; and of 24 hours the day has 23 or 25.
     ///
     /// ```text
-    /// clock in Berlin             0   1   2   3   2   3   4   5   6   …
+    /// clock in Berlin             0   1   2   2   3   4   5   6   …
     ///
-    /// FixedTimeWindow::new(6 h)  |                               |
-    ///              ::new(2 h)    |       |       |       |       |
-    ///              ::new(1 h)    |   |   |   |   |   |   |   |   |
+    /// FixedTimeWindow::new(6 h)  |                           |
+    ///              ::new(2 h)    |       |   |       |       |
+    ///              ::new(1 h)    |   |   |   |   |   |   |   |
     /// ```
     pub const fn zone(mut self, zone: Tz) -> Self {
         self.zone = Some(zone);
@@ -120,7 +120,7 @@ impl FixedTimeEmitter {
         let first = buffer.first().map(|message| message.time());
         // an interval that is over is never opened again, whatever the message's time
         let time = first.max(self.open.start.map(Timestamp::from_millis))?;
-        Some(self.intervals.around(time))
+        self.intervals.around(time)
     }
 
     fn awaits_empty(&self) -> bool {
@@ -175,7 +175,7 @@ impl WindowEmitter for FixedTimeEmitter {
         match self.interval(buffer).filter(|_| !buffer.is_empty() || self.awaits_empty()) {
             // what went out early is all there was
             Some(interval) if buffer.is_empty() && self.open.cut => {
-                waits.until(self.intervals.around(interval.end).end)
+                waits.until(self.intervals.around(interval.end).map_or(interval.end, |next| next.end))
             }
             Some(interval) => waits.until(interval.end),
             None => waits.other("a first message"),

@@ -83,7 +83,7 @@ pub trait Refinement: Clone + Send + Sync + 'static {
 /// - a window may come to show nothing; it is emitted all the same
 /// - **a message that does not decode is shown**, so that the consumer's function rejects it as it would have
 /// - one around another refines what the inner one shows
-/// - each message is decoded once for each window that it is in
+/// - where messages are decoded, each is once for each window that it is in
 /// - remembers nothing beside what the strategy does
 #[derive(Clone, Debug)]
 #[must_use = "a strategy does nothing before a consumer or a driver has it"]

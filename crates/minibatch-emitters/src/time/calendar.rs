@@ -31,12 +31,8 @@ pub(crate) struct Calendar {
 }
 
 impl Calendar {
-    /// The unit around an instant. Outside of what chrono can say (about 262,000 years either way) there is only one.
-    pub(super) fn around(&self, time: Timestamp) -> Bounds {
-        self.find(time).unwrap_or(Bounds::new(Timestamp::MIN, Timestamp::MAX))
-    }
-
-    fn find(&self, time: Timestamp) -> Option<Bounds> {
+    /// The unit around an instant; `None` outside of what chrono can say (about 262,000 years either way).
+    pub(super) fn around(&self, time: Timestamp) -> Option<Bounds> {
         if self.unit == CalendarUnit::Hour {
             return DayParts::hours(self.zone).around(time);
         }
@@ -104,7 +100,7 @@ mod tests {
 
     #[track_caller]
     fn check(unit: CalendarUnit, zone: Tz, time: &str, start: &str, end: &str) {
-        let bounds = Calendar { unit, zone }.around(at(time));
+        let bounds = Calendar { unit, zone }.around(at(time)).unwrap();
         assert_eq!((bounds.start, bounds.end), (at(start), at(end)), "{bounds}");
     }
 
@@ -148,9 +144,9 @@ mod tests {
     }
 
     #[test]
-    fn outside_of_the_calendar_there_is_one() {
+    fn outside_of_the_calendar_there_is_none() {
         let day = Calendar { unit: CalendarUnit::Day, zone: Tz::UTC };
-        assert_eq!(day.around(Timestamp::MAX), Bounds::new(Timestamp::MIN, Timestamp::MAX));
+        assert_eq!([Timestamp::MIN, Timestamp::MAX].map(|time| day.around(time)), [None, None]);
     }
 
     proptest! {
@@ -165,12 +161,12 @@ mod tests {
         ) {
             let calendar = Calendar { unit, zone: chrono_tz::TZ_VARIANTS[zone] };
             let time = Timestamp::from_millis(minute * 60_000 + 7);
-            let bounds = calendar.around(time);
+            let bounds = calendar.around(time).unwrap();
             prop_assert!(bounds.contains(time), "{calendar} {time} {bounds}");
             for inside in [bounds.start, Timestamp::from_millis(bounds.end.as_millis() - 1)] {
-                prop_assert_eq!(calendar.around(inside), bounds, "{} {}", calendar, inside);
+                prop_assert_eq!(calendar.around(inside), Some(bounds), "{} {}", calendar, inside);
             }
-            prop_assert_eq!(calendar.around(bounds.end).start, bounds.end, "{} {}", calendar, time);
+            prop_assert_eq!(calendar.around(bounds.end).unwrap().start, bounds.end, "{} {}", calendar, time);
         }
     }
 }

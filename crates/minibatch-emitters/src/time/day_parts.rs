@@ -33,7 +33,7 @@ impl DayParts {
 
     /// The part around an instant; `None` outside of what chrono can say.
     pub(super) fn around(&self, time: Timestamp) -> Option<Bounds> {
-        let day = Calendar { unit: CalendarUnit::Day, zone: self.zone }.around(time);
+        let day = Calendar { unit: CalendarUnit::Day, zone: self.zone }.around(time)?;
         let (start, end) = (self.last_shown(time)?, self.next_shown(time)?);
         Some(Bounds::new(start.max(day.start), end.min(day.end)))
     }
@@ -195,7 +195,7 @@ mod tests {
                 prop_assert_eq!(parts.around(inside).unwrap(), bounds, "{} {}", parts, inside);
             }
             prop_assert_eq!(parts.around(bounds.end).unwrap().start, bounds.end, "{} {}", parts, time);
-            let day = Calendar { unit: CalendarUnit::Day, zone: parts.zone }.around(bounds.start);
+            let day = Calendar { unit: CalendarUnit::Day, zone: parts.zone }.around(bounds.start).unwrap();
             prop_assert!(day.start == bounds.start || parts.past(bounds.start).unwrap().is_zero());
         }
     }

@@ -43,24 +43,20 @@ impl Intervals {
         Self::Fixed { size, step, pane: size.common(step), origin }
     }
 
-    /// The window around an instant; the last one where they slide.
-    pub(crate) fn around(&self, time: Timestamp) -> Bounds {
+    /// The window around an instant, the last one where they slide; `None` where a calendar or time itself ends.
+    pub(crate) fn around(&self, time: Timestamp) -> Option<Bounds> {
         match self {
-            Self::Fixed { size, step, origin, .. } => {
-                let start = step.floor_from(time, *origin);
-                Bounds::new(start, size.after(start))
-            }
+            Self::Fixed { size, step, origin, .. } => from_floor(time, *step, *size, *origin),
             Self::Calendar(calendar) => calendar.around(time),
-            // outside of what chrono can say there is only one
-            Self::DayParts(parts) => parts.around(time).unwrap_or(Bounds::new(Timestamp::MIN, Timestamp::MAX)),
+            Self::DayParts(parts) => parts.around(time),
         }
     }
 
-    /// The start of the stretch around an instant that is in the same windows throughout.
-    pub(crate) fn pane(&self, time: Timestamp) -> Timestamp {
+    /// The stretch around an instant that is in the same windows throughout; `None` where a calendar or time itself ends.
+    pub(crate) fn pane(&self, time: Timestamp) -> Option<Bounds> {
         match self {
-            Self::Fixed { pane, origin, .. } => pane.floor_from(time, *origin),
-            Self::Calendar(_) | Self::DayParts(_) => self.around(time).start,
+            Self::Fixed { pane, origin, .. } => from_floor(time, *pane, *pane, *origin),
+            Self::Calendar(_) | Self::DayParts(_) => self.around(time),
         }
     }
 
@@ -71,7 +67,7 @@ impl Intervals {
                 let start = step.after(step.floor_from(size.before(pane.max(after)), *origin));
                 (start <= pane).then(|| size.after(start))
             }
-            Self::Calendar(_) | Self::DayParts(_) => Some(self.around(pane).end).filter(|end| *end > after),
+            Self::Calendar(_) | Self::DayParts(_) => self.around(pane).map(|unit| unit.end).filter(|end| *end > after),
         }
     }
 
@@ -79,9 +75,18 @@ impl Intervals {
     pub(crate) fn start(&self, end: Timestamp) -> Timestamp {
         match self {
             Self::Fixed { size, .. } => size.before(end),
-            Self::Calendar(_) | Self::DayParts(_) => self.around(Timestamp::from_millis(end.as_millis() - 1)).start,
+            Self::Calendar(_) | Self::DayParts(_) => {
+                self.around(Timestamp::from_millis(end.as_millis() - 1)).map_or(end, |unit| unit.start)
+            }
         }
     }
+}
+
+/// As long as `size`, from the last multiple of `step`, counted from `origin`, that is not after an instant; `None` where that
+/// is before all time.
+fn from_floor(time: Timestamp, step: Millis, size: Millis, origin: Timestamp) -> Option<Bounds> {
+    let start = step.floor_from(time, origin);
+    (start > Timestamp::MIN).then(|| Bounds::new(start, size.after(start)))
 }
 
 impl fmt::Display for Intervals {
@@ -130,9 +135,9 @@ mod tests {
             ahead in -10i64..60,
         ) {
             let intervals = Intervals::fixed(millis(size), millis(step), at(origin));
-            let pane = intervals.pane(at(time));
-            prop_assert!(pane <= at(time));
-            prop_assert!(intervals.around(at(time)).contains(at(time)));
+            prop_assert!(intervals.pane(at(time)).unwrap().contains(at(time)));
+            let pane = intervals.pane(at(time)).unwrap().start;
+            prop_assert!(intervals.around(at(time)).unwrap().contains(at(time)));
             let starts = (-200..200).map(|number| origin + number * step);
             let ends = |instant: i64, after: i64| {
                 let contains = move |start: &i64| *start <= instant && instant < *start + size && *start + size > after;

@@ -97,7 +97,8 @@ impl TimeWindow {
         Self::new(Stretch::Fixed { size, step })
     }
 
-    /// The hours, days, weeks or months of a time zone.
+    /// The hours, days, weeks or months of a time zone. A message of a time beyond the calendar, which has about 262,000 years
+    /// either way, is late.
     pub const fn calendar(unit: CalendarUnit, zone: Tz) -> Self {
         Self::new(Stretch::Calendar(Calendar { unit, zone }))
     }

@@ -49,6 +49,14 @@ fn by_the_clock_of_a_zone() {
     check(quarter, "1711839600@1711900000 1711857599 1711857600 1711879200", &windows);
 }
 
+/// Else its day would be all of time, and never close.
+#[test]
+fn what_happened_before_all_calendars_is_late() {
+    let day = TimeWindow::calendar(CalendarUnit::Day, Tz::UTC).event_time(told().out_of_order(SEC));
+    let late = "-9000000000000000 late@100000";
+    check(day, "-9000000000000000@100000 5 86401", &[late, "5 watermark [0,86400)"]);
+}
+
 #[test]
 fn by_event_time_the_order_of_the_log_does_not_matter() {
     let five = TimeWindow::tumbling(5 * SEC).event_time(told().out_of_order(3 * SEC));
