@@ -1,8 +1,9 @@
 //! Messages per second through a strategy: a driver fed whole chunks, its windows dropped as they come.
 //!
-//! Chunks are prepared before, as the runtime's prefetch does; nothing is decoded. `messages/…/n` has windows of n;
-//! `buffered/…/n` has windows of 100 while n older messages stay in the buffer; `by_key/…/n` has windows of 10 of n keys,
-//! which come in random order.
+//! Chunks are prepared before, as the runtime's prefetch does; nothing is decoded but by `sorted` and `unique`.
+//! `messages/…/n` has windows of n; `buffered/newest/n` has windows of 100 while n older messages stay in the buffer; the
+//! other `buffered/…/n` have windows of n, so that n messages are buffered before one closes; `by_key/…/n` has windows of
+//! 10 of n keys, which come in random order.
 
 #![expect(clippy::unwrap_used, reason = "what is prepared here is valid")]
 
@@ -17,7 +18,8 @@ use minibatch_core::{
     window::{Reason, Selection},
 };
 use minibatch_emitters::{
-    BatchWindow, CountWindow, EventTime, FixedTimeWindow, RelaxedTimeWindow, SessionWindow, StrategyExt, TimeWindow,
+    BatchWindow, CalendarUnit, CountWindow, EventTime, FixedTimeWindow, Keep, RelaxedTimeWindow, Sample, SessionWindow,
+    StrategyExt, TimeWindow, Tz,
 };
 
 /// Chunks of so many small messages, ten milliseconds apart.
@@ -95,6 +97,15 @@ fn messages(c: &mut Criterion) {
     let sliding = TimeWindow::sliding(second, second / 4).event_time(by_event_time());
     bench("event_time_sliding", 100 * CHUNK_MAX_MESSAGES, &sliding);
     bench("session", 100 * CHUNK_MAX_MESSAGES, &SessionWindow::new(second).max_length(second));
+    let zone = FixedTimeWindow::new(second).zone(Tz::Europe__Berlin);
+    bench("fixed_time_zone", 100 * CHUNK_MAX_MESSAGES, &zone);
+    let day = TimeWindow::calendar(CalendarUnit::Day, Tz::Europe__Berlin).event_time(by_event_time());
+    bench("event_time_calendar", usize::MAX, &day);
+    let value = |number: &i64| number % 1_000;
+    bench("sorted", 1_000, &CountWindow::new(1_000).sorted_by(value));
+    bench("unique", 1_000, &CountWindow::new(1_000).unique_by(value, Keep::Last));
+    bench("sampled_at_most", 1_000, &CountWindow::new(1_000).sampled(Sample::at_most(100)));
+    bench("sampled_share", 1_000, &CountWindow::new(1_000).sampled(Sample::share(0.1)));
     group.finish();
 }
 
@@ -123,7 +134,7 @@ impl WindowEmitter for Newest {
     }
 }
 
-/// The buffer's cost does not grow with what is in it.
+/// Its cost a message does not grow with what is in the buffer.
 fn buffered(c: &mut Criterion) {
     let mut group = c.benchmark_group("buffered");
     for stays in [1_000, 10_000, 100_000, 1_000_000] {
@@ -136,6 +147,21 @@ fn buffered(c: &mut Criterion) {
         assert_eq!(driver.buffer().len(), stays);
         group.bench_function(BenchmarkId::new("newest", stays), |b| b.iter(|| black_box(feed(&mut driver, &newest))));
         assert_eq!(driver.buffer().len(), stays);
+    }
+    // chunks of 1,000, ten milliseconds apart
+    let chunks = chunks(2_000, 1_000);
+    group.throughput(Throughput::Elements(chunks.len() as u64 * 1_000));
+    for size in [1_000, 10_000, 100_000, 1_000_000] {
+        let mut bench = |name: &str, strategy: &dyn Strategy| {
+            let run = || feed(&mut *strategy.driver(Position::START).unwrap(), &chunks);
+            group.bench_function(BenchmarkId::new(name, size), |b| b.iter(|| black_box(run())));
+        };
+        let length = Duration::from_millis(size as u64 / 100);
+        let event_time = || EventTime::by(|message| Some(message.time()));
+        bench("batch", &BatchWindow::new().size(size).max_wait(length * 2));
+        bench("event_time", &TimeWindow::tumbling(length).event_time(event_time()));
+        bench("event_time_sliding", &TimeWindow::sliding(length, length / 2).event_time(event_time()));
+        bench("session", &SessionWindow::new(length).max_length(length).event_time(event_time()));
     }
     group.finish();
 }

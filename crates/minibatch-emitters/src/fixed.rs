@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
+use chrono_tz::Tz;
 use minibatch_core::{
     Buffer, EmitterState, Error, Explanation, Fingerprint, Readiness, Timestamp, WindowEmitter,
     window::{Bounds, Reason, Selection},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{millis::Millis, strategy::strategy};
+use crate::{millis::Millis, strategy::strategy, time::intervals::Intervals};
 
-/// The messages whose append time lies in `[k·d, (k+1)·d)`, counted from the Unix epoch: each interval once.
+/// The messages whose append time lies in `[k·d, (k+1)·d)`: each interval once. They are counted from the Unix epoch, unless
+/// an [origin](Self::origin) or a [zone](Self::zone) is given.
 ///
 /// ```text
 /// time                          0 · · · · 5 · · · · 10· · · · 15· · · · 20
@@ -33,6 +35,8 @@ use crate::{millis::Millis, strategy::strategy};
 #[must_use = "a strategy does nothing before a consumer or a driver has it"]
 pub struct FixedTimeWindow {
     length: Duration,
+    origin: Timestamp,
+    zone: Option<Tz>,
     with_empty: bool,
 }
 
@@ -42,7 +46,31 @@ impl FixedTimeWindow {
 
     /// A window for each interval of `length`, in whole milliseconds.
     pub const fn new(length: Duration) -> Self {
-        Self { length, with_empty: false }
+        Self { length, origin: Timestamp::EPOCH, zone: None, with_empty: false }
+    }
+
+    /// One of the intervals begins then; at the epoch unless said. Not in a zone.
+    pub const fn origin(mut self, origin: Timestamp) -> Self {
+        self.origin = origin;
+        self
+    }
+
+    /// By the clock of a time zone: intervals of six hours begin at 0, 6, 12 and 18 o'clock there. The length divides 24 hours.
+    ///
+    /// An interval begins whenever the clock on the wall shows a multiple of the length, and with each day. So where clocks
+    /// are changed by an hour, the six hours of that night are five or seven; of half an hour two more come, for the time
+    /// that is shown twice, or two are left out; and of 24 hours the day has 23 or 25.
+    ///
+    /// ```text
+    /// clock in Berlin             0   1   2   2   3   4   5   6   …
+    ///
+    /// FixedTimeWindow::new(6 h)  |                           |
+    ///              ::new(2 h)    |       |   |       |       |
+    ///              ::new(1 h)    |   |   |   |   |   |   |   |
+    /// ```
+    pub const fn zone(mut self, zone: Tz) -> Self {
+        self.zone = Some(zone);
+        self
     }
 
     /// Also a window for each interval without a message, after the first message of all.
@@ -58,9 +86,10 @@ impl FixedTimeWindow {
     ///
     /// # Errors
     /// [`InvalidWindow`](minibatch_core::Cause::InvalidWindow) for a duration of nothing, one that is not in whole
-    /// milliseconds, and one of more than 63 bits.
+    /// milliseconds, one of more than 63 bits, and a zone with an origin or with a length that does not divide 24 hours.
     pub fn build(&self) -> Result<FixedTimeEmitter, Error> {
-        Ok(FixedTimeEmitter { length: Millis::new(self.length)?, with_empty: self.with_empty, open: Open::default() })
+        let intervals = Intervals::side_by_side(Millis::new(self.length)?, self.origin, self.zone)?;
+        Ok(FixedTimeEmitter { intervals, with_empty: self.with_empty, open: Open::default() })
     }
 }
 
@@ -69,7 +98,7 @@ strategy!(FixedTimeWindow);
 /// The emitter of a [`FixedTimeWindow`].
 #[derive(Clone, Debug)]
 pub struct FixedTimeEmitter {
-    length: Millis,
+    intervals: Intervals,
     with_empty: bool,
     open: Open,
 }
@@ -88,10 +117,10 @@ struct Open {
 impl FixedTimeEmitter {
     /// The interval that the buffered messages are in, or the next one.
     fn interval(&self, buffer: &Buffer) -> Option<Bounds> {
-        let first = buffer.first().map(|message| self.length.floor(message.time()));
+        let first = buffer.first().map(|message| message.time());
         // an interval that is over is never opened again, whatever the message's time
-        let start = first.max(self.open.start.map(Timestamp::from_millis))?;
-        Some(Bounds::new(start, self.length.after(start)))
+        let time = first.max(self.open.start.map(Timestamp::from_millis))?;
+        self.intervals.around(time)
     }
 
     fn awaits_empty(&self) -> bool {
@@ -145,7 +174,9 @@ impl WindowEmitter for FixedTimeEmitter {
         let waits = Explanation::at(now);
         match self.interval(buffer).filter(|_| !buffer.is_empty() || self.awaits_empty()) {
             // what went out early is all there was
-            Some(interval) if buffer.is_empty() && self.open.cut => waits.until(self.length.after(interval.end)),
+            Some(interval) if buffer.is_empty() && self.open.cut => {
+                waits.until(self.intervals.around(interval.end).map_or(interval.end, |next| next.end))
+            }
             Some(interval) => waits.until(interval.end),
             None => waits.other("a first message"),
         }
@@ -153,7 +184,7 @@ impl WindowEmitter for FixedTimeEmitter {
 
     fn fingerprint(&self) -> Fingerprint {
         let empty = if self.with_empty { ",empty" } else { "" };
-        Fingerprint::new("fixed_time", 1, &format!("{}{empty}", self.length))
+        Fingerprint::new("fixed_time", 1, &format!("{}{empty}", self.intervals))
     }
 
     fn snapshot(&self) -> Result<EmitterState, Error> {

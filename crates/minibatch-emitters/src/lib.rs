@@ -7,7 +7,7 @@
 //! |---|---|---|---|---|---|
 //! | [`CountWindow`]`::new(n)` | with the n-th message | its messages' times | `count` | yes | yes |
 //! | [`CountWindow`]`::sliding(n, s)` | with the n-th message, a new one every s | its messages' times | `count` | yes | yes |
-//! | [`FixedTimeWindow`]`::new(d)` | when its interval `[k·d, (k+1)·d)` is over | the interval | `boundary` | no | yes |
+//! | [`FixedTimeWindow`]`::new(d)` | when its interval `[k·d, (k+1)·d)` is over, counted from the epoch, an origin, or by the clock of a zone | the interval | `boundary` | no | yes |
 //! | [`RelaxedTimeWindow`]`::new(d)` | d after its first message | its messages' times | `max_wait` | no | but at the end of the log |
 //! | [`BatchWindow`]`::new()` | at the first of its limits: | its messages' times | | without `max_wait` | |
 //! | `.size(n)` | with the n-th message | | `count` | yes | yes |
@@ -23,6 +23,7 @@
 //! | `.event_time(…)` of these | when the watermark is there | | `watermark`, `gap` | no | yes |
 //! | | late messages: after a second, or before the next window | their append times | `late` | no | yes |
 //! | [`ByKey`]: any of these `.by_key()` | for each key apart, as its strategy says | its strategy's | its strategy's | as its strategy | as its strategy |
+//! | `.sorted_by(…)`, `.unique_by(…)`, `.sampled(…)` of [any](StrategyExt) | as without: they choose [what it shows](Refined) | as without | as without | as without | as without |
 //!
 //! Windows are a function of the log, whoever reads it and however often it crashes. The exception is the end of the log,
 //! when a deadline comes and no message that would show it: then the consumer *decides* that the time is over and records
@@ -74,6 +75,7 @@ mod ext;
 mod fixed;
 mod keyed;
 mod millis;
+mod refine;
 mod relaxed;
 mod strategy;
 mod time;
@@ -84,5 +86,6 @@ pub use count::{CountEmitter, CountWindow};
 pub use ext::StrategyExt;
 pub use fixed::{FixedTimeEmitter, FixedTimeWindow};
 pub use keyed::{ByKey, ByKeyEmitter};
+pub use refine::{Keep, Refined, RefinedEmitter, Refinement, Sample, SortedBy, UniqueBy};
 pub use relaxed::{RelaxedTimeEmitter, RelaxedTimeWindow};
 pub use time::{CalendarUnit, EventTime, SessionEmitter, SessionWindow, TimeEmitter, TimeWindow};

@@ -9,6 +9,9 @@ use minibatch_core::{Cause, Error, Timestamp};
 pub(crate) struct Millis(i64);
 
 impl Millis {
+    pub(crate) const HOUR: Self = Self(3_600_000);
+    pub(crate) const DAY: Self = Self(24 * Self::HOUR.0);
+
     /// # Errors
     /// [`Cause::InvalidWindow`] for nothing, for parts of a millisecond, and for more than 63 bits of them.
     pub(crate) fn new(duration: Duration) -> Result<Self, Error> {
@@ -47,6 +50,11 @@ impl Millis {
         Timestamp::from_millis(millis.saturating_sub(past))
     }
 
+    /// Whether the other is a multiple of this.
+    pub(crate) fn divides(self, other: Self) -> bool {
+        other.0 % self.0 == 0
+    }
+
     /// The longest duration of which both are multiples.
     pub(crate) fn common(self, other: Self) -> Self {
         let (mut a, mut b) = (self.0, other.0);
@@ -72,7 +80,7 @@ mod tests {
     #[test]
     fn only_what_the_log_can_tell_apart() {
         assert_eq!(Millis::new(Duration::from_millis(1)).unwrap().to_string(), "1ms");
-        assert_eq!(Millis::new(Duration::from_hours(1)).unwrap(), Millis(3_600_000));
+        assert_eq!(Millis::new(Duration::from_hours(24)).unwrap(), Millis::DAY);
         for bad in [Duration::ZERO, Duration::from_nanos(1), Duration::from_micros(1_500), Duration::MAX] {
             assert_eq!(Millis::new(bad).unwrap_err().kind(), ErrorKind::InvalidInput);
         }

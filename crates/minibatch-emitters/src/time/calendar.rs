@@ -2,9 +2,11 @@
 
 use std::{fmt, time::Duration};
 
-use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeZone, Timelike, Utc};
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
 use minibatch_core::{Timestamp, window::Bounds};
+
+use super::day_parts::DayParts;
 
 /// A unit of the calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,23 +25,18 @@ pub enum CalendarUnit {
 
 /// A unit in a time zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Calendar {
+pub(crate) struct Calendar {
     pub(super) unit: CalendarUnit,
     pub(super) zone: Tz,
 }
 
 impl Calendar {
-    /// The unit around an instant. Outside of what chrono can say (about 262,000 years either way) there is only one.
-    pub(super) fn around(&self, time: Timestamp) -> Bounds {
-        self.find(time).unwrap_or(Bounds::new(Timestamp::MIN, Timestamp::MAX))
-    }
-
-    fn find(&self, time: Timestamp) -> Option<Bounds> {
-        let time = time.to_datetime()?;
-        let (start, end) = match self.unit {
-            CalendarUnit::Hour => self.hour(time)?,
-            _ => self.dates(time)?,
-        };
+    /// The unit around an instant; `None` outside of what chrono can say (about 262,000 years either way).
+    pub(super) fn around(&self, time: Timestamp) -> Option<Bounds> {
+        if self.unit == CalendarUnit::Hour {
+            return DayParts::hours(self.zone).around(time);
+        }
+        let (start, end) = self.dates(time.to_datetime()?)?;
         Some(Bounds::new(start.into(), end.into()))
     }
 
@@ -76,27 +73,6 @@ impl Calendar {
         let instants = (0..=96).map(|quarter| midnight + Duration::from_mins(15 * quarter));
         instants.filter_map(|local| self.zone.from_local_datetime(&local).earliest()).next().map(|first| first.to_utc())
     }
-
-    fn hour(&self, time: DateTime<Utc>) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
-        let start = self.full_hour(time)?;
-        let quarters = (1..=16).map(|quarter| start + Duration::from_mins(15 * quarter));
-        let end = quarters.filter_map(|later| self.full_hour(later)).find(|full| *full > start)?;
-        Some((start, end))
-    }
-
-    /// The last full hour of local time that is not after an instant.
-    fn full_hour(&self, time: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let mut time = time;
-        loop {
-            let local = time.with_timezone(&self.zone).time();
-            let past = Duration::new((local.minute() * 60 + local.second()).into(), local.nanosecond() % 1_000_000_000);
-            if past.is_zero() {
-                return Some(time);
-            }
-            // with the clocks changed in between, that is no full hour
-            time = time.checked_sub_signed(chrono::TimeDelta::from_std(past).ok()?)?;
-        }
-    }
 }
 
 impl fmt::Display for Calendar {
@@ -124,7 +100,7 @@ mod tests {
 
     #[track_caller]
     fn check(unit: CalendarUnit, zone: Tz, time: &str, start: &str, end: &str) {
-        let bounds = Calendar { unit, zone }.around(at(time));
+        let bounds = Calendar { unit, zone }.around(at(time)).unwrap();
         assert_eq!((bounds.start, bounds.end), (at(start), at(end)), "{bounds}");
     }
 
@@ -168,9 +144,9 @@ mod tests {
     }
 
     #[test]
-    fn outside_of_the_calendar_there_is_one() {
+    fn outside_of_the_calendar_there_is_none() {
         let day = Calendar { unit: CalendarUnit::Day, zone: Tz::UTC };
-        assert_eq!(day.around(Timestamp::MAX), Bounds::new(Timestamp::MIN, Timestamp::MAX));
+        assert_eq!([Timestamp::MIN, Timestamp::MAX].map(|time| day.around(time)), [None, None]);
     }
 
     proptest! {
@@ -185,12 +161,12 @@ mod tests {
         ) {
             let calendar = Calendar { unit, zone: chrono_tz::TZ_VARIANTS[zone] };
             let time = Timestamp::from_millis(minute * 60_000 + 7);
-            let bounds = calendar.around(time);
+            let bounds = calendar.around(time).unwrap();
             prop_assert!(bounds.contains(time), "{calendar} {time} {bounds}");
             for inside in [bounds.start, Timestamp::from_millis(bounds.end.as_millis() - 1)] {
-                prop_assert_eq!(calendar.around(inside), bounds, "{} {}", calendar, inside);
+                prop_assert_eq!(calendar.around(inside), Some(bounds), "{} {}", calendar, inside);
             }
-            prop_assert_eq!(calendar.around(bounds.end).start, bounds.end, "{} {}", calendar, time);
+            prop_assert_eq!(calendar.around(bounds.end).unwrap().start, bounds.end, "{} {}", calendar, time);
         }
     }
 }

@@ -22,6 +22,8 @@ pub struct TimeEmitter {
     course: Course,
     /// The messages by the panes they are in, each pane's in the order of the log.
     panes: BTreeMap<Timestamp, Vec<Offset>>,
+    /// The pane looked up last: most messages are in that of the one before, and a calendar is slow to ask.
+    pane: Bounds,
     /// The end of the window that closes next.
     next_end: Option<Timestamp>,
     /// In the middle of a drain: windows that end then or earlier were emitted by it.
@@ -39,7 +41,16 @@ struct State {
 impl TimeEmitter {
     pub(super) fn new(intervals: Intervals, event_time: Option<EventTime>) -> Self {
         let course = Course::new(event_time);
-        Self { intervals, course, panes: BTreeMap::new(), next_end: None, drained: None }
+        let pane = Bounds::new(Timestamp::MIN, Timestamp::MIN);
+        Self { intervals, course, panes: BTreeMap::new(), pane, next_end: None, drained: None }
+    }
+
+    /// The start of the pane around an instant; `None` where a calendar or time itself ends.
+    fn pane(&mut self, time: Timestamp) -> Option<Timestamp> {
+        if !self.pane.contains(time) {
+            self.pane = self.intervals.pane(time)?;
+        }
+        Some(self.pane.start)
     }
 
     fn enter(&mut self, pane: Timestamp, offset: Offset) {
@@ -99,7 +110,7 @@ impl WindowEmitter for TimeEmitter {
 
     fn observe(&mut self, message: &Message<'_>) -> Observed {
         let pane = self.course.moment(message).and_then(|moment| {
-            let pane = self.intervals.pane(moment.time);
+            let pane = self.pane(moment.time)?;
             // of the windows that it is in, those that were over without a message stay so
             self.course.close(moment.over);
             self.intervals.first_end(pane, moment.over).map(|_| pane)
@@ -151,7 +162,7 @@ impl WindowEmitter for TimeEmitter {
             if self.course.is_late(message.offset()) {
                 continue;
             }
-            let asked = || Some(self.intervals.pane(self.course.moment_again(&message)?));
+            let asked = || Some(self.intervals.pane(self.course.moment_again(&message)?)?.start);
             match by_append_time.or_else(asked) {
                 Some(pane) => self.panes.entry(pane).or_default().push(message.offset()),
                 // another closure than before: that will show

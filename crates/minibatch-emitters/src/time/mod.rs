@@ -2,9 +2,10 @@
 
 mod calendar;
 mod course;
+mod day_parts;
 mod emitter;
 mod event_time;
-mod intervals;
+pub(crate) mod intervals;
 mod late;
 mod session;
 mod watermark;
@@ -38,7 +39,8 @@ use crate::{millis::Millis, strategy::strategy};
 /// # Behaviour
 /// - by append time, unless an [event time](Self::event_time) is given. Then a message that was appended as number 9 is in
 ///   the window of the time at which it happened
-/// - half-open, `[start, end)`, and aligned to the epoch, unless an [origin](Self::origin) or a calendar is given
+/// - half-open, `[start, end)`, and aligned to the epoch, unless an [origin](Self::origin), a [zone](Self::zone) or a
+///   calendar is given
 /// - closes when log time reaches its end, or by event time when the watermark does: see [`EventTime`]. Reason:
 ///   [`Boundary`](minibatch_core::window::Reason::Boundary) or [`Watermark`](minibatch_core::window::Reason::Watermark);
 ///   bounds: the interval
@@ -70,6 +72,7 @@ use crate::{millis::Millis, strategy::strategy};
 pub struct TimeWindow {
     stretch: Stretch,
     origin: Timestamp,
+    zone: Option<Tz>,
     event_time: Option<EventTime>,
 }
 
@@ -81,7 +84,7 @@ enum Stretch {
 
 impl TimeWindow {
     const fn new(stretch: Stretch) -> Self {
-        Self { stretch, origin: Timestamp::EPOCH, event_time: None }
+        Self { stretch, origin: Timestamp::EPOCH, zone: None, event_time: None }
     }
 
     /// Windows of `size` side by side, in whole milliseconds.
@@ -94,7 +97,8 @@ impl TimeWindow {
         Self::new(Stretch::Fixed { size, step })
     }
 
-    /// The hours, days, weeks or months of a time zone.
+    /// The hours, days, weeks or months of a time zone. A message of a time beyond the calendar, which has about 262,000 years
+    /// either way, is late.
     pub const fn calendar(unit: CalendarUnit, zone: Tz) -> Self {
         Self::new(Stretch::Calendar(Calendar { unit, zone }))
     }
@@ -102,6 +106,15 @@ impl TimeWindow {
     /// One of the windows begins then; at the epoch unless said. Not for those of a calendar.
     pub const fn origin(mut self, origin: Timestamp) -> Self {
         self.origin = origin;
+        self
+    }
+
+    /// Tumbling windows by the clock of a time zone: those of six hours begin at 0, 6, 12 and 18 o'clock there. `size` divides
+    /// 24 hours.
+    ///
+    /// Otherwise as [`FixedTimeWindow::zone`](crate::FixedTimeWindow::zone).
+    pub const fn zone(mut self, zone: Tz) -> Self {
+        self.zone = Some(zone);
         self
     }
 
@@ -115,16 +128,23 @@ impl TimeWindow {
     ///
     /// # Errors
     /// [`Cause::InvalidWindow`] for a duration of nothing, one that is not in whole milliseconds, one of more than 63 bits, a
-    /// `step` that is greater than `size`, and an origin for a calendar.
+    /// `step` that is greater than `size`, an origin or a zone for a calendar, and a zone with an origin, with windows that
+    /// slide, or with a `size` that does not divide 24 hours.
     pub fn build(&self) -> Result<TimeEmitter, Error> {
         let invalid = |reason| Err(Cause::invalid_window(reason).into());
         let intervals = match self.stretch {
             Stretch::Fixed { size, step } if step > size => {
                 return invalid("a step is at most as long as its windows, or some messages were in none");
             }
+            Stretch::Fixed { size, step } if step == size => {
+                Intervals::side_by_side(Millis::new(size)?, self.origin, self.zone)?
+            }
+            Stretch::Fixed { .. } if self.zone.is_some() => {
+                return invalid("windows by the clock of a zone do not slide");
+            }
             Stretch::Fixed { size, step } => Intervals::fixed(Millis::new(size)?, Millis::new(step)?, self.origin),
-            Stretch::Calendar(_) if self.origin != Timestamp::EPOCH => {
-                return invalid("a calendar has its own origin");
+            Stretch::Calendar(_) if self.origin != Timestamp::EPOCH || self.zone.is_some() => {
+                return invalid("a calendar has its own origin and zone");
             }
             Stretch::Calendar(calendar) => Intervals::Calendar(calendar),
         };

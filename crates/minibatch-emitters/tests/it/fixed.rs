@@ -1,7 +1,7 @@
 //! Windows by the interval.
 
-use minibatch_core::{Strategy, storage::Position};
-use minibatch_emitters::FixedTimeWindow;
+use minibatch_core::{Strategy, Timestamp, storage::Position};
+use minibatch_emitters::{FixedTimeWindow, Tz};
 use minibatch_testkit::{
     emitter::{Suite, check},
     log,
@@ -19,6 +19,34 @@ fn each_interval_once() {
 #[test]
 fn intervals_are_counted_from_the_epoch() {
     check(FixedTimeWindow::new(7 * SEC), "a@1700000000 @1700000007", &["a [1699999994,1700000001)"]);
+}
+
+#[test]
+fn or_from_an_origin() {
+    let five = FixedTimeWindow::new(5 * SEC).origin(Timestamp::from_millis(12_000));
+    check(five, LOG, &["a boundary@2 [-3,2)", "bc @7 [2,7)", "d @12 [7,12)"]);
+}
+
+#[test]
+fn or_by_the_clock_of_a_zone() {
+    let hour = 3_600 * SEC;
+    // midnight before 31 March 2024 in Berlin: from two to three there is no hour
+    let berlin = FixedTimeWindow::new(6 * hour).zone(Tz::Europe__Berlin).with_empty(true);
+    let windows = ["a @1711857600 [1711839600,1711857600)", "_ @1711879200 [1711857600,1711879200)", "b @1711900800"];
+    check(berlin, "a@1711839600 @1711857599 b@1711879200 @1711900800", &windows);
+    // midnight before 27 October 2024: from two to three there are two
+    let windows = ["a @1730005200 [1729980000,1730005200)", "b @1730026800 [1730005200,1730026800)"];
+    check(berlin.with_empty(false), "a@1729980000 b@1730005200 @1730026800", &windows);
+    // a day of 25 hours
+    let day = FixedTimeWindow::new(24 * hour).zone(Tz::Europe__Berlin);
+    check(day, "a@1729980000 b@1730069999 @1730070000", &["ab @1730070000 [1729980000,1730070000)"]);
+}
+
+#[test]
+fn a_drain_cuts_intervals_of_a_zone() {
+    // half past a full hour of UTC, as it was there then
+    let hour = FixedTimeWindow::new(3_600 * SEC).zone(Tz::Asia__Kathmandu).with_empty(true);
+    check(hour, "a@1000 !drain b@1100 @5400", &["a drain [-1800,1800)", "b boundary [-1800,1800)", "_ [1800,5400)"]);
 }
 
 #[test]
@@ -81,6 +109,11 @@ fn a_drain_cuts_the_interval() {
 fn only_whole_milliseconds_are_durations() {
     for bad in bad_durations() {
         check_refused(&FixedTimeWindow::new(bad));
+        check_refused(&FixedTimeWindow::new(bad).zone(Tz::UTC));
+    }
+    check_refused(&FixedTimeWindow::new(SEC).zone(Tz::UTC).origin(Timestamp::from_millis(1)));
+    for undivided in [7 * 3_600 * SEC, 48 * 3_600 * SEC] {
+        check_refused(&FixedTimeWindow::new(undivided).zone(Tz::UTC));
     }
 }
 
@@ -88,6 +121,12 @@ fn only_whole_milliseconds_are_durations() {
 fn fingerprints_differ_with_the_windows() {
     check_fingerprint(&FixedTimeWindow::new(SEC), "fixed_time/1(1000ms)");
     check_fingerprint(&FixedTimeWindow::new(SEC).with_empty(true), "fixed_time/1(1000ms,empty)");
+    let origin = FixedTimeWindow::new(SEC).origin(Timestamp::from_millis(7));
+    check_fingerprint(&origin, "fixed_time/1(1000ms,origin=7ms)");
+    let zone = FixedTimeWindow::new(SEC).zone(Tz::Europe__Berlin).with_empty(true);
+    check_fingerprint(&zone, "fixed_time/1(1000ms,zone=Europe/Berlin,empty)");
+    let day = FixedTimeWindow::new(86_400 * SEC).zone(Tz::Europe__Berlin);
+    check_fingerprint(&day, "fixed_time/1(day Europe/Berlin)");
 }
 
 #[test]
@@ -95,4 +134,8 @@ fn keeps_the_laws() {
     Suite::new(|| FixedTimeWindow::new(SEC).build().unwrap()).check();
     Suite::new(|| FixedTimeWindow::new(7 * SEC).build().unwrap()).check();
     Suite::new(|| FixedTimeWindow::new(SEC).with_empty(true).build().unwrap()).check();
+    let origin = || FixedTimeWindow::new(7 * SEC).origin(Timestamp::from_millis(1_500)).with_empty(true);
+    Suite::new(move || origin().build().unwrap()).check();
+    let zone = || FixedTimeWindow::new(1_800 * SEC).zone(Tz::Asia__Kathmandu).with_empty(true);
+    Suite::new(move || zone().build().unwrap()).unit(1_000 * SEC).check();
 }

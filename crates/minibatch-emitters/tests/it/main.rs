@@ -15,6 +15,8 @@ mod keyed;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
+mod refine;
+#[cfg(test)]
 mod relaxed;
 #[cfg(test)]
 mod session;

@@ -42,6 +42,22 @@ fn days_of_a_zone() {
 }
 
 #[test]
+fn by_the_clock_of_a_zone() {
+    let quarter = TimeWindow::tumbling(6 * 3_600 * SEC).zone(Tz::Europe__Berlin).event_time(told().never_idle());
+    // of the night of 31 March 2024 in Berlin, which has an hour less
+    let windows = ["1711839600,1711857599 watermark [1711839600,1711857600)", "1711857600 [1711857600,1711879200)"];
+    check(quarter, "1711839600@1711900000 1711857599 1711857600 1711879200", &windows);
+}
+
+/// Else its day would be all of time, and never close.
+#[test]
+fn what_happened_before_all_calendars_is_late() {
+    let day = TimeWindow::calendar(CalendarUnit::Day, Tz::UTC).event_time(told().out_of_order(SEC));
+    let late = "-9000000000000000 late@100000";
+    check(day, "-9000000000000000@100000 5 86401", &[late, "5 watermark [0,86400)"]);
+}
+
+#[test]
 fn by_event_time_the_order_of_the_log_does_not_matter() {
     let five = TimeWindow::tumbling(5 * SEC).event_time(told().out_of_order(3 * SEC));
     // appended at 100 s; the watermark is three seconds behind the newest
@@ -116,6 +132,10 @@ fn only_what_makes_sense_is_built() {
     }
     check_refused(&TimeWindow::sliding(SEC, 2 * SEC));
     check_refused(&TimeWindow::calendar(CalendarUnit::Day, Tz::UTC).origin(Timestamp::from_millis(1)));
+    check_refused(&TimeWindow::calendar(CalendarUnit::Day, Tz::UTC).zone(Tz::UTC));
+    check_refused(&TimeWindow::sliding(2 * SEC, SEC).zone(Tz::UTC));
+    check_refused(&TimeWindow::tumbling(7 * SEC).zone(Tz::UTC));
+    check_refused(&TimeWindow::tumbling(SEC).zone(Tz::UTC).origin(Timestamp::from_millis(1)));
     check_refused(&TimeWindow::tumbling(SEC).event_time(told().idle_after(Duration::from_nanos(1))));
 }
 
@@ -124,6 +144,7 @@ fn fingerprints_differ_with_the_windows() {
     check_fingerprint(&TimeWindow::tumbling(SEC), "time/1(1000ms)");
     let origin = TimeWindow::sliding(3 * SEC, SEC).origin(Timestamp::from_millis(-5));
     check_fingerprint(&origin, "time/1(3000ms,step=1000ms,origin=-5ms)");
+    check_fingerprint(&TimeWindow::tumbling(SEC).zone(Tz::UTC), "time/1(1000ms,zone=UTC)");
     let event = "time/1(week UTC,event_time,out_of_order=2000ms,idle_after=10000ms,max_ahead=60000ms)";
     let time = EventTime::of(|seconds: &i64| Timestamp::from_millis(*seconds)).out_of_order(2 * SEC);
     check_fingerprint(&TimeWindow::calendar(CalendarUnit::Week, Tz::UTC).event_time(time), event);

@@ -37,10 +37,22 @@ pub(super) enum Step {
 pub(super) struct Script(pub(super) Vec<Step>);
 
 impl Script {
-    /// The same log, read when all of it is there: nobody waits at its end, nobody decides.
+    /// The same log, read when all of it is there: nobody waits at its end, nobody decides. What came after such a pause
+    /// began a chunk, and does so still.
     pub(super) fn backlog(&self) -> Self {
-        let is_log = |step: &&Step| matches!(step, Step::Message { .. } | Step::Control { .. });
-        Self(self.0.iter().filter(is_log).cloned().collect())
+        let mut steps = Vec::new();
+        let mut after_pause = false;
+        for step in &self.0 {
+            match *step {
+                Step::Message { seed, time, opens } => {
+                    steps.push(Step::Message { seed, time, opens: opens || after_pause });
+                    after_pause = false;
+                }
+                Step::Control { .. } => steps.push(step.clone()),
+                Step::Idle { .. } | Step::Decide(_) => after_pause = true,
+            }
+        }
+        Self(steps)
     }
 
     /// The same without other decisions than deadlines, and with the clocks of all producers right: what is written after

@@ -23,6 +23,7 @@ pub struct Suite<E> {
     unit: Duration,
     may_repeat: bool,
     may_discard: bool,
+    by_place: bool,
 }
 
 impl<E: WindowEmitter + 'static> Suite<E> {
@@ -36,6 +37,7 @@ impl<E: WindowEmitter + 'static> Suite<E> {
             unit: Duration::from_secs(1),
             may_repeat: false,
             may_discard: false,
+            by_place: false,
         }
     }
 
@@ -61,6 +63,13 @@ impl<E: WindowEmitter + 'static> Suite<E> {
     /// A message may leave the buffer without having been in a window.
     pub fn may_discard(mut self) -> Self {
         self.may_discard = true;
+        self
+    }
+
+    /// Windows depend on the messages' offsets, and so on how the log is cut into chunks, which each log is once and for
+    /// all.
+    pub fn by_place(mut self) -> Self {
+        self.by_place = true;
         self
     }
 
@@ -91,6 +100,7 @@ impl<E: WindowEmitter + 'static> Suite<E> {
             encode: &*self.encode,
             may_repeat: self.may_repeat,
             may_discard: self.may_discard,
+            by_place: self.by_place,
         };
         let test = |case: Case| law.check(&terms, &case).map_err(|broken| TestCaseError::fail(broken.0));
         TestRunner::new(config).run(&cases(self.unit), test).map_err(|error| match error {
@@ -106,6 +116,7 @@ impl<E> fmt::Debug for Suite<E> {
             .field("unit", &self.unit)
             .field("may_repeat", &self.may_repeat)
             .field("may_discard", &self.may_discard)
+            .field("by_place", &self.by_place)
             .finish_non_exhaustive()
     }
 }

@@ -103,6 +103,20 @@ fn what_depends_on_chunks_is_found() {
 }
 
 #[test]
+fn what_goes_by_place_does_so_where_it_is_said() {
+    struct ByPlace;
+    impl Fault for ByPlace {
+        fn select(&mut self, size: usize, buffer: &Buffer) -> Selection {
+            let selection = Selection::first(size, Reason::Count);
+            let even = selection.members(buffer).into_iter().filter(|offset| offset.index() % 2 == 0);
+            selection.showing(even.collect(), buffer)
+        }
+    }
+    check_found(|| ByPlace, Law::AnyChunking);
+    suite(|| ByPlace).may_discard().by_place().check();
+}
+
+#[test]
 fn waiting_for_too_many_is_found() {
     struct Sleepy;
     impl Fault for Sleepy {
