@@ -22,6 +22,9 @@
 //! | `.max_length(d)` | d after its first message | | `max_wait` | no | yes |
 //! | `.event_time(…)` of these | when the watermark is there | | `watermark`, `gap` | no | yes |
 //! | | late messages: after a second, or before the next window | their append times | `late` | no | yes |
+//! | [`PatternWindow`]`::new(p)` | with the message that completes the pattern | its messages' times | `pattern` | yes | yes |
+//! | `p.without(…).within(d)` | d after its first message, if no such message came | first message to end | `pattern` | no | but at the end of the log |
+//! | `.timeouts()` | d after its first message, if it is not complete | first message to end | `timeout` | no | but at the end of the log |
 //!
 //! Windows are a function of the log, whoever reads it and however often it crashes. The exception is the end of the log,
 //! when a deadline comes and no message that would show it: then the consumer *decides* that the time is over and records
@@ -71,6 +74,7 @@ mod batch;
 mod count;
 mod fixed;
 mod millis;
+mod pattern;
 mod relaxed;
 mod strategy;
 mod time;
@@ -79,5 +83,6 @@ pub use batch::{BatchEmitter, BatchWindow};
 pub use chrono_tz::Tz;
 pub use count::{CountEmitter, CountWindow};
 pub use fixed::{FixedTimeEmitter, FixedTimeWindow};
+pub use pattern::{AfterMatch, Condition, Pattern, PatternEmitter, PatternWindow};
 pub use relaxed::{RelaxedTimeEmitter, RelaxedTimeWindow};
 pub use time::{CalendarUnit, EventTime, SessionEmitter, SessionWindow, TimeEmitter, TimeWindow};

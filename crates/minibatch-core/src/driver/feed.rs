@@ -192,6 +192,11 @@ impl<E: WindowEmitter> Driver<E> {
 
     fn form(&mut self, selection: Selection, out: &mut Vec<FormedWindow>) {
         let buffered = self.buffer.len();
+        if !selection.forms_window {
+            self.buffer.remove_with(&selection);
+            self.dropped += (buffered - self.buffer.len()) as u64;
+            return;
+        }
         let members = match (&selection.picks, &selection.leaves) {
             (Picks::First(count), Leaves::Members) => self.buffer.take_first(*count),
             (Picks::First(count), _) => self.buffer.peek_first(*count),

@@ -7,6 +7,10 @@ mod count;
 #[cfg(test)]
 mod fixed;
 #[cfg(test)]
+mod pattern;
+#[cfg(test)]
+mod pattern_reference;
+#[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod relaxed;
