@@ -16,7 +16,8 @@ use minibatch_core::{
     window::{Reason, Selection},
 };
 use minibatch_emitters::{
-    BatchWindow, CountWindow, EventTime, FixedTimeWindow, RelaxedTimeWindow, SessionWindow, TimeWindow,
+    BatchWindow, Condition, CountWindow, EventTime, FixedTimeWindow, Pattern, PatternWindow, RelaxedTimeWindow,
+    SessionWindow, TimeWindow,
 };
 
 /// Chunks of so many small messages, ten milliseconds apart.
@@ -77,7 +78,20 @@ fn messages(c: &mut Criterion) {
     let sliding = TimeWindow::sliding(second, second / 4).event_time(by_event_time());
     bench("event_time_sliding", 100 * CHUNK_MAX_MESSAGES, &sliding);
     bench("session", 100 * CHUNK_MAX_MESSAGES, &SessionWindow::new(second).max_length(second));
+    // of so many messages three are a match
+    for (every, size) in [(3, 3), (100, 100)] {
+        let value = move |rest: i64| Condition::of(move |value: &i64| value % every == rest);
+        let index = move |rest: i64| Condition::by(move |message| i64::from(message.offset().index()) % every == rest);
+        bench("pattern", size, &PatternWindow::new(three_steps(value)));
+        bench("pattern_undecoded", size, &PatternWindow::new(three_steps(index)));
+        bench("pattern_within", size, &PatternWindow::new(three_steps(index).within(second)));
+    }
     group.finish();
+}
+
+/// Three messages, others between them.
+fn three_steps(condition: impl Fn(i64) -> Condition<i64>) -> Pattern<i64> {
+    Pattern::begin("first", condition(0)).then("second", condition(1)).then("third", condition(2))
 }
 
 /// Windows of 100 of the newest messages; the oldest, which came first, stay for ever.

@@ -75,7 +75,7 @@ use serde::de::DeserializeOwned;
 ///
 /// Conditions must say the same of the same message each time, in every process. They are no part of the fingerprint, which
 /// has the steps with their names: a group notices another condition when after a restart it forms other windows than those
-/// already done, and not where a partial match was begun by the old one.
+/// already done. They see one message, not those taken before it: only so can a partial match stand for another.
 ///
 /// ```
 /// use std::time::Duration;

@@ -6,8 +6,9 @@ use std::sync::{
 };
 
 use minibatch_core::{
-    Strategy,
-    checkpoint::DecisionKind,
+    ErrorKind, Strategy,
+    checkpoint::{Base, DecisionKind},
+    chunk::Chunk,
     driver::{Driver, WindowDriver},
     storage::Position,
 };
@@ -198,6 +199,22 @@ fn messages_of_no_match_are_dropped() {
     driver.decide(DecisionKind::Grant(driver.deadline().unwrap()), &mut Vec::new()).unwrap();
     assert_eq!((driver.dropped(), driver.buffer().len(), driver.deadline()), (4, 0, None));
     assert!(driver.base().unwrap().state.bytes().is_empty(), "nothing is left to remember");
+}
+
+#[test]
+fn a_state_of_other_patterns_is_refused() {
+    let mut driver = window(a().then("b", any("b"))).driver(Position::START).unwrap();
+    feed(&mut *driver, "a b a");
+    let mut base = driver.base().unwrap();
+    let restored = |pattern: Pattern<String>, base: &Base| {
+        let chunks: Vec<Arc<Chunk>> = log::chunks("a b a").unwrap().into_iter().map(Arc::new).collect();
+        let mut driver = window(pattern).driver(Position::START).unwrap();
+        driver.restore(base, &chunks, &mut Vec::new()).map_err(|error| error.kind())
+    };
+    assert_eq!(restored(a().then("b", any("b")), &base), Ok(()));
+    assert_eq!(restored(a(), &base), Err(ErrorKind::Corrupt));
+    base.buffered.clear();
+    assert_eq!(restored(a().then("b", any("b")), &base), Err(ErrorKind::Corrupt));
 }
 
 /// Without a deadline the first of those that wait for the same stands for all.
