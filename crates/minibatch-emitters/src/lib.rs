@@ -45,7 +45,8 @@
 //! SessionWindow::new(4 s)         a b     c   d      |  e f       |
 //! ```
 //!
-//! Where windows slide a message is in several windows; everywhere else it is in one.
+//! Where windows slide a message is in several windows, and of a pattern it is in those of its matches, often in none;
+//! everywhere else it is in one.
 //!
 //! A window ends at `]` with a message, at `|` just before the instant that follows: a message of that very time is in the
 //! next window.

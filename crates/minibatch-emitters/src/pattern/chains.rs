@@ -120,7 +120,7 @@ impl Chains {
         self.held.contains_key(&offset)
     }
 
-    /// It never was in the buffer.
+    /// It is not dead: it never was in the buffer, or is held again.
     pub(super) fn forget(&mut self, offset: Offset) {
         self.dead.retain(|dead| *dead != offset);
     }

@@ -105,11 +105,9 @@ impl Partials {
             self.begin(automaton, holding, message);
         }
         self.give_up(automaton);
-        let is_needed = self.chains.holds(message.offset());
-        if !is_needed {
-            self.chains.forget(message.offset());
-        }
-        is_needed
+        // one partial match may have let go of it and another have it
+        self.chains.forget(message.offset());
+        self.chains.holds(message.offset())
     }
 
     /// Moves each on with a message, and says whether one of them is complete.
