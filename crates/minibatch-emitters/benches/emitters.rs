@@ -18,8 +18,8 @@ use minibatch_core::{
     window::{Reason, Selection},
 };
 use minibatch_emitters::{
-    BatchWindow, CalendarUnit, CountWindow, EventTime, FixedTimeWindow, Keep, RelaxedTimeWindow, Sample, SessionWindow,
-    StrategyExt, TimeWindow, Tz,
+    BatchWindow, CalendarUnit, Condition, CountWindow, EventTime, FixedTimeWindow, Keep, Pattern, PatternWindow,
+    RelaxedTimeWindow, Sample, SessionWindow, StrategyExt, TimeWindow, Tz,
 };
 
 /// Chunks of so many small messages, ten milliseconds apart.
@@ -106,7 +106,20 @@ fn messages(c: &mut Criterion) {
     bench("unique", 1_000, &CountWindow::new(1_000).unique_by(value, Keep::Last));
     bench("sampled_at_most", 1_000, &CountWindow::new(1_000).sampled(Sample::at_most(100)));
     bench("sampled_share", 1_000, &CountWindow::new(1_000).sampled(Sample::share(0.1)));
+    // of so many messages three are a match
+    for (every, size) in [(3, 3), (100, 100)] {
+        let value = move |rest: i64| Condition::of(move |value: &i64| value % every == rest);
+        let index = move |rest: i64| Condition::by(move |message| i64::from(message.offset().index()) % every == rest);
+        bench("pattern", size, &PatternWindow::new(three_steps(value)));
+        bench("pattern_undecoded", size, &PatternWindow::new(three_steps(index)));
+        bench("pattern_within", size, &PatternWindow::new(three_steps(index).within(second)));
+    }
     group.finish();
+}
+
+/// Three messages, others between them.
+fn three_steps(condition: impl Fn(i64) -> Condition<i64>) -> Pattern<i64> {
+    Pattern::begin("first", condition(0)).then("second", condition(1)).then("third", condition(2))
 }
 
 /// Windows of 100 of the newest messages; the oldest, which came first, stay for ever.

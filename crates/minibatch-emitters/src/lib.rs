@@ -22,6 +22,9 @@
 //! | `.max_length(d)` | d after its first message | | `max_wait` | no | yes |
 //! | `.event_time(…)` of these | when the watermark is there | | `watermark`, `gap` | no | yes |
 //! | | late messages: after a second, or before the next window | their append times | `late` | no | yes |
+//! | [`PatternWindow`]`::new(p)` | with the message that completes the pattern | its messages' times | `pattern` | yes | yes |
+//! | `p.without(…).within(d)` | d after its first message, if no such message came | first message to end | `pattern` | no | but at the end of the log |
+//! | `.timeouts()` | d after its first message, if it is not complete | first message to end | `timeout` | no | but at the end of the log |
 //! | [`ByKey`]: any of these `.by_key()` | for each key apart, as its strategy says | its strategy's | its strategy's | as its strategy | as its strategy |
 //! | `.sorted_by(…)`, `.unique_by(…)`, `.sampled(…)` of [any](StrategyExt) | as without: they choose [what it shows](Refined) | as without | as without | as without | as without |
 //!
@@ -44,7 +47,8 @@
 //! SessionWindow::new(4 s)         a b     c   d      |  e f       |
 //! ```
 //!
-//! Where windows slide a message is in several windows; everywhere else it is in one.
+//! Where windows slide a message is in several windows, and of a pattern it is in those of its matches, often in none;
+//! everywhere else it is in one.
 //!
 //! A window ends at `]` with a message, at `|` just before the instant that follows: a message of that very time is in the
 //! next window.
@@ -75,6 +79,7 @@ mod ext;
 mod fixed;
 mod keyed;
 mod millis;
+mod pattern;
 mod refine;
 mod relaxed;
 mod strategy;
@@ -86,6 +91,7 @@ pub use count::{CountEmitter, CountWindow};
 pub use ext::StrategyExt;
 pub use fixed::{FixedTimeEmitter, FixedTimeWindow};
 pub use keyed::{ByKey, ByKeyEmitter};
+pub use pattern::{AfterMatch, Condition, Pattern, PatternEmitter, PatternWindow};
 pub use refine::{Keep, Refined, RefinedEmitter, Refinement, Sample, SortedBy, UniqueBy};
 pub use relaxed::{RelaxedTimeEmitter, RelaxedTimeWindow};
 pub use time::{CalendarUnit, EventTime, SessionEmitter, SessionWindow, TimeEmitter, TimeWindow};

@@ -188,9 +188,16 @@ impl<E: WindowEmitter> Driver<E> {
         Ok(())
     }
 
-    /// Forms a window; true if it takes something out of the buffer, or is of another key than the one before.
+    /// Does what was selected; true if that takes something out of the buffer, or is a window of another key than the one
+    /// before.
     fn form(&mut self, selection: Selection, out: &mut Vec<FormedWindow>) -> bool {
         let buffered = self.buffer.len();
+        if !selection.forms_window {
+            self.buffer.remove_with(&selection);
+            let dropped = buffered - self.buffer.len();
+            self.dropped += dropped as u64;
+            return dropped > 0;
+        }
         let members = match (&selection.picks, &selection.leaves) {
             (Picks::First(count), Leaves::Members) => self.buffer.take_first(*count),
             (Picks::First(count), _) => self.buffer.peek_first(*count),

@@ -457,3 +457,30 @@ fn members_and_leavers_are_as_selected() {
     let windows = check(|_| Selection::first(9, Reason::Count), "abcd", "");
     assert_eq!((windows[0].bounds.start, windows[0].bounds.end), (seconds(1), Timestamp::from_millis(2_001)));
 }
+
+/// Messages that turn out to be in no window leave the buffer, are counted, and are no window.
+#[test]
+fn what_turns_out_to_be_of_no_use_is_dropped() {
+    /// Pairs; of each third message of a chunk nothing becomes.
+    struct Thirds;
+    impl WindowEmitter for Thirds {
+        fn window_ready(&mut self, buffer: &Buffer, _now: Timestamp) -> Readiness {
+            if buffer.len() == 3 { Readiness::Ready } else { Readiness::wait() }
+        }
+        fn query(&mut self, buffer: &Buffer) -> Selection {
+            let last = buffer.last().map(|message| message.offset());
+            Selection::dropping(last.into_iter().collect())
+        }
+        fn drain(&mut self, buffer: &Buffer, reason: Reason) -> Option<Selection> {
+            (!buffer.is_empty()).then(|| Selection::first(2, reason))
+        }
+    }
+    let mut live = fresh(Thirds);
+    feed(&mut live, &log("abc d"), &[]);
+    assert_eq!((live.dropped(), live.buffer().len()), (2, 2));
+    let windows = decide(&mut live, DecisionKind::Drain, &["ab"]);
+    assert_eq!((windows[0].ordinal, windows[0].leaving, windows[0].left_before), (1, 2, 0));
+    live.settle(&windows[0]);
+    let (again, _) = former(Thirds, live.checkpoint().unwrap());
+    assert_eq!((again.dropped(), again.position()), (2, live.position()));
+}

@@ -22,6 +22,8 @@ pub enum Reason {
     Gap,
     /// A pattern was found.
     Pattern,
+    /// A pattern was begun and not complete in time.
+    Timeout,
     /// It was shown before its time was over.
     Early,
     /// Its messages came when their windows were over.
@@ -39,7 +41,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::Count,
         Self::Bytes,
         Self::MaxWait,
@@ -48,6 +50,7 @@ impl Reason {
         Self::Watermark,
         Self::Gap,
         Self::Pattern,
+        Self::Timeout,
         Self::Early,
         Self::Late,
         Self::Drain,
@@ -75,6 +78,7 @@ impl Reason {
             Self::Watermark => "watermark",
             Self::Gap => "gap",
             Self::Pattern => "pattern",
+            Self::Timeout => "timeout",
             Self::Early => "early",
             Self::Late => "late",
             Self::Drain => "drain",

@@ -42,13 +42,14 @@ pub struct Selection {
     pub(crate) bounds: Option<Bounds>,
     pub(crate) key: Option<String>,
     pub(crate) reason: Reason,
+    pub(crate) forms_window: bool,
 }
 
 impl Selection {
     /// A window of `picks`, which leave the buffer with it. Its bounds are those of its members' append times.
     #[must_use]
     pub fn new(picks: Picks, reason: Reason) -> Self {
-        Self { picks, leaves: Leaves::Members, bounds: None, key: None, reason }
+        Self { picks, leaves: Leaves::Members, bounds: None, key: None, reason, forms_window: true }
     }
 
     /// A window of the oldest `count` messages.
@@ -61,6 +62,14 @@ impl Selection {
     #[must_use]
     pub fn of(offsets: Vec<Offset>, reason: Reason) -> Self {
         Self::new(Picks::Offsets(offsets), reason)
+    }
+
+    /// No window: the messages at `offsets`, which were in none and will be in none, leave the buffer. They are counted as
+    /// dropped, as if [`Observed::Drop`](crate::Observed::Drop) had been said of them.
+    #[must_use]
+    pub fn dropping(offsets: Vec<Offset>) -> Self {
+        let nothing = Self::of(Vec::new(), Reason::Predicate);
+        Self { leaves: Leaves::Offsets(offsets), forms_window: false, ..nothing }
     }
 
     /// With other messages leaving the buffer than the members.
@@ -158,6 +167,12 @@ impl Selection {
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()
+    }
+
+    /// Whether there is a window at all: not where messages are only [dropped](Self::dropping).
+    #[must_use]
+    pub fn forms_window(&self) -> bool {
+        self.forms_window
     }
 
     /// Why the window is emitted.

@@ -21,6 +21,9 @@ impl<R: Refinement> RefinedEmitter<R> {
     }
 
     fn refined(&self, selection: Selection, buffer: &Buffer) -> Selection {
+        if !selection.forms_window() {
+            return selection;
+        }
         let members = self.refinement.refine(selection.members(buffer), buffer);
         selection.showing(members, buffer)
     }

@@ -13,6 +13,10 @@ mod forgotten;
 #[cfg(test)]
 mod keyed;
 #[cfg(test)]
+mod pattern;
+#[cfg(test)]
+mod pattern_reference;
+#[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod refine;
