@@ -132,8 +132,10 @@ pub use minibatch_core::{
     window::{Bounds, Leaves, Picks, Reason, Selection, WindowId},
 };
 pub use minibatch_emitters::{
-    BatchEmitter, BatchWindow, CalendarUnit, CountEmitter, CountWindow, EventTime, FixedTimeEmitter, FixedTimeWindow,
-    RelaxedTimeEmitter, RelaxedTimeWindow, SessionEmitter, SessionWindow, TimeEmitter, TimeWindow, Tz,
+    AfterMatch, BatchEmitter, BatchWindow, ByKey, ByKeyEmitter, CalendarUnit, Condition, CountEmitter, CountWindow,
+    EventTime, FixedTimeEmitter, FixedTimeWindow, Keep, Pattern, PatternEmitter, PatternWindow, Refined,
+    RefinedEmitter, Refinement, RelaxedTimeEmitter, RelaxedTimeWindow, Sample, SessionEmitter, SessionWindow, SortedBy,
+    StrategyExt, TimeEmitter, TimeWindow, Tz, UniqueBy,
 };
 pub use minibatch_runtime::{
     Ack, Appended, AppendedShare, Audit, Backlog, Backoff, Client, ClientOptions, Consumer, ConsumerOptions,

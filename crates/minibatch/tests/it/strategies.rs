@@ -6,8 +6,8 @@ use std::{
 };
 
 use minibatch::{
-    BatchWindow, Bounds, CalendarUnit, CountWindow, EventTime, FixedTimeWindow, OnLate, Reason, SessionWindow,
-    Strategy, TimeWindow, Timestamp, Tz, prelude::*,
+    BatchWindow, Bounds, CalendarUnit, CountWindow, EventTime, FixedTimeWindow, OnLate, Pattern, PatternWindow, Reason,
+    Sample, SessionWindow, Strategy, StrategyExt, TimeWindow, Timestamp, Tz, prelude::*,
 };
 
 use crate::stores::{self, Store};
@@ -80,6 +80,15 @@ async fn check_all(store: &Store) {
     check(&stream, "calendar", half_days).await;
     let sessions = SessionWindow::new(2 * HOUR).max_length(9 * HOUR).event_time(happened());
     check(&stream, "session", sessions).await;
+    let by_fives = CountWindow::new(4).by_key().key(|hours: &i64| hours % 5);
+    check(&stream, "by-key", by_fives).await;
+    let days = TimeWindow::tumbling(5 * HOUR).event_time(happened()).sorted_by(|hours: &i64| -hours);
+    check(&stream, "refined", days.sampled(Sample::every(2))).await;
+    let even = |hours: &i64| hours % 2 == 0;
+    let pattern = Pattern::begin("even", even)
+        .without("third", |hours: &i64| hours % 3 == 0)
+        .then("odd", |hours: &i64| hours % 2 == 1);
+    check(&stream, "pattern", PatternWindow::new(pattern)).await;
     // by append time all is in one interval, but for what the clock does
     let fixed = drained(&stream, "fixed", FixedTimeWindow::new(24 * HOUR)).await;
     assert!(fixed.len() <= 2 && fixed.iter().map(|(data, ..)| data.len()).sum::<usize>() == 60, "{fixed:?}");
