@@ -29,3 +29,5 @@ mod settings;
 mod stores;
 #[cfg(test)]
 mod strategies;
+#[cfg(all(test, feature = "testing"))]
+mod what_if;
