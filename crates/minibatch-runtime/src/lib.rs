@@ -57,6 +57,7 @@ mod status;
 mod stored;
 mod stream;
 mod upkeep;
+mod what_if;
 mod window;
 
 /// How long a shutdown waits for what is under way, before it leaves it to the next start.
@@ -80,4 +81,5 @@ pub use retry::Backoff;
 pub use status::{ConsumerState, GroupStatus};
 pub use stream::Stream;
 pub use upkeep::{Backlog, Retention, WhenFull};
+pub use what_if::{LeftOpen, Spread, StrategyReport, WhatIf, WhatIfReport};
 pub use window::{Ack, MessageMeta, Window};

@@ -38,6 +38,7 @@
 //! | give it a database handle of yours | `with(…)`: [`With`]; or capture it in the builder's closure |
 //! | pull windows instead | [`Streaming::open`], [`Consumer::next`], [`Window::ack`] |
 //! | choose when a window is ready | [`WindowSettings`]; [`CountWindow`], [`FixedTimeWindow`], [`RelaxedTimeWindow`], [`BatchWindow`]; [`TimeWindow`], [`SessionWindow`], by [`EventTime`] if you like |
+//! | try strategies on what is recorded | [`WhatIf`] |
 //! | form windows by a rule of your own | [`WindowEmitter`], on the crate `minibatch-core` alone |
 //! | say how long messages are kept | [`Stream::retain`] with a [`Retention`] |
 //! | hold producers back | [`Stream::limit_backlog`] with a [`Backlog`] |
@@ -79,6 +80,8 @@ mod environment;
 mod function;
 pub mod prelude;
 mod settings;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod url;
 
 #[cfg(feature = "macros")]
@@ -139,11 +142,11 @@ pub use minibatch_emitters::{
 };
 pub use minibatch_runtime::{
     Ack, Appended, AppendedShare, Audit, Backlog, Backoff, Client, ClientOptions, Consumer, ConsumerOptions,
-    ConsumerState, Difference, Failing, Failure, Group, GroupStatus, KeptMembers, KeptWindow, KeptWindows, MessageId,
-    MessageMeta, NoWindow, OnBufferFull, OnExhausted, OnExpired, OnLate, OnStrategyChange, Outcome, Output, Outputs,
-    PartitionAudit, PartitionSeek, PartitionStatus, Retention, RetryAfter, Seek, StableProducer, StartAt, Stream,
-    StreamOptions, Streaming, StreamingInto, Summary, SystemClock, Term, Terms, WhenFull, Window, delivery,
-    retry_after,
+    ConsumerState, Difference, Failing, Failure, Group, GroupStatus, KeptMembers, KeptWindow, KeptWindows, LeftOpen,
+    MessageId, MessageMeta, NoWindow, OnBufferFull, OnExhausted, OnExpired, OnLate, OnStrategyChange, Outcome, Output,
+    Outputs, PartitionAudit, PartitionSeek, PartitionStatus, Retention, RetryAfter, Seek, Spread, StableProducer,
+    StartAt, StrategyReport, Stream, StreamOptions, Streaming, StreamingInto, Summary, SystemClock, Term, Terms,
+    WhatIf, WhatIfReport, WhenFull, Window, delivery, retry_after,
 };
 pub use settings::WindowSettings;
 

@@ -1,4 +1,4 @@
-//! What the examples share: where their streams are, the earthquakes, and times that are easy on the eye.
+//! What the examples share: where their streams are, the earthquakes and flights, and times that are easy on the eye.
 
 use std::{
     env,
@@ -34,9 +34,18 @@ pub fn sqlite_url(file: &Path) -> String {
 
 /// The earthquakes of `data/earthquakes.csv` in the order of time, with the columns that a `T` has.
 #[must_use]
-#[expect(clippy::missing_panics_doc, clippy::expect_used, reason = "the file is part of the program")]
 pub fn earthquakes<T: DeserializeOwned>() -> Vec<T> {
-    let file = include_str!("../data/earthquakes.csv");
+    rows(include_str!("../data/earthquakes.csv"))
+}
+
+/// The flights of `data/flights.csv` in the order in which they left, with the columns that a `T` has.
+#[must_use]
+pub fn flights<T: DeserializeOwned>() -> Vec<T> {
+    rows(include_str!("../data/flights.csv"))
+}
+
+#[expect(clippy::expect_used, reason = "the file is part of the program")]
+fn rows<T: DeserializeOwned>(file: &str) -> Vec<T> {
     let rows: csv::Result<Vec<T>> = csv::Reader::from_reader(file.as_bytes()).into_deserialize().collect();
     rows.expect("every row of the file has these columns")
 }

@@ -31,6 +31,15 @@ impl LogEntry {
         }
     }
 
+    /// The append time reached with it.
+    #[must_use]
+    pub fn time(&self) -> Timestamp {
+        match self {
+            Self::Messages(chunk) => chunk.time(),
+            Self::Control { time, .. } => *time,
+        }
+    }
+
     /// The bytes that it keeps in memory.
     #[must_use]
     pub fn pinned_bytes(&self) -> usize {

@@ -13,7 +13,7 @@ const PAGE: usize = 10_000;
 
 /// What is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Point {
+pub(crate) enum Point {
     /// The first record still promised.
     First,
     /// After the last record.
@@ -26,10 +26,10 @@ pub(super) enum Point {
 
 /// What was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) position: Position,
+pub(crate) struct Place {
+    pub(crate) position: Position,
     /// It is the first place that is left, and what was looked for may have been before it.
-    pub(super) trimmed: bool,
+    pub(crate) trimmed: bool,
 }
 
 /// Finds places in the order of the log, in one pass over its records.
@@ -94,7 +94,7 @@ impl<const N: usize> Locator<N> {
 }
 
 /// Finds places in the log of a partition.
-pub(super) async fn locate<const N: usize>(
+pub(crate) async fn locate<const N: usize>(
     client: &Client,
     partition: &Partition,
     points: [Point; N],

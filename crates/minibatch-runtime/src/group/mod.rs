@@ -13,7 +13,7 @@ use minibatch_core::{
 };
 
 use crate::Client;
-use locate::{Point, locate};
+pub(crate) use locate::{Point, locate};
 pub use seek::{PartitionSeek, Seek};
 pub use start::StartAt;
 

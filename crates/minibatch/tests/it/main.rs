@@ -31,3 +31,6 @@ mod settings;
 mod stores;
 #[cfg(test)]
 mod strategies;
+#[cfg(test)]
+#[cfg(feature = "testing")]
+mod what_if;

@@ -1,0 +1,4 @@
+//! For tests.
+
+#[doc(inline)]
+pub use minibatch_testkit::clock::ManualClock;
