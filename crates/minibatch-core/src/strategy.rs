@@ -63,6 +63,7 @@ where
     }
 }
 
+/// A strategy that is shared, or chosen at run time.
 impl<S: Strategy + ?Sized> Strategy for Arc<S> {
     fn emitter(&self) -> Result<Box<dyn WindowEmitter>, Error> {
         (**self).emitter()

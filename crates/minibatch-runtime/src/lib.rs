@@ -56,6 +56,12 @@ mod retry;
 mod status;
 mod stored;
 mod stream;
+#[cfg(feature = "testing")]
+pub mod testing {
+    //! Windows from literals, for tests of functions: without a storage and without a consumer.
+
+    pub use crate::consumer::literal::{Settled, WindowLiteral, window};
+}
 mod upkeep;
 mod what_if;
 mod window;

@@ -46,6 +46,7 @@
 //! | run a window again | [`Streaming::keep`], then [`Stream::kept_windows`] |
 //! | look at what was given up on | [`Client::dead_letters`] |
 //! | look at what came too late for its window | [`Client::late_messages`] |
+//! | test functions and strategies without a storage | the module `testing`, with the feature of that name |
 //! | keep streams elsewhere | [`storage`], on `minibatch-core` with `minibatch-testkit` for the tests; then [`Minibatch::new`] |
 //!
 //! # Where streams live

@@ -16,6 +16,8 @@ mod handoff;
 mod into;
 mod kept;
 mod ladder;
+#[cfg(feature = "testing")]
+pub(crate) mod literal;
 mod members;
 mod options;
 mod origin;

@@ -32,5 +32,8 @@ mod stores;
 #[cfg(test)]
 mod strategies;
 #[cfg(test)]
+#[cfg(all(feature = "macros", feature = "testing"))]
+mod testing;
+#[cfg(test)]
 #[cfg(feature = "testing")]
 mod what_if;
