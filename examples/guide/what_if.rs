@@ -44,7 +44,7 @@ async fn main() -> Result<()> {
 
     let hourly = |out_of_order| {
         let scheduled = EventTime::of(|flight: &Flight| guide::instant(&flight.scheduled));
-        // flights leave up to half an hour early, and none for five hours at night
+        // flights leave up to 18 minutes early, and none for hours at night
         let scheduled = scheduled.max_ahead(HOUR).idle_after(HOUR).out_of_order(out_of_order);
         TimeWindow::tumbling(HOUR).event_time(scheduled)
     };
