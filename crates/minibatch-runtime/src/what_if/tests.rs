@@ -129,7 +129,7 @@ fn a_report_is_a_table() {
         let of = |row: &&str| {
             cells.iter().map(|cell| cell.trim()).eq(row.split("   ").map(str::trim).filter(|c| !c.is_empty()))
         };
-        assert!(rows.iter().any(|row| of(row)), "{cells:?} in\n{text}");
+        assert!(rows.iter().any(of), "{cells:?} in\n{text}");
     }
 }
 
