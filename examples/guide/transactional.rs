@@ -36,15 +36,11 @@ fn count(window: &Window<Quake>) -> Result<()> {
 
 #[tokio::main]
 async fn main() -> std::result::Result<(), Box<dyn Error>> {
-    let file = guide::beside("transactional.db");
-    let mb = Minibatch::connect(&guide::sqlite_url(&file)).await?;
+    let (mb, file) = guide::connect_anew("transactional.db").await?;
     // the table is the program's own, in the same file
     let tables = Connection::open(&file)?;
-    tables.execute_batch(
-        "DROP TABLE IF EXISTS magnitudes; CREATE TABLE magnitudes (mag REAL PRIMARY KEY, quakes INTEGER)",
-    )?;
+    tables.execute_batch("CREATE TABLE magnitudes (mag REAL PRIMARY KEY, quakes INTEGER)")?;
 
-    mb.drop_stream("magnitudes").await?;
     let stream = mb.stream::<Quake>("magnitudes").await?;
     stream.append_many(&guide::earthquakes::<Quake>()).await?;
 

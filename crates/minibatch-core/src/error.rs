@@ -472,14 +472,22 @@ impl fmt::Display for Error {
     }
 }
 
+/// For people: what a `main` that returns an error prints is its text and, line by line, what is underneath. `{:#?}` shows
+/// the fields.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error")
-            .field("kind", &self.kind())
-            .field("operation", &self.0.operation)
-            .field("cause", &self.0.cause)
-            .field("source", &self.0.source)
-            .finish()
+        if f.alternate() {
+            return f
+                .debug_struct("Error")
+                .field("kind", &self.kind())
+                .field("operation", &self.0.operation)
+                .field("cause", &self.0.cause)
+                .field("source", &self.0.source)
+                .finish();
+        }
+        fmt::Display::fmt(self, f)?;
+        let underneath = std::iter::successors(std::error::Error::source(self), |error| error.source());
+        underneath.into_iter().try_for_each(|error| write!(f, "\n  because: {error}"))
     }
 }
 
@@ -504,5 +512,16 @@ mod tests {
         assert_eq!(error.to_string(), "append: storage gave no verdict, repeat: connection closed");
         assert_eq!(error.source().unwrap().to_string(), "driver words");
         assert_eq!(error.kind(), ErrorKind::Retry);
+    }
+
+    #[test]
+    fn what_main_prints_is_the_text_and_what_is_underneath() {
+        let error = Error::new(Cause::StreamDropped)
+            .with_source(Error::new(Cause::Encode).with_source("driver words"))
+            .during("append");
+        let shown = format!("{error:?}");
+        let lines: Vec<_> = shown.lines().collect();
+        assert_eq!(lines, [&error.to_string(), "  because: value cannot be encoded", "  because: driver words"]);
+        assert!(format!("{error:#?}").contains("cause: StreamDropped"), "{error:#?}");
     }
 }

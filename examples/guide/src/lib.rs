@@ -2,12 +2,16 @@
 
 use std::{
     env,
+    error::Error,
+    fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
 use minibatch::{
-    Bounds, Minibatch, Result, Timestamp,
+    Bounds, Cause, Minibatch, Result, Timestamp,
     prelude::{DateTime, Utc},
+    sqlite::{SqliteOptions, SqliteStorage},
 };
 use serde::de::DeserializeOwned;
 
@@ -16,18 +20,39 @@ use serde::de::DeserializeOwned;
 /// # Errors
 /// Those of [`Minibatch::connect`].
 pub async fn connect() -> Result<Minibatch> {
-    Minibatch::connect_from_env_or(&sqlite_url(&beside("guide.db"))).await
+    let file = beside("guide.db");
+    match Minibatch::connect_from_env_or(&sqlite_url(&file)).await {
+        // an earlier version's examples may have left it there
+        Err(error) if matches!(error.cause(), Cause::OlderFormat { .. }) && file.exists() => {
+            SqliteStorage::migrate(&file, SqliteOptions::default()).await?;
+            Minibatch::connect_from_env_or(&sqlite_url(&file)).await
+        }
+        connected => connected,
+    }
+}
+
+/// Connects to an SQLite file of this name beside the program, under `target`, that has nothing in it yet.
+///
+/// # Errors
+/// Those of [`Minibatch::connect`], and where an earlier run's file cannot be removed.
+pub async fn connect_anew(name: &str) -> std::result::Result<(Minibatch, PathBuf), Box<dyn Error>> {
+    let file = beside(name);
+    for part in ["", "-wal", "-shm"] {
+        match fs::remove_file(file.with_file_name(format!("{name}{part}"))) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    Ok((Minibatch::connect(&sqlite_url(&file)).await?, file))
 }
 
 /// A file beside the program, under `target`.
-#[must_use]
-pub fn beside(name: &str) -> PathBuf {
+fn beside(name: &str) -> PathBuf {
     env::current_exe().unwrap_or_default().with_file_name(name)
 }
 
 /// The URL of an SQLite file.
-#[must_use]
-pub fn sqlite_url(file: &Path) -> String {
+fn sqlite_url(file: &Path) -> String {
     let file = file.display().to_string().replace('%', "%25").replace('?', "%3F").replace('#', "%23");
     format!("sqlite://{file}")
 }
