@@ -27,5 +27,5 @@ pub use members::{Members, Run};
 pub use message::Message;
 pub use name::{GroupName, MemberId, ProducerId, StreamName};
 pub use offset::{Offset, Slot};
-pub use strategy::Strategy;
+pub use strategy::{Aggregation, Strategy};
 pub use timestamp::Timestamp;

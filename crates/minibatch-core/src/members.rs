@@ -49,6 +49,12 @@ impl Run {
         self.chunk.offset(self.from)
     }
 
+    /// Whether message `from` of `chunk` is the one after its last.
+    fn is_continued_by(&self, chunk: &Chunk, from: u32) -> bool {
+        let stands_alone = self.chunk.is_folded() || chunk.is_folded();
+        self.to == from && self.chunk.slot() == chunk.slot() && !stands_alone
+    }
+
     fn messages(&self) -> impl DoubleEndedIterator<Item = Message<'_>> {
         (self.from..self.to).filter_map(|index| self.chunk.message(index))
     }
@@ -178,7 +184,7 @@ impl Members {
 
     pub(crate) fn push(&mut self, chunk: &Arc<Chunk>, index: u32) {
         match self.runs.last_mut() {
-            Some(last) if last.to == index && last.chunk.slot() == chunk.slot() => {
+            Some(last) if last.is_continued_by(chunk, index) => {
                 last.to += 1;
                 self.len += 1;
             }
@@ -189,7 +195,7 @@ impl Members {
     pub(crate) fn push_run(&mut self, run: Run) {
         self.len += run.len();
         match self.runs.last_mut() {
-            Some(last) if last.to == run.from && last.chunk.slot() == run.chunk.slot() => last.to = run.to,
+            Some(last) if last.is_continued_by(&run.chunk, run.from) => last.to = run.to,
             _ => self.runs.push(run),
         }
     }

@@ -45,6 +45,12 @@ impl<'a> Message<'a> {
         self.chunk.size_between(self.index, self.index + 1)
     }
 
+    /// Whether it is a value that stands for messages: see [`Folded`](crate::window::Folded).
+    #[must_use]
+    pub fn is_folded(&self) -> bool {
+        self.chunk.is_folded()
+    }
+
     /// The value as a `T`.
     ///
     /// # Errors

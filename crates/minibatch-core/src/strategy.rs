@@ -63,6 +63,25 @@ where
     }
 }
 
+/// A strategy whose windows hold one value in place of their messages: what these were folded into, one by one, so that a
+/// window of any length needs no more memory than that value.
+///
+/// A consumer takes one in `aggregate` instead of `window`, and its function gets windows of the output.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not fold messages into a value",
+    note = "choose windows and what to make of them: `TimeWindow::tumbling(…).aggregate(Aggregate::new(…))`"
+)]
+pub trait Aggregation {
+    /// What the stream holds.
+    type Message;
+    /// What a window holds.
+    type Output;
+
+    /// The strategy that folds: its emitter answers [`Observed::Fold`](crate::Observed::Fold), and its windows are
+    /// [`Selection::folded`](crate::window::Selection::folded).
+    fn into_strategy(self) -> impl Strategy;
+}
+
 /// A strategy that is shared, or chosen at run time.
 impl<S: Strategy + ?Sized> Strategy for Arc<S> {
     fn emitter(&self) -> Result<Box<dyn WindowEmitter>, Error> {

@@ -73,7 +73,9 @@
 //!
 //! or `build` the [`WindowEmitter`](minibatch_core::WindowEmitter) itself, to wrap it in one of your own.
 
+mod aggregate;
 mod batch;
+mod bytes;
 mod count;
 mod ext;
 mod fixed;
@@ -85,6 +87,7 @@ mod relaxed;
 mod strategy;
 mod time;
 
+pub use aggregate::{Accumulator, Aggregate, Aggregated, Distinct, Moments, Quantiles, Top};
 pub use batch::{BatchEmitter, BatchWindow};
 pub use chrono_tz::Tz;
 pub use count::{CountEmitter, CountWindow};

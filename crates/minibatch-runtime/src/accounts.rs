@@ -1,15 +1,15 @@
 //! The arithmetic of a group's messages: each is in one of the counters, or waits.
 //!
-//! Of the messages from where the group began up to its base, those that are not in the base's buffer have ended: they left
-//! the buffer with a window that is done, were left out by the strategy, or were taken away by retention. After the base,
+//! Of the messages from where the group began up to its base, those that do not wait there (in its
+//! buffer, or folded into what the strategy remembers) have ended: they left with a window that is done, were left out by the strategy, or were taken away by retention. After the base,
 //! those that left with a done window have. Where something of a window is open, none of those that left with it has ended
 //! until nothing is. Hence, for every checkpoint and the counters committed with it,
 //!
 //! ```text
 //! finished + late + dead + skipped = base.left + done.left - open.leaving
 //! dropped                          = base.dropped
-//! expired                          = base.count - start.count - buffered - base.left - base.dropped
-//! waiting                          = appended - (base.count - start.count) + buffered - done.left + open.leaving
+//! expired                          = base.count - start.count - base.waiting - base.left - base.dropped
+//! waiting                          = appended - (base.count - start.count) + base.waiting - done.left + open.leaving
 //! ```
 //!
 //! and the sum of all these is what was appended since the group began. The functions here change a checkpoint and its
@@ -62,8 +62,9 @@ fn cut_open(checkpoint: &mut Checkpoint, counters: &mut Counters, first: Offset)
     let gone = |window: &OpenWindow| window.keep_from().is_some_and(|needed| needed < first);
     let mut lost = 0;
     for (_, window) in checkpoint.open.extract_if(.., |_, window| gone(window)) {
-        let left = window.places_left().len() as u64;
-        settle(counters, window.reason, window.leaving, window.dead.len() as u64, window.skipped.len() as u64 + left);
+        let [dead, skipped, left] =
+            [&window.dead, &window.skipped, &window.places_left()].map(|places| window.messages_at(places));
+        settle(counters, window.reason, window.leaving, dead, skipped + left);
         lost += left;
     }
     lost
@@ -87,7 +88,7 @@ pub(crate) fn cut(checkpoint: &Checkpoint, counters: Counters, first: Position) 
     // the open windows that are left are formed again: as if they had ended, as the others that are
     checkpoint.open.values().for_each(|window| settle(&mut counters, window.reason, window.leaving, 0, 0));
     let base = &checkpoint.base;
-    let buffered = base.buffered_count();
+    let buffered = base.waiting();
     let ended_again = ended_from(base, first) + checkpoint.done.left().saturating_sub(done_before(&checkpoint, first));
     let before = first.count + buffered + ended_again;
     let lost = before.saturating_sub(base.position.count + checkpoint.done.left());
@@ -101,19 +102,20 @@ pub(crate) fn cut(checkpoint: &Checkpoint, counters: Counters, first: Position) 
     Some(Cut { checkpoint, counters, lost: lost + skipped, from })
 }
 
-/// How many messages from `first` up to the base are not in its buffer.
+/// How many messages from `first` up to the base do not wait. Of those that are folded it is known how many they are, not
+/// which: they are taken to lie there.
 fn ended_from(base: &Base, first: Position) -> u64 {
     let Some(read) = base.position.count.checked_sub(first.count) else { return 0 };
     let kept = base.buffered.iter().filter(|slot| slot.slot >= first.offset.slot());
     let kept = kept.flat_map(|slot| &slot.runs).map(|(from, to)| u64::from(to.saturating_sub(*from))).sum();
-    read.saturating_sub(kept)
+    read.saturating_sub(kept).saturating_sub(base.folded)
 }
 
 /// How many messages before `first` left with windows done after the base.
 fn done_before(checkpoint: &Checkpoint, first: Position) -> u64 {
     let base = &checkpoint.base;
     // where the first message in the base's buffer would be counted, were the buffer its end
-    let next = base.position.count.saturating_sub(base.buffered_count());
+    let next = base.position.count.saturating_sub(base.waiting());
     let reach = base.left + first.count.saturating_sub(next);
     let done = checkpoint.done.as_slice().iter();
     done.map(|range| range.left.min(reach).saturating_sub(range.left_before)).sum()
@@ -262,6 +264,7 @@ mod tests {
             reason: Reason::Count,
             leaving: 4,
             members: MemberRuns::stored(vec![MemberRun { first, len: 4, time: Timestamp::EPOCH }]).unwrap(),
+            folded: None,
             dead: Places::default(),
             skipped: Places::default(),
             left: vec![OpenPiece { places: Places::from(1..4), attempt: 2, ..OpenPiece::default() }],

@@ -42,6 +42,12 @@ impl<T> Stream<T> {
         Self { client, info, router, upkeep, messages: PhantomData }
     }
 
+    /// The same stream, read as messages of another type.
+    pub(crate) fn of<U>(self) -> Stream<U> {
+        let Self { client, info, router, upkeep, messages: PhantomData } = self;
+        Stream { client, info, router, upkeep, messages: PhantomData }
+    }
+
     /// The stream's name.
     #[must_use]
     pub fn name(&self) -> &StreamName {

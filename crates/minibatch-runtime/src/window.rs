@@ -11,7 +11,7 @@ use std::{
 
 use minibatch_core::{
     Cause, Error, GroupName, Offset, StreamName, Timestamp,
-    window::{Bounds, Reason, WindowId},
+    window::{Bounds, Folded, Reason, WindowId},
 };
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot};
@@ -74,6 +74,8 @@ pub(crate) struct WindowSource {
     pub(crate) group: GroupName,
     /// Whether windows may have effects.
     pub(crate) transactional: bool,
+    /// Whether a window holds a value in place of messages: any other member could not be folded.
+    pub(crate) folds: bool,
 }
 
 /// The duty to settle a window that was pulled; dropped unsettled, it hands the window back.
@@ -141,7 +143,11 @@ impl<T> Window<T> {
         let mut data = Vec::with_capacity(formed.members.len());
         let mut undecodable = Vec::new();
         for (place, message) in formed.members.iter().enumerate() {
-            match message.decode() {
+            let value = match source.folds && !message.is_folded() {
+                true => Err(Cause::decode(message.offset()).into()),
+                false => message.decode(),
+            };
+            match value {
                 Ok(value) => data.push(value),
                 Err(error) => undecodable.push(Rejected { place, reason: report(&error) }),
             }
@@ -178,7 +184,13 @@ impl<T> Window<T> {
         self.receipt.whole = true;
     }
 
-    /// How many messages there are.
+    /// How many messages [`Window::data`] stands for, where the consumer [aggregates](crate::Streaming::aggregate) them.
+    #[must_use]
+    pub fn folded(&self) -> Option<u64> {
+        self.receipt.delivery.formed.folded.as_ref().map(Folded::messages)
+    }
+
+    /// How many messages there are in it: one where they are [aggregated](crate::Streaming::aggregate).
     #[must_use]
     pub fn len(&self) -> usize {
         self.data.len()

@@ -30,6 +30,8 @@ struct Stored {
     chain: i64,
     dropped: i64,
     left: i64,
+    #[serde(default, skip_serializing_if = "is_none")]
+    folded: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     snapshot: Option<Binary>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -44,6 +46,11 @@ struct Stored {
     open_pieces: Vec<StoredPiece>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     crashes: Option<StoredCrashes>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_none(count: &i64) -> bool {
+    *count == 0
 }
 
 #[derive(Serialize, Deserialize)]
@@ -149,6 +156,7 @@ impl Checkpoint {
             chain: base.chain.to_i64(),
             dropped: number(base.dropped)?,
             left: number(base.left)?,
+            folded: number(base.folded)?,
             snapshot: None,
             pieces: Vec::new(),
             decisions: self.decisions.iter().map(store_decision).collect::<Result<_, _>>()?,
@@ -238,6 +246,7 @@ impl Checkpoint {
                 chain: WindowChain::stored(stored.chain),
                 dropped: count(stored.dropped)?,
                 left: count(stored.left)?,
+                folded: count(stored.folded)?,
                 buffered: runs::decode(&snapshot.buffered.bytes)
                     .ok_or_else(|| damaged("its buffer does not decode"))?,
                 state: EmitterState::stored(snapshot.state.bytes.into()),
@@ -367,6 +376,7 @@ mod tests {
             reason: Reason::Gap,
             leaving: 7,
             members: MemberRuns::stored((0..messages).map(run).collect()).unwrap(),
+            folded: None,
             dead: Places::from(1..2),
             skipped: Places::default(),
             left: vec![OpenPiece { places: Places::first(1), attempt: 3, split: true, ..OpenPiece::default() }],

@@ -137,6 +137,7 @@ mod tests {
         FormedWindow {
             ordinal,
             members: Members::new(),
+            folded: None,
             bounds: Bounds::new(Timestamp::EPOCH, Timestamp::EPOCH),
             key: None,
             reason: Reason::Count,

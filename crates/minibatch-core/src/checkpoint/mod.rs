@@ -38,6 +38,8 @@ pub struct Base {
     pub dropped: u64,
     /// How many messages left the buffer with the windows before.
     pub left: u64,
+    /// How many messages are in what the strategy remembers, and not in the buffer.
+    pub folded: u64,
     /// The messages in the buffer.
     pub buffered: Vec<BufferedSlot>,
     /// What the strategy remembers.
@@ -56,6 +58,7 @@ impl Base {
             chain: WindowChain::default(),
             dropped: 0,
             left: 0,
+            folded: 0,
             buffered: Vec::new(),
             state: EmitterState::default(),
         }
@@ -71,11 +74,11 @@ impl Base {
         buffered.unwrap_or(self.position.offset).min(self.position.offset)
     }
 
-    /// How many messages are in the buffer.
+    /// How many messages wait for their windows: in the buffer, or in what the strategy remembers.
     #[must_use]
-    pub fn buffered_count(&self) -> u64 {
+    pub fn waiting(&self) -> u64 {
         let runs = self.buffered.iter().flat_map(|slot| &slot.runs);
-        runs.map(|(from, to)| u64::from(to.saturating_sub(*from))).sum()
+        runs.map(|(from, to)| u64::from(to.saturating_sub(*from))).sum::<u64>() + self.folded
     }
 }
 

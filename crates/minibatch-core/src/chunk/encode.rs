@@ -117,6 +117,17 @@ impl Encoded {
         Ok(encoded)
     }
 
+    /// One value by itself: its kind and its bytes.
+    ///
+    /// # Errors
+    /// As [`Encoded::push`].
+    pub(crate) fn alone<T: Serialize + ?Sized>(value: &T) -> Result<(u8, Bytes), Error> {
+        let mut encoded = Self::new();
+        encoded.push(value)?;
+        let Entry { kind, start, end } = *encoded.entries.first().ok_or(Cause::Encode)?;
+        Ok((kind, Bytes::from(encoded.bytes).slice(start..end)))
+    }
+
     /// Encodes one more value. On an error nothing has changed.
     ///
     /// # Errors
@@ -292,7 +303,7 @@ impl ChunkBuilder {
     }
 }
 
-fn push_decimal(bytes: &mut Vec<u8>, number: u32) {
+pub(super) fn push_decimal(bytes: &mut Vec<u8>, number: u32) {
     let mut digits = [0; 10];
     let mut rest = number;
     let mut at = digits.len();

@@ -4,8 +4,8 @@ use std::{fmt, ops::Range};
 
 use bytes::Bytes;
 
-use super::{Codec, Payload, Record, element::value_len};
-use crate::{Cause, Error, Message, Offset, Slot, Timestamp};
+use super::{Codec, Payload, Record, element::value_len, encode::push_decimal};
+use crate::{Cause, Error, Message, Offset, Slot, Timestamp, window::FoldedValue};
 
 /// The messages of one record, found but not decoded.
 pub struct Chunk {
@@ -15,6 +15,8 @@ pub struct Chunk {
     bytes: Bytes,
     /// Where each element begins (its kind byte), and where the last ends.
     starts: Box<[u32]>,
+    /// Its only message stands for others.
+    is_folded: bool,
 }
 
 impl Chunk {
@@ -43,7 +45,26 @@ impl Chunk {
         let (slot, payload) = (record.slot, &record.payload);
         let starts = find_elements(payload)
             .ok_or_else(|| Cause::corrupt_record(slot, "it is not an array of as many messages as it says"))?;
-        Ok(Self { slot, time, codec: payload.codec(), bytes: payload.bytes().clone(), starts })
+        Ok(Self { slot, time, codec: payload.codec(), bytes: payload.bytes().clone(), starts, is_folded: false })
+    }
+
+    /// One value in the place of a message; all before it read as nothing.
+    #[expect(clippy::cast_possible_truncation, reason = "a value is no larger than a message may be")]
+    pub(crate) fn folded(place: Offset, time: Timestamp, value: &FoldedValue) -> Self {
+        let index = place.index();
+        let mut bytes = vec![value.kind];
+        push_decimal(&mut bytes, index);
+        bytes.push(0);
+        bytes.extend_from_slice(&value.bytes);
+        let mut starts = vec![0; index as usize + 1];
+        starts.push(bytes.len() as u32);
+        let (slot, starts) = (place.slot(), starts.into_boxed_slice());
+        Self { slot, time, codec: Codec::Values, bytes: Bytes::from(bytes), starts, is_folded: true }
+    }
+
+    /// Whether its only message stands for others.
+    pub(crate) fn is_folded(&self) -> bool {
+        self.is_folded
     }
 
     /// Where the chunk is.
@@ -144,7 +165,7 @@ impl Chunk {
             }
         }
         let starts = starts.into_boxed_slice();
-        Self { slot: self.slot, time: self.time, codec: self.codec, bytes: Bytes::from(bytes), starts }
+        Self { bytes: Bytes::from(bytes), starts, ..*self }
     }
 
     pub(crate) fn codec(&self) -> Codec {

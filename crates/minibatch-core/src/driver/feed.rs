@@ -95,6 +95,8 @@ pub struct Driver<E> {
     chain: WindowChain,
     dropped: u64,
     left: u64,
+    /// How many messages are in what the strategy remembers, and not in the buffer.
+    folded: u64,
     /// The strategy is not asked before so many more messages were offered,
     more: usize,
     /// or messages of so many more bytes.
@@ -117,6 +119,7 @@ impl<E: WindowEmitter> Driver<E> {
             chain: WindowChain::default(),
             dropped: 0,
             left: 0,
+            folded: 0,
             more: 1,
             more_bytes: usize::MAX,
             deadline: None,
@@ -131,14 +134,14 @@ impl<E: WindowEmitter> Driver<E> {
     fn offer(&mut self, chunk: &Arc<Chunk>, from: u32, to: u32) {
         let mut kept_from = from;
         for index in from..to {
-            match self.emitter.observe(&Message::new(chunk, index)) {
-                Observed::Keep => {}
-                Observed::Drop => {
-                    self.buffer.push(chunk, kept_from, index);
-                    kept_from = index + 1;
-                    self.dropped += 1;
-                }
-            }
+            let left_out = match self.emitter.observe(&Message::new(chunk, index)) {
+                Observed::Keep => continue,
+                Observed::Drop => &mut self.dropped,
+                Observed::Fold => &mut self.folded,
+            };
+            *left_out += 1;
+            self.buffer.push(chunk, kept_from, index);
+            kept_from = index + 1;
         }
         self.buffer.push(chunk, kept_from, to);
         self.next = chunk.offset(to);
@@ -168,7 +171,7 @@ impl<E: WindowEmitter> Driver<E> {
                 }
                 Readiness::Ready => {
                     let selection = self.emitter.query(&self.buffer);
-                    stuck = if self.form(selection, out) { 0 } else { stuck + 1 };
+                    stuck = if self.form(selection, out)? { 0 } else { stuck + 1 };
                     if stuck == STUCK_AFTER {
                         let reason = "the strategy is ready again and again without taking a message";
                         return Err(Cause::invalid_window(reason).into());
@@ -190,15 +193,15 @@ impl<E: WindowEmitter> Driver<E> {
 
     /// Does what was selected; true if that takes something out of the buffer, or is a window of another key than the one
     /// before.
-    fn form(&mut self, selection: Selection, out: &mut Vec<FormedWindow>) -> bool {
+    fn form(&mut self, selection: Selection, out: &mut Vec<FormedWindow>) -> Result<bool, Error> {
         let buffered = self.buffer.len();
         if !selection.forms_window {
             self.buffer.remove_with(&selection);
             let dropped = buffered - self.buffer.len();
             self.dropped += dropped as u64;
-            return dropped > 0;
+            return Ok(dropped > 0);
         }
-        let members = match (&selection.picks, &selection.leaves) {
+        let mut members = match (&selection.picks, &selection.leaves) {
             (Picks::First(count), Leaves::Members) => self.buffer.take_first(*count),
             (Picks::First(count), _) => self.buffer.peek_first(*count),
             (Picks::Offsets(offsets), _) => self.buffer.pick(offsets),
@@ -213,12 +216,22 @@ impl<E: WindowEmitter> Driver<E> {
             .bounds
             .or_else(|| Bounds::around(members.runs().iter().map(Run::time)))
             .unwrap_or_else(|| Bounds::new(self.log_time, self.log_time));
-        self.chain = self.chain.link(self.ordinal, &members);
-        let leaving = (buffered - self.buffer.len()) as u64;
+        let mut leaving = (buffered - self.buffer.len()) as u64;
+        let folded = match selection.folded {
+            Some((folded, folded_leaving)) => {
+                members = std::iter::once(folded.run()?).chain(members.runs().iter().cloned()).collect();
+                self.folded = self.folded.saturating_sub(folded_leaving);
+                leaving += folded_leaving;
+                Some(folded)
+            }
+            None => None,
+        };
+        self.chain = self.chain.link(self.ordinal, &members, folded.as_ref());
         let is_progress = leaving > 0 || out.last().is_some_and(|last| last.key != selection.key);
         out.push(FormedWindow {
             ordinal: self.ordinal,
             members,
+            folded,
             bounds,
             key: selection.key,
             reason: selection.reason,
@@ -229,13 +242,13 @@ impl<E: WindowEmitter> Driver<E> {
         });
         self.ordinal += 1;
         self.left += leaving;
-        is_progress
+        Ok(is_progress)
     }
 
     fn flush(&mut self, reason: Reason, out: &mut Vec<FormedWindow>) -> Result<(), Error> {
         let mut stuck = 0;
         while let Some(selection) = self.emitter.drain(&self.buffer, reason) {
-            stuck = if self.form(selection, out) { 0 } else { stuck + 1 };
+            stuck = if self.form(selection, out)? { 0 } else { stuck + 1 };
             if stuck == STUCK_AFTER {
                 return Err(Cause::invalid_window("the strategy drains without end").into());
             }
@@ -300,6 +313,7 @@ impl<E: WindowEmitter> WindowDriver for Driver<E> {
             chain: self.chain,
             dropped: self.dropped,
             left: self.left,
+            folded: self.folded,
             buffered: self.buffer.slots(),
             state: self.emitter.snapshot()?,
         })
@@ -328,6 +342,7 @@ impl<E: WindowEmitter> WindowDriver for Driver<E> {
         self.chain = base.chain;
         self.dropped = base.dropped;
         self.left = base.left;
+        self.folded = base.folded;
         self.emitter.restore(&base.state, &self.buffer)?;
         self.ask(out)
     }

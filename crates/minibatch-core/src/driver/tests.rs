@@ -11,10 +11,10 @@ use super::*;
 use crate::{
     Buffer, Cause, EmitterState, Error, Message, Observed, Offset, Readiness, Slot, Timestamp, WindowEmitter,
     buffer::tests::chunk,
-    checkpoint::{Checkpoint, DecisionKind, DoneRange, DoneRanges},
-    chunk::Chunk,
+    checkpoint::{Checkpoint, DecisionKind, DoneRange, DoneRanges, OpenPiece, OpenWindow, PieceWriter},
+    chunk::{Chunk, MESSAGE_MAX_BYTES},
     storage::Position,
-    window::{FormedWindow, Leaves, Reason, Selection},
+    window::{Folded, FormedWindow, Leaves, Places, Reason, Selection},
 };
 
 /// Windows of so many messages, or what has gathered so many milliseconds after the first.
@@ -483,4 +483,109 @@ fn what_turns_out_to_be_of_no_use_is_dropped() {
     live.settle(&windows[0]);
     let (again, _) = former(Thirds, live.checkpoint().unwrap());
     assert_eq!((again.dropped(), again.position()), (2, live.position()));
+}
+
+/// Letters as one word of so many; a `!` is kept, and comes with the next word.
+#[derive(Clone, Default)]
+struct Spelling {
+    len: usize,
+    word: String,
+    last: Option<(Offset, Timestamp)>,
+}
+
+impl WindowEmitter for Spelling {
+    fn window_ready(&mut self, _buffer: &Buffer, _now: Timestamp) -> Readiness {
+        if self.word.len() >= self.len { Readiness::Ready } else { Readiness::wait() }
+    }
+
+    fn query(&mut self, buffer: &Buffer) -> Selection {
+        let word = std::mem::take(&mut self.word);
+        let (last, time) = self.last.unwrap();
+        let messages = word.len() as u64;
+        Selection::first(buffer.len(), Reason::Count).folded(Folded::new(&word, messages, last, time), messages)
+    }
+
+    fn observe(&mut self, message: &Message<'_>) -> Observed {
+        let letter: String = message.decode().unwrap();
+        if letter == "!" {
+            return Observed::Keep;
+        }
+        self.word += &letter;
+        self.last = Some((message.offset(), message.time()));
+        Observed::Fold
+    }
+
+    fn snapshot(&self) -> Result<EmitterState, Error> {
+        EmitterState::encode(&self.word)
+    }
+
+    fn restore(&mut self, state: &EmitterState, _buffer: &Buffer) -> Result<(), Error> {
+        self.word = state.decode()?.unwrap_or_default();
+        Ok(())
+    }
+}
+
+#[test]
+fn a_value_stands_for_what_was_folded_into_it() {
+    let spelling = || Spelling { len: 4, ..Spelling::default() };
+    let log = log("ab!c defgh");
+    let mut live = fresh(spelling());
+    let windows = feed(&mut live, &log, &["abcd!", "efgh"]);
+    let [first, second] = &windows[..] else { panic!("{windows:?}") };
+    assert_eq!((first.messages(), first.leaving, second.messages(), second.left_before), (5, 5, 4, 5));
+    let place = |window: &FormedWindow| window.members.first().map(|value| (value.offset(), value.is_folded()));
+    assert_eq!(place(first), Some((Offset::new(Slot::new(2).unwrap(), 0).unwrap(), true)));
+    assert!(first.members.iter().skip(1).all(|message| !message.is_folded()));
+
+    // what is folded and in no window yet is nowhere but in the checkpoint
+    live.settle(first);
+    live.settle(second);
+    feed(&mut live, &[LogEntry::Messages(letters(3, "xy"))], &[]);
+    let checkpoint = live.checkpoint().unwrap();
+    assert_eq!((checkpoint.base.folded, checkpoint.base.waiting(), checkpoint.base.left), (2, 2, 9));
+    assert_eq!(checkpoint.keep_from().slot(), Slot::new(4).unwrap());
+    let (mut again, _) = former(spelling(), checkpoint);
+    let third = feed(&mut again, &[LogEntry::Messages(letters(4, "z?"))], &["xyz?"]);
+    assert_eq!((third[0].messages(), third[0].leaving), (4, 4));
+}
+
+#[test]
+fn an_open_window_keeps_its_value() {
+    let mut live = fresh(Spelling { len: 2, ..Spelling::default() });
+    let windows = feed(&mut live, &log("a!b"), &["ab!"]);
+    live.settle(&windows[0]);
+    let piece = |places| OpenPiece { places, ..OpenPiece::default() };
+    let open = |left| OpenWindow { left: vec![left], ..OpenWindow::finished(&windows[0]) };
+    for (places, word, needs_log) in
+        [(Places::first(1), "ab", false), (Places::first(2), "ab!", true), (Places::from(1..2), "!", true)]
+    {
+        live.open(open(piece(places)));
+        let mut pieces = PieceWriter::new(1);
+        let stored = live.checkpoint().unwrap().encode(&mut pieces).unwrap();
+        let read = Checkpoint::decode(&stored.inline, &[]).unwrap();
+        let open = &read.open[&1];
+        assert_eq!(open.runs_left().is_empty(), !needs_log);
+        let members = open.members_left(&[letters(1, "a!b")]).unwrap();
+        let left: String = members.iter().map(|message| message.decode::<String>().unwrap()).collect();
+        assert_eq!(left, word);
+        assert_eq!(open.messages_at(&open.places_left()), if word == "!" { 1 } else { word.len() as u64 });
+    }
+}
+
+#[test]
+fn a_value_that_is_no_message_is_an_error() {
+    struct Endless;
+    impl WindowEmitter for Endless {
+        fn window_ready(&mut self, _buffer: &Buffer, _now: Timestamp) -> Readiness {
+            Readiness::Ready
+        }
+
+        fn query(&mut self, _buffer: &Buffer) -> Selection {
+            let value = Folded::new(&"a".repeat(MESSAGE_MAX_BYTES + 1), 1, Offset::FIRST, Timestamp::EPOCH);
+            Selection::of(Vec::new(), Reason::Count).folded(value, 1)
+        }
+    }
+    let mut driver = Driver::new(Endless, Position::START);
+    let error = driver.feed(&letters(1, "a"), 0, 1, &mut Vec::new()).unwrap_err();
+    assert!(matches!(error.cause(), Cause::MessageTooLarge { .. }), "{error}");
 }

@@ -116,6 +116,9 @@ pub enum Observed {
     Keep,
     /// The message is left out; it is counted as dropped.
     Drop,
+    /// The message is part of what the strategy remembers, and comes in no buffer: a [`Folded`](crate::window::Folded) value
+    /// will stand for it.
+    Fold,
 }
 
 #[deny(clippy::missing_trait_methods)]

@@ -2,7 +2,7 @@
 
 use twox_hash::XxHash3_64;
 
-use super::{Bounds, Reason};
+use super::{Bounds, Folded, Reason};
 use crate::{Members, Offset};
 
 /// A window that is ready for its function.
@@ -12,6 +12,8 @@ pub struct FormedWindow {
     pub ordinal: u64,
     /// Its messages.
     pub members: Members,
+    /// Where its first member stands for messages: that value. Any other member is a message that could not be folded.
+    pub folded: Option<Folded>,
     /// The time it covers.
     pub bounds: Bounds,
     /// The key that its messages share, where the strategy goes by key.
@@ -26,6 +28,15 @@ pub struct FormedWindow {
     pub leaving: u64,
     /// How many left with the windows before.
     pub left_before: u64,
+}
+
+impl FormedWindow {
+    /// How many messages it is of: its members, and those that were folded.
+    #[must_use]
+    pub fn messages(&self) -> u64 {
+        let members = self.members.len() as u64;
+        self.folded.as_ref().map_or(members, |folded| members.saturating_sub(1) + folded.messages())
+    }
 }
 
 /// A digest of every window formed so far: ordinals, members and their order, each hashed onto the one before.
@@ -47,11 +58,14 @@ impl WindowChain {
         self.0.cast_signed()
     }
 
-    pub(crate) fn link(self, ordinal: u64, members: &Members) -> Self {
+    pub(crate) fn link(self, ordinal: u64, members: &Members, folded: Option<&Folded>) -> Self {
         let mut chain = XxHash3_64::oneshot_with_seed(self.0, &ordinal.to_le_bytes());
         for run in members.runs() {
             let place = u128::from(run.first().to_u64()) << 64 | run.len() as u128;
             chain = XxHash3_64::oneshot_with_seed(chain, &place.to_le_bytes());
+        }
+        if let Some(folded) = folded {
+            chain = XxHash3_64::oneshot_with_seed(chain, &folded.messages().to_le_bytes());
         }
         Self(chain)
     }

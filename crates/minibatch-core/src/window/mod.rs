@@ -1,6 +1,7 @@
 //! Windows: what a strategy chooses, and what becomes of it.
 
 mod bounds;
+mod folded;
 mod formed;
 mod id;
 mod places;
@@ -8,6 +9,8 @@ mod reason;
 mod selection;
 
 pub use bounds::Bounds;
+pub use folded::Folded;
+pub(crate) use folded::FoldedValue;
 pub use formed::{FormedWindow, WindowChain};
 pub use id::WindowId;
 pub use places::Places;

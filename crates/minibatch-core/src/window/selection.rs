@@ -1,6 +1,6 @@
 //! What a strategy answers when it is asked for the window that is ready.
 
-use super::{Bounds, Reason};
+use super::{Bounds, Folded, Reason};
 use crate::{Buffer, Offset};
 
 /// Which messages are in the window, and in which order.
@@ -43,13 +43,15 @@ pub struct Selection {
     pub(crate) key: Option<String>,
     pub(crate) reason: Reason,
     pub(crate) forms_window: bool,
+    /// The value in place of messages, and how many of these are in no later window.
+    pub(crate) folded: Option<(Folded, u64)>,
 }
 
 impl Selection {
     /// A window of `picks`, which leave the buffer with it. Its bounds are those of its members' append times.
     #[must_use]
     pub fn new(picks: Picks, reason: Reason) -> Self {
-        Self { picks, leaves: Leaves::Members, bounds: None, key: None, reason, forms_window: true }
+        Self { picks, leaves: Leaves::Members, bounds: None, key: None, reason, forms_window: true, folded: None }
     }
 
     /// A window of the oldest `count` messages.
@@ -76,6 +78,14 @@ impl Selection {
     #[must_use]
     pub fn leaving(mut self, leaves: Leaves) -> Self {
         self.leaves = leaves;
+        self
+    }
+
+    /// With a value in place of messages, of which `leaving` are in no later window. Its bounds are to be given. The picked
+    /// messages follow on the value: those that could not be folded.
+    #[must_use]
+    pub fn folded(mut self, folded: Folded, leaving: u64) -> Self {
+        self.folded = Some((folded, leaving));
         self
     }
 
@@ -133,7 +143,7 @@ impl Selection {
             }
             leaves @ (Leaves::Members | Leaves::Nothing) => leaves.clone(),
         };
-        Self { picks: Picks::Offsets(self.members(buffer)), leaves, key: self.key.clone(), ..*self }
+        Self { picks: Picks::Offsets(self.members(buffer)), leaves, ..self.clone() }
     }
 
     /// The offsets of its members, in their order; those that are not buffered are left out.
@@ -167,6 +177,12 @@ impl Selection {
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()
+    }
+
+    /// How many messages leave with the window that were [folded](Self::folded).
+    #[must_use]
+    pub fn folded_leaving(&self) -> u64 {
+        self.folded.as_ref().map_or(0, |(_, leaving)| *leaving)
     }
 
     /// Whether there is a window at all: not where messages are only [dropped](Self::dropping).

@@ -111,7 +111,7 @@ impl ByKeyEmitter {
         self.turns.pop();
         self.groups.set_deadline(at, until);
         let Some(group) = self.groups.get(at) else { return };
-        let is_idle = until.is_none() && group.buffer.is_empty();
+        let is_idle = until.is_none() && group.is_empty();
         if is_idle && group.is_as_new(&self.fresh) {
             self.groups.remove(at);
         } else {
@@ -209,6 +209,9 @@ impl WindowEmitter for ByKeyEmitter {
         for group in state.decode::<Vec<Kept<'_>>>()?.unwrap_or_default() {
             let emitter = self.strategy.emitter()?;
             let at = self.groups.insert(Group::new(group.key.as_deref(), group.born(), group.seen(), emitter));
+            if let Some(made) = self.groups.get_mut(at) {
+                made.folded = group.folded;
+            }
             kept.push((at, group.state));
         }
         for message in buffer.iter() {

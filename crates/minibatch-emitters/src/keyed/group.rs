@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use minibatch_core::{
-    Buffer, EmitterState, Message, Offset, Readiness, Timestamp, Waiting, WindowEmitter,
+    Buffer, EmitterState, Message, Observed, Offset, Readiness, Timestamp, Waiting, WindowEmitter,
     window::{Reason, Selection},
 };
 
@@ -16,6 +16,8 @@ pub(super) struct Group {
     pub(super) seen: Timestamp,
     pub(super) emitter: Box<dyn WindowEmitter>,
     pub(super) buffer: Buffer,
+    /// How many messages are in what the emitter remembers, and not in the buffer.
+    pub(super) folded: u64,
     /// The emitter is not asked before so many more messages were offered,
     more: usize,
     /// or messages of so many more bytes,
@@ -34,6 +36,7 @@ impl Group {
             seen,
             emitter,
             buffer: Buffer::new(),
+            folded: 0,
             more: 1,
             more_bytes: usize::MAX,
             deadline: None,
@@ -42,13 +45,20 @@ impl Group {
     }
 
     /// Shows the emitter a message that may enter the buffer next.
-    pub(super) fn offer(&mut self, message: &Message<'_>) -> minibatch_core::Observed {
+    pub(super) fn offer(&mut self, message: &Message<'_>) -> Observed {
         self.seen = message.time();
         self.more = self.more.saturating_sub(1);
         if self.more_bytes < usize::MAX {
             self.more_bytes = self.more_bytes.saturating_sub(message.size());
         }
-        self.emitter.observe(message)
+        let observed = self.emitter.observe(message);
+        self.folded += u64::from(observed == Observed::Fold);
+        observed
+    }
+
+    /// Whether nothing of it waits for a window.
+    pub(super) fn is_empty(&self) -> bool {
+        self.buffer.is_empty() && self.folded == 0
     }
 
     /// Whether what was offered is a reason to ask. One that has nothing buffered could be forgotten.
@@ -82,6 +92,7 @@ impl Group {
     fn take(&mut self, selection: &Selection) -> Selection {
         let shared = selection.by_offset(&self.buffer);
         self.buffer.remove_with(selection);
+        self.folded = self.folded.saturating_sub(selection.folded_leaving());
         match &self.key {
             Some(key) => shared.keyed(&**key),
             None => shared,

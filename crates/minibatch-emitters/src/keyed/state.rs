@@ -1,11 +1,12 @@
 //! What is remembered of keys, as a checkpoint keeps it.
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
 use minibatch_core::{EmitterState, Offset, Timestamp};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::group::Group;
+use crate::bytes;
 
 /// What is remembered of one key.
 #[derive(Serialize, Deserialize)]
@@ -14,7 +15,10 @@ pub(super) struct Kept<'a> {
     pub(super) key: Option<Cow<'a, str>>,
     born: u64,
     seen: i64,
-    #[serde(default, with = "bytes", skip_serializing_if = "is_nothing")]
+    /// How many messages its emitter remembers in the form of a value.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub(super) folded: u64,
+    #[serde(default, with = "state_bytes", skip_serializing_if = "is_nothing")]
     pub(super) state: EmitterState,
 }
 
@@ -24,6 +28,7 @@ impl<'a> Kept<'a> {
             key: group.key.as_deref().map(Cow::Borrowed),
             born: group.born.to_u64(),
             seen: group.seen.as_millis(),
+            folded: group.folded,
             state: group.emitter.snapshot()?,
         })
     }
@@ -37,37 +42,24 @@ impl<'a> Kept<'a> {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
+}
+
 fn is_nothing(state: &EmitterState) -> bool {
     state.bytes().is_empty()
 }
 
 /// A state as the bytes that it is.
-mod bytes {
-    use super::{Bytes, Deserializer, EmitterState, Serializer};
+mod state_bytes {
+    use super::{Deserializer, EmitterState, Serializer, bytes};
 
     pub(super) fn serialize<S: Serializer>(state: &EmitterState, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(state.bytes())
+        bytes::serialize(state.bytes(), serializer)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<EmitterState, D::Error> {
-        deserializer.deserialize_byte_buf(Bytes)
-    }
-}
-
-struct Bytes;
-
-impl de::Visitor<'_> for Bytes {
-    type Value = EmitterState;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("bytes")
-    }
-
-    fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<EmitterState, E> {
-        self.visit_byte_buf(bytes.to_vec())
-    }
-
-    fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<EmitterState, E> {
-        Ok(EmitterState::stored(bytes.into()))
+        bytes::deserialize(deserializer).map(|bytes| EmitterState::stored(bytes.into()))
     }
 }

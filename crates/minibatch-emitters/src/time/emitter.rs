@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use minibatch_core::{
-    Buffer, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Offset, Readiness, Timestamp,
-    WindowEmitter,
+    Buffer, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Readiness, Timestamp, WindowEmitter,
     window::{Bounds, Leaves, Reason, Selection},
 };
 use serde::{Deserialize, Serialize};
@@ -13,15 +12,18 @@ use super::{
     course::{Course, CourseState},
     event_time::EventTime,
     intervals::Intervals,
+    pane::{Folding, Pane},
 };
+use crate::{Accumulator, aggregate::Accumulated};
 
-/// The emitter of a [`TimeWindow`](super::TimeWindow).
+/// The emitter of a [`TimeWindow`](super::TimeWindow), which may fold messages into an `A`.
 #[derive(Clone, Debug)]
-pub struct TimeEmitter {
+pub struct TimeEmitter<A = ()> {
     intervals: Intervals,
     course: Course,
+    folding: Folding<A>,
     /// The messages by the panes they are in, each pane's in the order of the log.
-    panes: BTreeMap<Timestamp, Vec<Offset>>,
+    panes: BTreeMap<Timestamp, Pane<A>>,
     /// The pane looked up last: most messages are in that of the one before, and a calendar is slow to ask.
     pane: Bounds,
     /// The end of the window that closes next.
@@ -31,18 +33,21 @@ pub struct TimeEmitter {
 }
 
 #[derive(Serialize, Deserialize)]
-struct State {
+struct State<A> {
     course: CourseState,
     /// By append time: the start of each pane and its first message's offset. By event time the messages say where they
     /// belong.
     panes: Vec<(i64, u64)>,
+    /// The start of each pane, and what its messages were folded into.
+    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    folded: Vec<(i64, Accumulated<A>)>,
 }
 
-impl TimeEmitter {
-    pub(super) fn new(intervals: Intervals, event_time: Option<EventTime>) -> Self {
+impl<A: Accumulator> TimeEmitter<A> {
+    pub(super) fn new(intervals: Intervals, event_time: Option<EventTime>, folding: Folding<A>) -> Self {
         let course = Course::new(event_time);
         let pane = Bounds::new(Timestamp::MIN, Timestamp::MIN);
-        Self { intervals, course, panes: BTreeMap::new(), pane, next_end: None, drained: None }
+        Self { intervals, course, folding, panes: BTreeMap::new(), pane, next_end: None, drained: None }
     }
 
     /// The start of the pane around an instant; `None` where a calendar or time itself ends.
@@ -53,12 +58,13 @@ impl TimeEmitter {
         Some(self.pane.start)
     }
 
-    fn enter(&mut self, pane: Timestamp, offset: Offset) {
+    fn enter(&mut self, pane: Timestamp, message: &Message<'_>) -> Observed {
         let is_first = self.panes.first_key_value().is_none_or(|(first, _)| pane < *first);
-        self.panes.entry(pane).or_default().push(offset);
+        let observed = self.panes.entry(pane).or_default().add(&self.folding, message);
         if is_first {
             self.next_end = self.first_end(self.course.closed());
         }
+        observed
     }
 
     /// The end of the first window with messages that ends after an instant. Panes of later instants have later ends.
@@ -70,28 +76,29 @@ impl TimeEmitter {
     /// The window that ends then; what is in no later one leaves.
     fn select(&mut self, end: Timestamp, reason: Reason) -> Selection {
         let bounds = Bounds::new(self.intervals.start(end), end);
-        let (mut members, mut leaving, mut over) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut window, mut over) = (Pane::default(), Vec::new());
         let mut is_sorted = true;
-        for (pane, offsets) in self.panes.range(bounds.start..bounds.end) {
-            is_sorted &= members.last() < offsets.first();
-            members.extend_from_slice(offsets);
-            if self.intervals.first_end(*pane, end).is_none() {
-                leaving.extend_from_slice(offsets);
-                over.push(*pane);
+        for (start, pane) in self.panes.range(bounds.start..bounds.end) {
+            is_sorted &= window.kept.last() < pane.kept.first();
+            window.merge(&self.folding, pane);
+            if self.intervals.first_end(*start, end).is_none() {
+                over.push(*start);
             }
         }
-        for pane in over {
-            self.panes.remove(&pane);
+        let (mut leaving, mut folded_leaving) = (Vec::new(), 0);
+        for pane in over.iter().filter_map(|start| self.panes.remove(start)) {
+            leaving.extend(pane.kept);
+            folded_leaving += pane.folded.messages();
         }
         if !is_sorted {
-            members.sort_unstable();
+            window.kept.sort_unstable();
         }
-        let leaves = if leaving.len() == members.len() { Leaves::Members } else { Leaves::Offsets(leaving) };
-        Selection::of(members, reason).within(bounds).leaving(leaves)
+        let leaves = if leaving.len() == window.kept.len() { Leaves::Members } else { Leaves::Offsets(leaving) };
+        window.select(folded_leaving, reason).within(bounds).leaving(leaves)
     }
 }
 
-impl WindowEmitter for TimeEmitter {
+impl<A: Accumulator> WindowEmitter for TimeEmitter<A> {
     fn window_ready(&mut self, _buffer: &Buffer, now: Timestamp) -> Readiness {
         self.course.readiness(self.next_end, now)
     }
@@ -116,10 +123,12 @@ impl WindowEmitter for TimeEmitter {
             self.intervals.first_end(pane, moment.over).map(|_| pane)
         });
         match pane {
-            Some(pane) => self.enter(pane, message.offset()),
-            None => self.course.push_late(message),
+            Some(pane) => self.enter(pane, message),
+            None => {
+                self.course.push_late(message);
+                Observed::Keep
+            }
         }
-        Observed::Keep
     }
 
     fn drain(&mut self, _buffer: &Buffer, reason: Reason) -> Option<Selection> {
@@ -139,20 +148,26 @@ impl WindowEmitter for TimeEmitter {
     }
 
     fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::new("time", 1, &format!("{}{}", self.intervals, self.course))
+        let fold = self.folding.as_ref().map_or(String::new(), |fold| format!(",fold={}", fold.name()));
+        Fingerprint::new("time", 1, &format!("{}{}{fold}", self.intervals, self.course))
     }
 
     fn snapshot(&self) -> Result<EmitterState, Error> {
         let by_append_time = self.panes.iter().filter(|_| self.course.event_time.is_none());
-        let first = |(pane, offsets): (&Timestamp, &Vec<Offset>)| Some((pane.as_millis(), offsets.first()?.to_u64()));
+        let first = |(start, pane): (&Timestamp, &Pane<A>)| Some((start.as_millis(), pane.kept.first()?.to_u64()));
         let panes = by_append_time.filter_map(first).collect();
-        EmitterState::encode(&State { course: self.course.state().clone(), panes })
+        let folded = self.panes.iter().filter(|(_, pane)| pane.folded.messages() > 0);
+        let folded = folded.map(|(start, pane)| (start.as_millis(), pane.folded.clone())).collect();
+        EmitterState::encode(&State { course: self.course.state().clone(), panes, folded })
     }
 
     fn restore(&mut self, state: &EmitterState, buffer: &Buffer) -> Result<(), Error> {
-        *self = Self::new(self.intervals, self.course.event_time.clone());
-        let Some(State { course, panes }) = state.decode()? else { return Ok(()) };
+        *self = Self::new(self.intervals, self.course.event_time.clone(), self.folding.clone());
+        let Some(State { course, panes, folded }) = state.decode()? else { return Ok(()) };
         self.course.restore(course);
+        for (start, folded) in folded {
+            self.panes.entry(Timestamp::from_millis(start)).or_default().folded = folded;
+        }
         let mut panes = panes.into_iter().peekable();
         let mut by_append_time = None;
         for message in buffer.iter() {
@@ -164,7 +179,7 @@ impl WindowEmitter for TimeEmitter {
             }
             let asked = || Some(self.intervals.pane(self.course.moment_again(&message)?)?.start);
             match by_append_time.or_else(asked) {
-                Some(pane) => self.panes.entry(pane).or_default().push(message.offset()),
+                Some(pane) => self.panes.entry(pane).or_default().kept.push(message.offset()),
                 // another closure than before: that will show
                 None => self.course.push_late(&message),
             }

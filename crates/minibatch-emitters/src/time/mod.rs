@@ -7,6 +7,7 @@ mod emitter;
 mod event_time;
 pub(crate) mod intervals;
 mod late;
+mod pane;
 mod session;
 mod watermark;
 
@@ -19,9 +20,11 @@ pub use emitter::TimeEmitter;
 pub use event_time::EventTime;
 use intervals::Intervals;
 use minibatch_core::{Cause, Error, Timestamp};
+use pane::Folding;
+use serde::de::DeserializeOwned;
 pub use session::{SessionEmitter, SessionWindow};
 
-use crate::{millis::Millis, strategy::strategy};
+use crate::{Accumulator, Aggregate, Aggregated, millis::Millis, strategy::strategy};
 
 /// The messages of each stretch of time: tumbling, sliding, or by the calendar.
 ///
@@ -124,6 +127,15 @@ impl TimeWindow {
         self
     }
 
+    /// Folds the messages of each window into one value instead of keeping them: see [`Aggregate`].
+    pub fn aggregate<T, A>(self, aggregate: Aggregate<T, A>) -> Aggregated<T, A>
+    where
+        T: DeserializeOwned + 'static,
+        A: Accumulator,
+    {
+        Aggregated::new(aggregate, move |fold| Ok(Box::new(self.build_with(Some(fold))?)))
+    }
+
     /// The emitter.
     ///
     /// # Errors
@@ -131,6 +143,10 @@ impl TimeWindow {
     /// `step` that is greater than `size`, an origin or a zone for a calendar, and a zone with an origin, with windows that
     /// slide, or with a `size` that does not divide 24 hours.
     pub fn build(&self) -> Result<TimeEmitter, Error> {
+        self.build_with(None)
+    }
+
+    fn build_with<A: Accumulator>(&self, folding: Folding<A>) -> Result<TimeEmitter<A>, Error> {
         let invalid = |reason| Err(Cause::invalid_window(reason).into());
         let intervals = match self.stretch {
             Stretch::Fixed { size, step } if step > size => {
@@ -149,7 +165,7 @@ impl TimeWindow {
             Stretch::Calendar(calendar) => Intervals::Calendar(calendar),
         };
         self.event_time.iter().try_for_each(EventTime::check)?;
-        Ok(TimeEmitter::new(intervals, self.event_time.clone()))
+        Ok(TimeEmitter::new(intervals, self.event_time.clone(), folding))
     }
 }
 

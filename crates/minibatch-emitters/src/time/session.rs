@@ -7,12 +7,14 @@ use minibatch_core::{
     WindowEmitter,
     window::{Bounds, Reason, Selection},
 };
+use serde::de::DeserializeOwned;
 
 use super::{
     course::{Course, CourseState},
     event_time::EventTime,
+    pane::Folding,
 };
-use crate::{millis::Millis, strategy::strategy};
+use crate::{Accumulator, Aggregate, Aggregated, aggregate::Accumulated, millis::Millis, strategy::strategy};
 
 /// Messages that follow one another closely: a session ends when nothing came for as long as `gap`.
 ///
@@ -78,12 +80,30 @@ impl SessionWindow {
         self
     }
 
+    /// Folds the messages of each session into one value instead of keeping them: see [`Aggregate`]. Not with both a
+    /// [`max_length`](Self::max_length) and an [event time](Self::event_time).
+    pub fn aggregate<T, A>(self, aggregate: Aggregate<T, A>) -> Aggregated<T, A>
+    where
+        T: DeserializeOwned + 'static,
+        A: Accumulator,
+    {
+        Aggregated::new(aggregate, move |fold| Ok(Box::new(self.build_with(Some(fold))?)))
+    }
+
     /// The emitter.
     ///
     /// # Errors
     /// [`Cause::InvalidWindow`] for a duration of nothing, one that is not in whole milliseconds, one of more than 63 bits, and
     /// a `max_length` below `gap`.
     pub fn build(&self) -> Result<SessionEmitter, Error> {
+        self.build_with(None)
+    }
+
+    fn build_with<A: Accumulator>(&self, folding: Folding<A>) -> Result<SessionEmitter<A>, Error> {
+        if folding.is_some() && self.max_length.is_some() && self.event_time.is_some() {
+            let reason = "a value cannot be cut where a session is longer than it may be by event time";
+            return Err(Cause::invalid_window(reason).into());
+        }
         if self.max_length.is_some_and(|max_length| max_length < self.gap) {
             return Err(Cause::invalid_window("a session is at least as long as its gap").into());
         }
@@ -92,6 +112,7 @@ impl SessionWindow {
             gap: Millis::new(self.gap)?,
             max_length: self.max_length.map(Millis::new).transpose()?,
             course: Course::new(self.event_time.clone()),
+            folding,
             sessions: BTreeMap::new(),
         })
     }
@@ -99,21 +120,27 @@ impl SessionWindow {
 
 strategy!(SessionWindow);
 
-/// The emitter of a [`SessionWindow`].
+/// The emitter of a [`SessionWindow`], which may fold messages into an `A`.
 #[derive(Clone, Debug)]
-pub struct SessionEmitter {
+pub struct SessionEmitter<A = ()> {
     gap: Millis,
     max_length: Option<Millis>,
     course: Course,
+    folding: Folding<A>,
     /// The open sessions by their first message's time, at least a gap apart.
-    sessions: BTreeMap<Timestamp, Session>,
+    sessions: BTreeMap<Timestamp, Session<A>>,
 }
 
 #[derive(Clone, Debug)]
-struct Session {
+struct Session<A> {
     last: Timestamp,
+    /// Those that are kept.
     messages: Vec<(Timestamp, Offset)>,
+    folded: Accumulated<A>,
 }
+
+/// What a session's messages were folded into: its first message's time, its last one's, and the value.
+type FoldedSession<A> = (i64, i64, Accumulated<A>);
 
 /// The sessions that a message joins, by their starts, and what becomes of them with it.
 struct Joined {
@@ -122,7 +149,7 @@ struct Joined {
     last: Timestamp,
 }
 
-impl SessionEmitter {
+impl<A: Accumulator> SessionEmitter<A> {
     /// When a session ends, and why.
     fn end(&self, start: Timestamp, last: Timestamp) -> (Timestamp, Reason) {
         let by_gap = (self.gap.after(last), Reason::Gap);
@@ -151,17 +178,30 @@ impl SessionEmitter {
         joined
     }
 
-    fn enter(&mut self, joined: &Joined, time: Timestamp, offset: Offset) {
-        let mut messages = Vec::new();
-        for session in joined.starts.into_iter().flatten().filter_map(|start| self.sessions.remove(&start)) {
-            if messages.is_empty() {
-                messages = session.messages;
-            } else {
-                messages.extend(session.messages);
+    /// The session that is made of those that are joined.
+    fn join(&mut self, joined: &Joined) -> &mut Session<A> {
+        let sessions = joined.starts.into_iter().flatten().filter_map(|start| self.sessions.remove(&start));
+        let session = sessions.reduce(|mut first, second| {
+            first.messages.extend(second.messages);
+            if let Some(fold) = &self.folding {
+                first.folded.merge(&**fold, &second.folded);
             }
+            first
+        });
+        let nothing = || Session { last: joined.last, messages: Vec::new(), folded: Accumulated::default() };
+        let session = self.sessions.entry(joined.first).or_insert(session.unwrap_or_else(nothing));
+        session.last = joined.last;
+        session
+    }
+
+    fn enter(&mut self, joined: &Joined, time: Timestamp, message: &Message<'_>) -> Observed {
+        let folding = self.folding.clone();
+        let session = self.join(joined);
+        if folding.is_some_and(|fold| session.folded.add(&*fold, message)) {
+            return Observed::Fold;
         }
-        messages.push((time, offset));
-        self.sessions.insert(joined.first, Session { last: joined.last, messages });
+        session.messages.push((time, message.offset()));
+        Observed::Keep
     }
 
     /// Takes the first session, or as much of it as its length allows.
@@ -170,18 +210,23 @@ impl SessionEmitter {
         let (end, why) = self.end(start, session.last);
         let (now, later): (Vec<_>, Vec<_>) = session.messages.into_iter().partition(|(time, _)| *time < end);
         if let Some(next) = later.iter().map(|(time, _)| *time).min() {
-            self.sessions.insert(next, Session { last: session.last, messages: later });
+            let folded = Accumulated::default();
+            self.sessions.insert(next, Session { last: session.last, messages: later, folded });
         }
         let mut members: Vec<Offset> = now.into_iter().map(|(_, offset)| offset).collect();
         members.sort_unstable();
         if reason.is_none() {
             self.course.close(end);
         }
-        Some(Selection::of(members, reason.unwrap_or(why)).within(Bounds::new(start, end)))
+        let selection = Selection::of(members, reason.unwrap_or(why)).within(Bounds::new(start, end));
+        Some(match session.folded.folded() {
+            Some(folded) => selection.folded(folded, session.folded.messages()),
+            None => selection,
+        })
     }
 }
 
-impl WindowEmitter for SessionEmitter {
+impl<A: Accumulator> WindowEmitter for SessionEmitter<A> {
     fn window_ready(&mut self, _buffer: &Buffer, now: Timestamp) -> Readiness {
         self.course.readiness(self.next_end(), now)
     }
@@ -198,10 +243,12 @@ impl WindowEmitter for SessionEmitter {
             (self.end(joined.first, joined.last).0 > moment.over).then_some((joined, moment.time))
         });
         match joined {
-            Some((joined, time)) => self.enter(&joined, time, message.offset()),
-            None => self.course.push_late(message),
+            Some((joined, time)) => self.enter(&joined, time, message),
+            None => {
+                self.course.push_late(message);
+                Observed::Keep
+            }
         }
-        Observed::Keep
     }
 
     fn drain(&mut self, _buffer: &Buffer, reason: Reason) -> Option<Selection> {
@@ -220,24 +267,43 @@ impl WindowEmitter for SessionEmitter {
 
     fn fingerprint(&self) -> Fingerprint {
         let max_length = self.max_length.map_or(String::new(), |max_length| format!(",max_length={max_length}"));
-        Fingerprint::new("session", 1, &format!("{}{max_length}{}", self.gap, self.course))
+        let fold = self.folding.as_ref().map_or(String::new(), |fold| format!(",fold={}", fold.name()));
+        Fingerprint::new("session", 1, &format!("{}{max_length}{}{fold}", self.gap, self.course))
     }
 
     fn snapshot(&self) -> Result<EmitterState, Error> {
-        EmitterState::encode(self.course.state())
+        if self.folding.is_none() {
+            return EmitterState::encode(self.course.state());
+        }
+        let sessions = self.sessions.iter().filter(|(_, session)| session.folded.messages() > 0);
+        let folded: Vec<FoldedSession<A>> = sessions
+            .map(|(start, session)| (start.as_millis(), session.last.as_millis(), session.folded.clone()))
+            .collect();
+        EmitterState::encode(&(self.course.state(), folded))
     }
 
     fn restore(&mut self, state: &EmitterState, buffer: &Buffer) -> Result<(), Error> {
         self.course = Course::new(self.course.event_time.clone());
         self.sessions.clear();
-        let Some(course) = state.decode::<CourseState>()? else { return Ok(()) };
+        let decoded = match self.folding {
+            Some(_) => state.decode()?,
+            None => state.decode()?.map(|course| (course, Vec::new())),
+        };
+        let Some((course, folded)): Option<(CourseState, Vec<FoldedSession<A>>)> = decoded else { return Ok(()) };
         self.course.restore(course);
+        for (start, last, folded) in folded {
+            let session = Session { last: Timestamp::from_millis(last), messages: Vec::new(), folded };
+            self.sessions.insert(Timestamp::from_millis(start), session);
+        }
         for message in buffer.iter() {
             if self.course.is_late(message.offset()) {
                 continue;
             }
             match self.course.moment_again(&message) {
-                Some(time) => self.enter(&self.joined(time), time, message.offset()),
+                Some(time) => {
+                    let joined = self.joined(time);
+                    self.join(&joined).messages.push((time, message.offset()));
+                }
                 // another closure than before: that will show
                 None => self.course.push_late(&message),
             }

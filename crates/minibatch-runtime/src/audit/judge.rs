@@ -105,7 +105,7 @@ impl Judge {
         }
         let GroupState { start, counters, .. } = self.state;
         let base = &self.checkpoint.base;
-        let (position, left, dropped, buffered) = (base.position, base.left, base.dropped, base.buffered_count());
+        let (position, left, dropped, buffered) = (base.position, base.left, base.dropped, base.waiting());
         let (done, open) = (self.checkpoint.done.left(), self.checkpoint.open_leaving());
         let read = self.read.unwrap_or(self.count);
         let (begin, end) = (start.offset, Offset::first_of(self.next));
@@ -135,7 +135,7 @@ impl Judge {
     /// Compares how many messages left with windows up to `next` with how many were there to leave.
     fn compare_left(&mut self, next: Offset, left: u64, read: u64) {
         let base = &self.checkpoint.base;
-        let there = base.buffered_count().saturating_add(read).saturating_sub(base.position.count);
+        let there = base.waiting().saturating_add(read).saturating_sub(base.position.count);
         let (from, left) = (base.keep_from(), left.saturating_sub(base.left));
         // others may wait in the buffer
         self.compare(Term::Left, from, next, left, there.min(left));

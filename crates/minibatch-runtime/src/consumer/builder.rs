@@ -2,14 +2,14 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use minibatch_core::{Error, GroupName, Strategy, StreamName, storage::Position};
+use minibatch_core::{Aggregation, Cause, Error, GroupName, Strategy, StreamName, storage::Position};
 use serde::de::DeserializeOwned;
 
 use super::{
     Consumer, ConsumerOptions, OnBufferFull, OnExhausted, OnExpired, OnLate, Outcome, StreamingInto, Summary, crew,
     serve, supervisor,
 };
-use crate::{Backoff, Group, OnStrategyChange, StartAt, Stream, Window, delivery::DeliveryMode};
+use crate::{Backoff, Client, Group, OnStrategyChange, StartAt, Stream, Window, delivery::DeliveryMode};
 
 /// No window chosen yet.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +25,8 @@ pub struct Streaming<T, W = NoWindow> {
     window: W,
     group: Result<GroupName, Error>,
     options: ConsumerOptions,
+    /// A window holds a value in place of messages.
+    folds: bool,
     stop: Option<serve::StopSignal>,
 }
 
@@ -35,6 +37,7 @@ impl<T> Streaming<T, NoWindow> {
             window: NoWindow,
             group: GroupName::new("default"),
             options: ConsumerOptions::default(),
+            folds: false,
             stop: None,
         }
     }
@@ -47,10 +50,46 @@ impl<T, W> Streaming<T, W> {
         self.map_window(|_| strategy)
     }
 
+    /// Folds messages into one value a window, as they come: the function gets windows of that value, and no memory is needed
+    /// for the messages. The value is kept with the group, so the messages of an open window need not be read again.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::Duration};
+    /// # use minibatch_emitters::{Aggregate, TimeWindow};
+    /// # use minibatch_runtime::{Client, Window};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> minibatch_core::Result<()> {
+    /// # let client = Client::new(Arc::new(minibatch_memory::MemoryStorage::new()));
+    /// let numbers = client.stream::<i64>("numbers").await?;
+    /// numbers.append_many(&[1, 2, 3, 4]).await?;
+    ///
+    /// let sum = Aggregate::new("sum", || 0, |sum: &mut i64, number: i64| *sum += number, |sum, other| *sum += other);
+    /// let days = TimeWindow::tumbling(Duration::from_hours(24)).aggregate(sum);
+    /// numbers
+    ///     .streaming()
+    ///     .aggregate(days)
+    ///     .drain(|window: Window<i64>| async move {
+    ///         assert_eq!((window.data.as_slice(), window.folded()), ([10].as_slice(), Some(4)));
+    ///     })
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// A message that is not of the type goes to the dead letters with its window, as always. So does the value of a window
+    /// whose attempts are over; [redriven](Client::redrive), it stays there, as it is no message of the stream. Windows are
+    /// not [kept](Self::keep), and late messages not given to the [function](OnLate::Function): that is
+    /// [`Misconfigured`](minibatch_core::ErrorKind::Misconfigured) when the consumer starts.
+    pub fn aggregate<A: Aggregation<Message = T>>(self, aggregation: A) -> Streaming<A::Output, impl Strategy> {
+        let Self { stream, window: _, group, options, folds: _, stop } = self;
+        let (stream, window) = (stream.of(), aggregation.into_strategy());
+        Streaming { stream, window, group, options, folds: true, stop }
+    }
+
     /// Changes the strategy chosen so far.
     pub fn map_window<S>(self, change: impl FnOnce(W) -> S) -> Streaming<T, S> {
-        let Self { stream, window, group, options, stop } = self;
-        Streaming { stream, window: change(window), group, options, stop }
+        let Self { stream, window, group, options, folds, stop } = self;
+        Streaming { stream, window: change(window), group, options, folds, stop }
     }
 
     /// Reads as this group, independently of all others; `default` unless given. A wrong name is an error when the
@@ -253,6 +292,10 @@ impl<T: DeserializeOwned + Send + 'static, W> Streaming<T, W> {
         if self.options.delivery == DeliveryMode::Transactional {
             client.storage().transactional().await?;
         }
+        if self.folds && (self.options.keep || self.options.on_late == OnLate::Function) {
+            let what = "a consumer that aggregates keeps no windows, and gives late messages to a stream or to nobody";
+            return Err(Cause::misconfigured(what).into());
+        }
         let fingerprint = self.window.driver(Position::START)?.fingerprint();
         let ConsumerOptions { start, on_strategy_change, .. } = &self.options;
         let opened = Group::new(client.clone(), self.stream.info().clone(), group.clone());
@@ -274,6 +317,7 @@ impl<T: DeserializeOwned + Send + 'static, W> Streaming<T, W> {
             options: self.options,
             dead,
             late,
+            folds: self.folds,
             drain,
         };
         Ok(crew::start(setup))

@@ -44,6 +44,7 @@ pub(super) fn start<T>(mut setup: Setup) -> Consumer<T> {
         stream: stream.name.clone(),
         group: setup.group.clone(),
         transactional: options.delivery == DeliveryMode::Transactional,
+        folds: setup.folds,
     };
     let crew =
         Crew { setup, stream, shared: shared.clone(), at_work: BTreeMap::new(), tasks: JoinSet::new(), failed: None };

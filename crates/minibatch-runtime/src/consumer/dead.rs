@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::{
     GroupRun,
     ladder::Condemned,
-    origin::{self, ATTEMPTS, ERROR},
+    origin::{self, ATTEMPTS, ERROR, FOLDED},
     redrive,
 };
 use crate::Client;
@@ -29,11 +29,14 @@ pub(super) struct Burial {
 impl Burial {
     /// The letters: the messages with why they are here.
     fn letters(&self) -> impl Iterator<Item = (Message<'_>, Vec<(&str, Cow<'_, str>)>)> {
-        let Condemned { members, reasons, attempt, .. } = &self.condemned;
+        let Condemned { members, folded, reasons, attempt, .. } = &self.condemned;
         members.iter().zip(reasons).map(|(message, reason)| {
             let mut headers = origin::own_headers(&message);
             headers.extend([(ERROR, Cow::Borrowed(reason.as_str())), (ATTEMPTS, attempt.to_string().into())]);
             headers.extend(origin::headers(&message, self.window, self.partition));
+            if message.is_folded() {
+                headers.push((FOLDED, folded.to_string().into()));
+            }
             (message, headers)
         })
     }
@@ -53,15 +56,21 @@ pub(super) struct Grave {
 pub(super) async fn bury(client: &Client, dead: &StreamName, grave: Grave, burials: &[Burial]) -> Result<(), Error> {
     let stream = client.open::<()>(dead).await?;
     redrive::keep_letters(client, &stream).await?;
-    let id = ProducerId::reserved(&format!("dead.{:016x}.{}", grave.run.generation.get(), grave.partition));
-    let (time, below) = (client.clock().now(), grave.below.to_u64());
-    let chunk = |letter: (Message<'_>, _)| {
-        let number = letter.0.offset().to_u64();
+    let id = |of: &str| ProducerId::reserved(&format!("{of}.{:016x}.{}", grave.run.generation.get(), grave.partition));
+    let (of_messages, of_values) = (id("dead"), id("dead.folded"));
+    let time = client.clock().now();
+    let chunk = |ordinal: u64, letter: (Message<'_>, _)| {
+        // a message may be the last one of several values
+        let (id, number, below) = match letter.0.is_folded() {
+            true => (of_values.clone(), ordinal, grave.run.done_before),
+            false => (of_messages.clone(), letter.0.offset().to_u64(), grave.below.to_u64()),
+        };
         let mut chunk = ChunkBuilder::new();
         chunk.fill(&Encoded::copies([letter])?, 0);
-        Ok(DerivedChunk { id: id.clone(), number, below, time, payload: chunk.finish() })
+        Ok(DerivedChunk { id, number, below, time, payload: chunk.finish() })
     };
-    let chunks = burials.iter().flat_map(Burial::letters).map(chunk).collect::<Result<_, Error>>()?;
+    let letters = burials.iter().flat_map(|burial| burial.letters().map(|letter| chunk(burial.ordinal, letter)));
+    let chunks = letters.collect::<Result<_, Error>>()?;
     let partition = stream.info().partition(grave.partition % stream.partitions());
     client.storage().append_derived(&partition, chunks).await.map(drop)
 }

@@ -149,6 +149,7 @@ impl WindowLiteral {
             ordinal,
             leaving: members.len() as u64,
             members,
+            folded: None,
             bounds: bounds.unwrap_or(Bounds::new(self.time, self.time)),
             key: self.key.clone(),
             reason: self.reason,
@@ -160,7 +161,8 @@ impl WindowLiteral {
         let id = WindowId::new(run.generation, lane.partition, ordinal);
         let delivery = Delivery { lane, run, id, formed, attempt: self.attempt };
         let (stream, group) = (self.stream.clone(), self.group.clone());
-        Ok(Window::open(&WindowSource { stream, group, transactional: self.transactional }, delivery, None))
+        let source = WindowSource { stream, group, transactional: self.transactional, folds: false };
+        Ok(Window::open(&source, delivery, None))
     }
 
     /// Calls a function with the window as a consumer does, and says what it made of it.

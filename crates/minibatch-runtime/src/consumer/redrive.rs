@@ -6,7 +6,10 @@ use minibatch_core::{
     window::{Reason, Selection},
 };
 
-use super::{Passed, Settlement, origin::own_headers};
+use super::{
+    Passed, Settlement,
+    origin::{all_headers, is_folded, own_headers},
+};
 use crate::{Client, Group, OnStrategyChange, StartAt, Stream, producer::Origin};
 
 /// The group of dead streams whose position says what was redriven.
@@ -36,6 +39,7 @@ pub(super) async fn keep_letters(client: &Client, dead: &Stream<()>) -> Result<(
 }
 
 /// Appends the dead letters of `name` to it again, up to the last there is now, each once; returns how many there were.
+/// Values that messages were folded into stay dead letters.
 pub(crate) async fn redrive(client: &Client, name: &StreamName) -> Result<u64, Error> {
     let dead = name.dead();
     if client.storage().find_stream(&dead).await.map_err(|error| error.during("redrive"))?.is_none() {
@@ -44,11 +48,21 @@ pub(crate) async fn redrive(client: &Client, name: &StreamName) -> Result<u64, E
     let (stream, dead) = (client.open::<()>(name).await?, client.open::<()>(&dead).await?);
     // what was appended stands under its batch's number, so a batch must stay what it is
     let mut consumer = dead.streaming().window(|| Batches).group(GROUP).idempotent().begin(true).await?;
+    let mut kept = 0;
     while let Some(delivery) = consumer.next_delivery().await? {
-        let letters = delivery.formed.members.iter().map(|message| (message, own_headers(&message)));
-        let routed = stream.router().route_copies(delivery.lane.partition, letters)?;
-        stream.append_derived(&Origin::of(&delivery), &routed).await.map_err(|error| error.during("redrive"))?;
+        let (values, letters): (Vec<_>, Vec<_>) = delivery.formed.members.iter().partition(is_folded);
+        kept += values.len() as u64;
+        let letters = letters.into_iter().map(|message| (message, own_headers(&message)));
+        // no messages of the stream, and nothing may be lost: they go on as dead letters
+        let values = values.into_iter().map(|message| (message, all_headers(&message)));
+        for (to, messages) in [(&stream, letters.collect::<Vec<_>>()), (&dead, values.collect())] {
+            if messages.is_empty() {
+                continue;
+            }
+            let routed = to.router().route_copies(delivery.lane.partition, messages)?;
+            to.append_derived(&Origin::of(&delivery), &routed).await.map_err(|error| error.during("redrive"))?;
+        }
         Settlement::Done { delivery, passed: Passed::whole(), durable: None }.send();
     }
-    Ok(consumer.summary().messages)
+    Ok(consumer.summary().messages - kept)
 }

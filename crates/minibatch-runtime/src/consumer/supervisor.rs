@@ -35,6 +35,8 @@ pub(super) struct Setup {
     pub(super) dead: Option<StreamName>,
     /// Where late messages go, unless they go to the function or nowhere.
     pub(super) late: Option<StreamName>,
+    /// Whether windows hold a value in place of messages.
+    pub(super) folds: bool,
     /// Whether to stop at the end of the log as it is now.
     pub(super) drain: bool,
 }

@@ -41,7 +41,7 @@ impl Tally {
 
     /// A window closed at that instant.
     pub(super) fn closed(&mut self, window: &FormedWindow, at: Timestamp) {
-        self.sizes.add(window.members.len() as u64, 1);
+        self.sizes.add(window.messages(), 1);
         for run in window.members.runs() {
             self.waits.add(millis(at, run), run.len() as u64);
         }
@@ -53,7 +53,7 @@ impl Tally {
     /// A window was open at the end.
     pub(super) fn left_open(&mut self, window: &FormedWindow) {
         self.left_open.windows += 1;
-        self.left_open.messages += window.members.len() as u64;
+        self.left_open.messages += window.messages();
         self.count_late(window);
     }
 

@@ -1,7 +1,7 @@
 //! One consumer reading a layout from its beginning to its end.
 
 use minibatch_core::{
-    Error, WindowEmitter,
+    Error, Message, WindowEmitter,
     checkpoint::{Base, Checkpoint, DecisionKind},
     driver::{Driver, LogEntry, WindowDriver, WindowFormer},
     storage::Position,
@@ -19,6 +19,8 @@ pub(super) struct Seen {
     pub(super) reason: Reason,
     pub(super) bounds: Bounds,
     pub(super) key: Option<String>,
+    /// What messages were folded into, and how many these are.
+    pub(super) folded: Option<(Vec<u8>, u64)>,
 }
 
 impl Seen {
@@ -29,6 +31,10 @@ impl Seen {
             reason: window.reason,
             bounds: window.bounds,
             key: window.key.clone(),
+            folded: window.folded.as_ref().and_then(|folded| {
+                let value = window.members.iter().find(Message::is_folded)?;
+                Some((value.raw().to_vec(), folded.messages()))
+            }),
         }
     }
 }

@@ -7,9 +7,9 @@ use super::{MemberRun, MemberRuns, OpenPiece, OpenWindow};
 use crate::{
     Error, Offset, Timestamp,
     checkpoint::codec::{binary, count, damaged, number, to_bson},
-    chunk::decode_document,
+    chunk::{decode_document, value_len},
     leb128::{read, write},
-    window::{Bounds, Places, Reason},
+    window::{Bounds, Folded, FoldedValue, Places, Reason},
 };
 
 #[derive(Serialize, Deserialize)]
@@ -28,10 +28,20 @@ struct StoredWindow {
     leaving: i64,
     members: Binary,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    folded: Option<StoredFolded>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     dead: Option<Binary>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     skipped: Option<Binary>,
     left: Vec<StoredPiece>,
+}
+
+/// A value in the place of the first member.
+#[derive(Serialize, Deserialize)]
+struct StoredFolded {
+    kind: i32,
+    value: Binary,
+    messages: i64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -76,6 +86,7 @@ fn store(window: &OpenWindow) -> Result<StoredWindow, Error> {
         reason: window.reason.name().to_owned(),
         leaving: number(window.leaving)?,
         members: binary(runs_to_bytes(&window.members)),
+        folded: window.folded.as_ref().map(store_folded).transpose()?,
         dead: some(&window.dead),
         skipped: some(&window.skipped),
         left: window.left.iter().map(store_piece).collect(),
@@ -85,14 +96,16 @@ fn store(window: &OpenWindow) -> Result<StoredWindow, Error> {
 fn load(stored: &StoredWindow) -> Result<OpenWindow, Error> {
     let some = |bytes: &Option<Binary>| bytes.as_ref().map_or(Ok(Places::default()), |bytes| load_places(&bytes.bytes));
     let (start, end) = (Timestamp::from_millis(stored.start), Timestamp::from_millis(stored.end));
+    let members =
+        runs_from_bytes(&stored.members.bytes).ok_or_else(|| damaged("the members of an open window do not decode"))?;
     let window = OpenWindow {
         ordinal: count(stored.ordinal)?,
         bounds: Bounds::new(start, end),
         key: stored.key.clone(),
         reason: Reason::named(&stored.reason).ok_or_else(|| damaged("a window is open for an unknown reason"))?,
         leaving: count(stored.leaving)?,
-        members: runs_from_bytes(&stored.members.bytes)
-            .ok_or_else(|| damaged("the members of an open window do not decode"))?,
+        folded: stored.folded.as_ref().map(|folded| load_folded(folded, &members)).transpose()?,
+        members,
         dead: some(&stored.dead)?,
         skipped: some(&stored.skipped)?,
         left: stored.left.iter().map(load_piece).collect::<Result<_, _>>()?,
@@ -102,6 +115,22 @@ fn load(stored: &StoredWindow) -> Result<OpenWindow, Error> {
     } else {
         Err(damaged("a place of an open window is no member's, or stands twice"))
     }
+}
+
+fn store_folded(folded: &Folded) -> Result<StoredFolded, Error> {
+    let FoldedValue { kind, bytes } = folded.value()?;
+    let messages = number(folded.messages())?;
+    Ok(StoredFolded { kind: i32::from(*kind), value: binary(bytes.to_vec()), messages })
+}
+
+fn load_folded(stored: &StoredFolded, members: &MemberRuns) -> Result<Folded, Error> {
+    let unsound = || damaged("the value of an open window is of no kind, or in no place");
+    let first = members.as_slice().first().filter(|run| run.len == 1).ok_or_else(unsound)?;
+    let (kind, bytes) = (u8::try_from(stored.kind).map_err(|_| unsound())?, stored.value.bytes.clone().into());
+    if value_len(kind, &stored.value.bytes) != Some(stored.value.bytes.len()) {
+        return Err(unsound());
+    }
+    Ok(Folded::stored(FoldedValue { kind, bytes }, count(stored.messages)?, first.first, first.time))
 }
 
 fn is_sound(window: &OpenWindow) -> bool {
@@ -228,13 +257,19 @@ mod tests {
             runs in vec((any::<u64>(), 1u32..20, any::<i64>()), 0..10),
             lots in vec(0usize..9, 200),
             left in vec(piece(), 0..4),
+            value in any::<Option<(i64, u32)>>(),
         ) -> OpenWindow {
             let run = |(first, len, time)| MemberRun {
                 first: Offset::from_u64(first & !0xF_FFFF),
                 len,
                 time: Timestamp::from_millis(time),
             };
-            let members = MemberRuns(runs.into_iter().map(run).collect());
+            let mut runs: Vec<MemberRun> = runs.into_iter().map(run).collect();
+            let folded = value.zip(runs.first_mut()).map(|((value, messages), first)| {
+                first.len = 1;
+                Folded::new(&value, messages.into(), first.first, first.time)
+            });
+            let members = MemberRuns(runs.into());
             let lots = &lots[..members.len()];
             let left = left.into_iter().zip(2..).map(|(piece, lot)| OpenPiece { places: drawn(lots, lot), ..piece });
             OpenWindow {
@@ -244,6 +279,7 @@ mod tests {
                 reason: Reason::MaxWait,
                 leaving: ordinal / 2,
                 members,
+                folded,
                 dead: drawn(lots, 0),
                 skipped: drawn(lots, 1),
                 left: left.collect(),
@@ -270,6 +306,15 @@ mod tests {
                     prop_assert!(decode(&encode(std::iter::once(&window)).unwrap()).is_err());
                 }
             }
+        }
+
+        #[test]
+        fn a_value_in_no_place_or_of_no_kind_is_damage(window in window(), kind in 0i32..300, bytes in vec(any::<u8>(), 0..9)) {
+            let mut stored = store(&window).unwrap();
+            stored.folded = Some(StoredFolded { kind, value: binary(bytes.clone()), messages: 1 });
+            let has_place = window.members.as_slice().first().is_some_and(|run| run.len == 1);
+            let is_value = u8::try_from(kind).is_ok_and(|kind| value_len(kind, &bytes) == Some(bytes.len()));
+            prop_assert_eq!(load(&stored).is_ok(), has_place && is_value);
         }
 
         #[test]

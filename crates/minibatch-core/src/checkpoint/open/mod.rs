@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::{
     Cause, Error, Members, Offset, Timestamp,
     chunk::Chunk,
-    window::{Bounds, FormedWindow, Places, Reason},
+    window::{Bounds, Folded, FormedWindow, Places, Reason},
 };
 
 pub(super) use codec::{decode, encode};
@@ -29,8 +29,10 @@ pub struct OpenWindow {
     pub reason: Reason,
     /// How many messages left the buffer with it.
     pub leaving: u64,
-    /// All its messages.
+    /// All its members.
     pub members: MemberRuns,
+    /// Where the first of these stands for messages: that value.
+    pub folded: Option<Folded>,
     /// Those that went to the dead letters.
     pub dead: Places,
     /// Those that were given up on and kept nowhere.
@@ -71,10 +73,18 @@ impl OpenWindow {
             reason: window.reason,
             leaving: window.leaving,
             members: MemberRuns::of(&window.members),
+            folded: window.folded.clone(),
             dead: Places::default(),
             skipped: Places::default(),
             left: Vec::new(),
         }
+    }
+
+    /// How many messages these places stand for.
+    #[must_use]
+    pub fn messages_at(&self, places: &Places) -> u64 {
+        let folded = self.folded.as_ref().filter(|_| places.nth(0) == Some(0));
+        places.len() as u64 + folded.map_or(0, |folded| folded.messages().saturating_sub(1))
     }
 
     /// The places that are left.
@@ -86,7 +96,12 @@ impl OpenWindow {
     /// The records with messages that are left, in the order of those messages.
     #[must_use]
     pub fn runs_left(&self) -> MemberRuns {
-        self.members.pick(&self.places_left())
+        let places = self.places_left();
+        match &self.folded {
+            // it is kept here, and not in the log
+            Some(_) => self.members.pick(&places.without(&Places::first(1))),
+            None => self.members.pick(&places),
+        }
     }
 
     /// The smallest offset that is needed to go on with it.
@@ -102,8 +117,13 @@ impl OpenWindow {
     /// [`Cause::CorruptState`] when one is missing.
     pub fn members_left(&self, chunks: &[Arc<Chunk>]) -> Result<Members, Error> {
         let missing = || Cause::corrupt_state("checkpoint", "an open window needs a record that is not there");
-        let members = Members::restored(&self.runs_left(), chunks).ok_or_else(missing)?;
-        Ok(members.compacted())
+        let members = Members::restored(&self.runs_left(), chunks).ok_or_else(missing)?.compacted();
+        match &self.folded {
+            Some(folded) if self.places_left().nth(0) == Some(0) => {
+                Ok(std::iter::once(folded.run()?).chain(members.runs().iter().cloned()).collect())
+            }
+            _ => Ok(members),
+        }
     }
 }
 
@@ -123,6 +143,7 @@ mod tests {
             reason: Reason::Count,
             leaving: 12,
             members: MemberRuns::of(&Run::of(&chunk, 0, 12).into_iter().collect()),
+            folded: None,
             dead: Places::default(),
             skipped: Places::default(),
             left: vec![OpenPiece { places: Places::from(3..4), ..OpenPiece::default() }],

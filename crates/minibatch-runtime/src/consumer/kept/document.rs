@@ -188,6 +188,7 @@ mod tests {
             reason: Reason::Predicate,
             leaving: 0,
             members: MemberRuns::stored((0..runs).map(run).collect()).unwrap(),
+            folded: None,
             dead: dead.iter().copied().collect(),
             skipped: skipped.iter().copied().collect(),
             left: Vec::new(),

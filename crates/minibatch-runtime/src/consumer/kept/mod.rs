@@ -203,6 +203,7 @@ impl<T: DeserializeOwned> KeptWindows<T> {
         let formed = FormedWindow {
             ordinal: window.ordinal,
             members,
+            folded: None,
             bounds: window.bounds,
             key: window.key.clone(),
             reason: Reason::Rerun,
@@ -211,8 +212,12 @@ impl<T: DeserializeOwned> KeptWindows<T> {
             leaving: 0,
             left_before: 0,
         };
-        let source =
-            WindowSource { stream: self.stream.name().clone(), group: self.group.clone(), transactional: false };
+        let source = WindowSource {
+            stream: self.stream.name().clone(),
+            group: self.group.clone(),
+            transactional: false,
+            folds: false,
+        };
         let lane = Arc::new(Lane::of_none(window.partition));
         let delivery =
             Delivery { lane, run: GroupRun::NONE, id: window.id, formed, attempt: window.attempts.saturating_add(1) };

@@ -79,6 +79,7 @@ fn formed(ordinal: u64, chunk: &Arc<Chunk>) -> FormedWindow {
     FormedWindow {
         ordinal,
         members: Members::from_iter(Run::of(chunk, 0, chunk.len())),
+        folded: None,
         bounds: Bounds::new(Timestamp::EPOCH, Timestamp::MAX),
         key: None,
         reason: Reason::Count,

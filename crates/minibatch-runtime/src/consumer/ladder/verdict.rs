@@ -32,6 +32,8 @@ pub(in super::super) enum Verdict {
 pub(in super::super) struct Condemned {
     pub(in super::super) places: Places,
     pub(in super::super) members: Members,
+    /// How many messages one of them stands for that is a value.
+    pub(in super::super) folded: u64,
     /// Why, for each of them.
     pub(in super::super) reasons: Vec<String>,
     pub(in super::super) attempt: u32,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use minibatch_core::{
     Members, Offset, Timestamp,
     checkpoint::{MemberRuns, OpenWindow},
-    window::{FormedWindow, Places, Reason, WindowChain},
+    window::{Folded, FormedWindow, Places, Reason, WindowChain},
 };
 
 use super::{Attempt, Condemned, Ended, piece::Piece};
@@ -56,6 +56,7 @@ impl Climber {
             formed: FormedWindow {
                 ordinal: open.ordinal,
                 members,
+                folded: open.folded,
                 bounds: open.bounds,
                 key: open.key,
                 reason: open.reason,
@@ -79,7 +80,7 @@ impl Climber {
 
     /// What to store. What is on its way to the dead letters is left until it has arrived.
     pub(super) fn stored(&self, now: Duration, wall: Timestamp) -> OpenWindow {
-        let FormedWindow { ordinal, bounds, key, reason, leaving, .. } = &self.formed;
+        let FormedWindow { ordinal, folded, bounds, key, reason, leaving, .. } = &self.formed;
         OpenWindow {
             ordinal: *ordinal,
             bounds: *bounds,
@@ -87,6 +88,7 @@ impl Climber {
             reason: *reason,
             leaving: *leaving,
             members: self.members.clone(),
+            folded: folded.clone(),
             dead: self.dead.clone(),
             skipped: self.skipped.clone(),
             left: self.unsettled().map(|piece| piece.stored(now, wall)).collect(),
@@ -129,7 +131,8 @@ impl Climber {
         let (places, attempt) = (piece.places.clone(), piece.attempt);
         let members = self.members_at(&places);
         self.condemned.push(piece);
-        Condemned { places, members, reasons, attempt }
+        let folded = self.formed.folded.as_ref().map_or(0, Folded::messages);
+        Condemned { places, members, folded, reasons, attempt }
     }
 
     /// What was condemned is in the dead letters, or (not `done`) is not and comes again.

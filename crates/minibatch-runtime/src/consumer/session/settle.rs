@@ -5,7 +5,7 @@ use std::sync::Arc;
 use minibatch_core::{
     Cause, Error,
     checkpoint::OpenWindow,
-    window::{FormedWindow, Reason, WindowId},
+    window::{FormedWindow, Places, Reason, WindowId},
 };
 use tokio::sync::oneshot;
 
@@ -92,8 +92,8 @@ impl Session {
         self.former.settle(&delivery.formed);
         self.forget(delivery.formed.ordinal);
         self.keeper.done(delivery.id, delivery.attempt, || OpenWindow::finished(&delivery.formed));
-        let FormedWindow { reason, leaving, members, .. } = &delivery.formed;
-        self.ended(supervisor, *reason, *leaving, [members.len(), 0, 0]);
+        let FormedWindow { reason, leaving, .. } = delivery.formed;
+        self.ended(supervisor, reason, leaving, [delivery.formed.messages(), 0, 0]);
         self.committer.wants(durable);
     }
 
@@ -133,8 +133,9 @@ impl Session {
     pub(super) fn keep(&mut self, supervisor: &Supervisor, ordinal: u64, durable: Option<oneshot::Sender<()>>) {
         if let Some(Ended { window, attempts }) = self.ladder.take_ended(ordinal) {
             self.former.close(ordinal);
-            let skipped = window.skipped.len();
-            let counts = [window.members.len(), window.dead.len(), skipped];
+            let all = Places::first(window.members.len());
+            let counts = [&all, &window.dead, &window.skipped].map(|places| window.messages_at(places));
+            let [_, _, skipped] = counts;
             self.ended(supervisor, window.reason, window.leaving, counts);
             let id = self.id(supervisor, ordinal);
             if skipped > 0 {
@@ -149,8 +150,7 @@ impl Session {
 
     /// A window is done, with which `leaving` messages left the buffer. Of its messages so many went to the dead letters,
     /// and so many were skipped.
-    fn ended(&mut self, supervisor: &Supervisor, reason: Reason, leaving: u64, [messages, dead, skipped]: [usize; 3]) {
-        let [messages, dead, skipped] = [messages, dead, skipped].map(|count| count as u64);
+    fn ended(&mut self, supervisor: &Supervisor, reason: Reason, leaving: u64, [messages, dead, skipped]: [u64; 3]) {
         let late = if reason == Reason::Late { messages.saturating_sub(dead + skipped) } else { 0 };
         let tally = Tally { messages, late, dead, skipped };
         accounts::settle(&mut self.counters, reason, leaving, dead, skipped);

@@ -1,0 +1,60 @@
+//! One value in place of many messages.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::{
+    Cause, Error, Offset, Run, Timestamp,
+    chunk::{Chunk, Encoded},
+};
+
+/// One value in place of many messages: what a strategy that answers [`Observed::Fold`](crate::Observed::Fold) made of them.
+///
+/// It is the first member of its window, in the place of the last message that was folded into it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folded {
+    value: Result<FoldedValue, Cause>,
+    messages: u64,
+    place: Offset,
+    time: Timestamp,
+}
+
+/// The value as BSON stores it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FoldedValue {
+    pub(crate) kind: u8,
+    pub(crate) bytes: Bytes,
+}
+
+impl Folded {
+    /// `value` in place of so many messages, of which the last one is at `place` and has this append time.
+    ///
+    /// A value that cannot be encoded, or is larger than a message may be, ends its consumer when the window is formed.
+    pub fn new<A: Serialize + ?Sized>(value: &A, messages: u64, place: Offset, time: Timestamp) -> Self {
+        let value = Encoded::alone(value).map(|(kind, bytes)| FoldedValue { kind, bytes });
+        Self { value: value.map_err(|error| error.cause().clone()), messages, place, time }
+    }
+
+    pub(crate) fn stored(value: FoldedValue, messages: u64, place: Offset, time: Timestamp) -> Self {
+        Self { value: Ok(value), messages, place, time }
+    }
+
+    /// How many messages were folded into it.
+    #[must_use]
+    pub fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    pub(crate) fn value(&self) -> Result<&FoldedValue, Error> {
+        self.value.as_ref().map_err(|cause| cause.clone().into())
+    }
+
+    /// The value as a member of its window.
+    pub(crate) fn run(&self) -> Result<Run, Error> {
+        let chunk = Chunk::folded(self.place, self.time, self.value()?);
+        let index = self.place.index();
+        Ok(Run::new(Arc::new(chunk), index, index + 1))
+    }
+}

@@ -1,0 +1,58 @@
+//! The messages of a stretch of time, or what they were folded into.
+
+use std::sync::Arc;
+
+use minibatch_core::{
+    Message, Observed, Offset,
+    window::{Reason, Selection},
+};
+
+use crate::{
+    Accumulator,
+    aggregate::{Accumulated, Fold},
+};
+
+/// What becomes of messages: kept, or folded where there is something to fold them with.
+pub(super) type Folding<A> = Option<Arc<dyn Fold<A>>>;
+
+/// The messages of a stretch of time.
+#[derive(Clone, Debug)]
+pub(super) struct Pane<A> {
+    /// Those that are kept, in the order in which they came.
+    pub(super) kept: Vec<Offset>,
+    pub(super) folded: Accumulated<A>,
+}
+
+impl<A> Default for Pane<A> {
+    fn default() -> Self {
+        Self { kept: Vec::new(), folded: Accumulated::default() }
+    }
+}
+
+impl<A: Accumulator> Pane<A> {
+    /// A message comes in.
+    pub(super) fn add(&mut self, folding: &Folding<A>, message: &Message<'_>) -> Observed {
+        if folding.as_deref().is_some_and(|fold| self.folded.add(fold, message)) {
+            return Observed::Fold;
+        }
+        self.kept.push(message.offset());
+        Observed::Keep
+    }
+
+    /// Those of another one come in.
+    pub(super) fn merge(&mut self, folding: &Folding<A>, other: &Self) {
+        self.kept.extend_from_slice(&other.kept);
+        if let Some(fold) = folding {
+            self.folded.merge(&**fold, &other.folded);
+        }
+    }
+
+    /// A window of these messages, of which `leaving` that were folded are in no later one.
+    pub(super) fn select(self, leaving: u64, reason: Reason) -> Selection {
+        let selection = Selection::of(self.kept, reason);
+        match self.folded.folded() {
+            Some(folded) => selection.folded(folded, leaving),
+            None => selection,
+        }
+    }
+}
