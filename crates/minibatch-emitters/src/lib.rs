@@ -26,6 +26,7 @@
 //! | `p.without(…).within(d)` | d after its first message, if no such message came | first message to end | `pattern` | no | but at the end of the log |
 //! | `.timeouts()` | d after its first message, if it is not complete | first message to end | `timeout` | no | but at the end of the log |
 //! | [`ByKey`]: any of these `.by_key()` | for each key apart, as its strategy says | its strategy's | its strategy's | as its strategy | as its strategy |
+//! | [`Aggregated`]: `.aggregate(…)` of the windows of time and sessions | as without; it holds [one value](Aggregate) in place of its messages | as without | as without | as without | as without |
 //! | `.sorted_by(…)`, `.unique_by(…)`, `.sampled(…)` of [any](StrategyExt) | as without: they choose [what it shows](Refined) | as without | as without | as without | as without |
 //!
 //! Windows are a function of the log, whoever reads it and however often it crashes. The exception is the end of the log,

@@ -129,17 +129,19 @@ pub use minibatch_macros::streaming;
 pub use bson::{Document, doc};
 pub use connection::Minibatch;
 pub use minibatch_core::{
-    Buffer, BufferedSlot, Cause, Clock, EmitterState, Error, ErrorKind, Explanation, Fingerprint, GroupName, Message,
-    Observed, Offset, Readiness, Result, Slot, Strategy, StreamName, Timestamp, Waiting, WindowEmitter,
+    Aggregation, Buffer, BufferedSlot, Cause, Clock, EmitterState, Error, ErrorKind, Explanation, Fingerprint,
+    GroupName, Message, Observed, Offset, Readiness, Result, Slot, Strategy, StreamName, Timestamp, Waiting,
+    WindowEmitter,
     chunk::{Extras, MESSAGE_MAX_BYTES},
     params, storage,
-    window::{Bounds, Leaves, Picks, Reason, Selection, WindowId},
+    window::{Bounds, Folded, Leaves, Picks, Reason, Selection, WindowId},
 };
 pub use minibatch_emitters::{
-    AfterMatch, BatchEmitter, BatchWindow, ByKey, ByKeyEmitter, CalendarUnit, Condition, CountEmitter, CountWindow,
-    EventTime, FixedTimeEmitter, FixedTimeWindow, Keep, Pattern, PatternEmitter, PatternWindow, Refined,
-    RefinedEmitter, Refinement, RelaxedTimeEmitter, RelaxedTimeWindow, Sample, SessionEmitter, SessionWindow, SortedBy,
-    StrategyExt, TimeEmitter, TimeWindow, Tz, UniqueBy,
+    Accumulator, AfterMatch, Aggregate, Aggregated, BatchEmitter, BatchWindow, ByKey, ByKeyEmitter, CalendarUnit,
+    Condition, CountEmitter, CountWindow, Distinct, EventTime, FixedTimeEmitter, FixedTimeWindow, Keep, Moments,
+    Pattern, PatternEmitter, PatternWindow, Quantiles, Refined, RefinedEmitter, Refinement, RelaxedTimeEmitter,
+    RelaxedTimeWindow, Sample, SessionEmitter, SessionWindow, SortedBy, StrategyExt, TimeEmitter, TimeWindow, Top, Tz,
+    UniqueBy,
 };
 pub use minibatch_runtime::{
     Ack, Appended, AppendedShare, Audit, Backlog, Backoff, Client, ClientOptions, Consumer, ConsumerOptions,

@@ -59,9 +59,12 @@ pub use top::Top;
 pub struct Aggregate<T, A> {
     name: String,
     init: Arc<dyn Fn() -> A + Send + Sync>,
-    fold: Arc<dyn Fn(&mut A, &T) + Send + Sync>,
-    merge: Arc<dyn Fn(&mut A, A) + Send + Sync>,
+    fold: Folds<T, A>,
+    merge: Merges<A>,
 }
+
+type Folds<T, A> = Arc<dyn Fn(&mut A, &T) + Send + Sync>;
+type Merges<A> = Arc<dyn Fn(&mut A, A) + Send + Sync>;
 
 /// What a value must be able to do: to be stored with a group, and to be shown more than once.
 pub trait Accumulator: Clone + Serialize + DeserializeOwned + Send + 'static {}

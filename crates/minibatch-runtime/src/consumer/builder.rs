@@ -9,7 +9,7 @@ use super::{
     Consumer, ConsumerOptions, OnBufferFull, OnExhausted, OnExpired, OnLate, Outcome, StreamingInto, Summary, crew,
     serve, supervisor,
 };
-use crate::{Backoff, Client, Group, OnStrategyChange, StartAt, Stream, Window, delivery::DeliveryMode};
+use crate::{Backoff, Group, OnStrategyChange, StartAt, Stream, Window, delivery::DeliveryMode};
 
 /// No window chosen yet.
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +77,7 @@ impl<T, W> Streaming<T, W> {
     /// ```
     ///
     /// A message that is not of the type goes to the dead letters with its window, as always. So does the value of a window
-    /// whose attempts are over; [redriven](Client::redrive), it stays there, as it is no message of the stream. Windows are
+    /// whose attempts are over; [redriven](crate::Client::redrive), it stays there, as it is no message of the stream. Windows are
     /// not [kept](Self::keep), and late messages not given to the [function](OnLate::Function): that is
     /// [`Misconfigured`](minibatch_core::ErrorKind::Misconfigured) when the consumer starts.
     pub fn aggregate<A: Aggregation<Message = T>>(self, aggregation: A) -> Streaming<A::Output, impl Strategy> {

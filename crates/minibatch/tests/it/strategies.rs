@@ -6,8 +6,9 @@ use std::{
 };
 
 use minibatch::{
-    BatchWindow, Bounds, CalendarUnit, CountWindow, EventTime, FixedTimeWindow, OnLate, Pattern, PatternWindow, Reason,
-    Sample, SessionWindow, Strategy, StrategyExt, TimeWindow, Timestamp, Tz, prelude::*,
+    Aggregate, Aggregated, BatchWindow, Bounds, ByKey, CalendarUnit, CountWindow, EventTime, FixedTimeWindow, OnLate,
+    Pattern, PatternWindow, Reason, Sample, SessionWindow, Strategy, StrategyExt, TimeWindow, Timestamp, Tz,
+    prelude::*,
 };
 
 use crate::stores::{self, Store};
@@ -63,6 +64,30 @@ async fn check(stream: &Stream<i64>, name: &str, strategy: impl Strategy + Clone
     assert_eq!(windows, expected, "{name}");
 }
 
+/// The same of values in place of messages.
+async fn check_sums(stream: &Stream<i64>, name: &str, sums: Aggregated<i64, i64>) {
+    let streaming = |group: &str| stream.streaming().group(group).aggregate(sums.clone());
+    let drained = async |group: &str| {
+        let mut sums = Vec::new();
+        let drain = streaming(group).drain(|window| {
+            sums.push((seen(&window), window.folded()));
+            async {}
+        });
+        drain.await.unwrap();
+        sums
+    };
+    let expected = drained(&format!("{name}-whole")).await;
+    assert!(expected.len() > 4, "{name}: {expected:?}");
+    let group = format!("{name}-restarted");
+    let mut consumer = streaming(&group).open().await.unwrap();
+    let first = consumer.next().await.unwrap().unwrap();
+    let mut windows = vec![(seen(&first), first.folded())];
+    first.ack().await.unwrap();
+    drop((consumer.next().await.unwrap(), consumer));
+    windows.extend(drained(&group).await);
+    assert_eq!(windows, expected, "{name}");
+}
+
 async fn check_all(store: &Store) {
     const HOUR: Duration = Duration::from_hours(1);
     let stream = hours(store).await;
@@ -89,6 +114,12 @@ async fn check_all(store: &Store) {
         .without("third", |hours: &i64| hours % 3 == 0)
         .then("odd", |hours: &i64| hours % 2 == 1);
     check(&stream, "pattern", PatternWindow::new(pattern)).await;
+    let sum = || Aggregate::new(|| 0, |sum: &mut i64, hours: &i64| *sum += hours, |sum, more| *sum += more);
+    let slides = TimeWindow::sliding(8 * HOUR, 3 * HOUR).event_time(happened());
+    check_sums(&stream, "sums", slides.aggregate(sum())).await;
+    let by_fives = |by_key: ByKey| by_key.key(|hours: &i64| hours % 5);
+    let sessions = SessionWindow::new(6 * HOUR).event_time(happened()).aggregate(sum());
+    check_sums(&stream, "sums-by-key", sessions.by_key_with(by_fives)).await;
     // by append time all is in one interval, but for what the clock does
     let fixed = drained(&stream, "fixed", FixedTimeWindow::new(24 * HOUR)).await;
     assert!(fixed.len() <= 2 && fixed.iter().map(|(data, ..)| data.len()).sum::<usize>() == 60, "{fixed:?}");
