@@ -3,6 +3,7 @@
 mod bounds;
 mod formed;
 mod id;
+mod panes;
 mod places;
 mod reason;
 mod selection;
@@ -10,6 +11,7 @@ mod selection;
 pub use bounds::Bounds;
 pub use formed::{FormedWindow, WindowChain};
 pub use id::WindowId;
+pub use panes::Panes;
 pub use places::Places;
 pub use reason::Reason;
 pub use selection::{Leaves, Picks, Selection};

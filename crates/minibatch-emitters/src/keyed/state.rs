@@ -1,11 +1,12 @@
 //! What is remembered of keys, as a checkpoint keeps it.
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
 use minibatch_core::{EmitterState, Offset, Timestamp};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
 
 use super::group::Group;
+use crate::inner_state;
 
 /// What is remembered of one key.
 #[derive(Serialize, Deserialize)]
@@ -14,7 +15,7 @@ pub(super) struct Kept<'a> {
     pub(super) key: Option<Cow<'a, str>>,
     born: u64,
     seen: i64,
-    #[serde(default, with = "bytes", skip_serializing_if = "is_nothing")]
+    #[serde(default, with = "inner_state", skip_serializing_if = "inner_state::is_nothing")]
     pub(super) state: EmitterState,
 }
 
@@ -34,40 +35,5 @@ impl<'a> Kept<'a> {
 
     pub(super) fn seen(&self) -> Timestamp {
         Timestamp::from_millis(self.seen)
-    }
-}
-
-fn is_nothing(state: &EmitterState) -> bool {
-    state.bytes().is_empty()
-}
-
-/// A state as the bytes that it is.
-mod bytes {
-    use super::{Bytes, Deserializer, EmitterState, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(state: &EmitterState, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(state.bytes())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<EmitterState, D::Error> {
-        deserializer.deserialize_byte_buf(Bytes)
-    }
-}
-
-struct Bytes;
-
-impl de::Visitor<'_> for Bytes {
-    type Value = EmitterState;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("bytes")
-    }
-
-    fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<EmitterState, E> {
-        self.visit_byte_buf(bytes.to_vec())
-    }
-
-    fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<EmitterState, E> {
-        Ok(EmitterState::stored(bytes.into()))
     }
 }

@@ -1,11 +1,11 @@
 //! The emitter of windows that cover time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use minibatch_core::{
     Buffer, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Offset, Readiness, Timestamp,
     WindowEmitter,
-    window::{Bounds, Leaves, Reason, Selection},
+    window::{Bounds, Leaves, Panes, Reason, Selection},
 };
 use serde::{Deserialize, Serialize};
 
@@ -136,6 +136,34 @@ impl WindowEmitter for TimeEmitter {
 
     fn explain(&self, _buffer: &Buffer, now: Timestamp) -> Explanation {
         self.course.explain(self.next_end, now)
+    }
+
+    fn open(&self, _buffer: &Buffer, since: Offset, panes: Panes) -> Vec<Selection> {
+        let is_new = |offset: &Offset| *offset >= since;
+        let new: BTreeMap<Timestamp, &Vec<Offset>> = self
+            .panes
+            .iter()
+            .filter(|(_, offsets)| offsets.last().is_some_and(is_new))
+            .map(|(pane, offsets)| (*pane, offsets))
+            .collect();
+        let ends: BTreeSet<Timestamp> =
+            new.keys().flat_map(|pane| self.intervals.ends(*pane, self.course.closed())).collect();
+        let window = |end| {
+            let bounds = Bounds::new(self.intervals.start(end), end);
+            let mut members: Vec<Offset> = match panes {
+                Panes::Accumulating => {
+                    self.panes.range(bounds.start..end).flat_map(|(_, offsets)| offsets).copied().collect()
+                }
+                Panes::Discarding => new
+                    .range(bounds.start..end)
+                    .flat_map(|(_, offsets)| offsets.iter().skip(offsets.partition_point(|offset| !is_new(offset))))
+                    .copied()
+                    .collect(),
+            };
+            members.sort_unstable();
+            Selection::of(members, Reason::Early).leaving(Leaves::Nothing).within(bounds)
+        };
+        ends.into_iter().map(window).collect()
     }
 
     fn fingerprint(&self) -> Fingerprint {

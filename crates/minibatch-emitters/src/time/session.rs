@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use minibatch_core::{
     Buffer, Cause, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Offset, Readiness, Timestamp,
     WindowEmitter,
-    window::{Bounds, Reason, Selection},
+    window::{Bounds, Leaves, Panes, Reason, Selection},
 };
 
 use super::{
@@ -112,7 +112,18 @@ pub struct SessionEmitter {
 #[derive(Clone, Debug)]
 struct Session {
     last: Timestamp,
+    /// In the order of the log.
     messages: Vec<(Timestamp, Offset)>,
+}
+
+impl Session {
+    /// What is in it before `end`, and what comes after that as a session with its start.
+    fn split(self, end: Timestamp) -> (Vec<Offset>, Option<(Timestamp, Self)>) {
+        let (now, later): (Vec<_>, Vec<_>) = self.messages.into_iter().partition(|(time, _)| *time < end);
+        let next = later.iter().map(|(time, _)| *time).min();
+        let later = next.map(|next| (next, Self { last: self.last, messages: later }));
+        (now.into_iter().map(|(_, offset)| offset).collect(), later)
+    }
 }
 
 /// The sessions that a message joins, by their starts, and what becomes of them with it.
@@ -158,22 +169,50 @@ impl SessionEmitter {
                 messages = session.messages;
             } else {
                 messages.extend(session.messages);
+                // two runs in order, which this makes one
+                messages.sort_by_key(|(_, offset)| *offset);
             }
         }
         messages.push((time, offset));
         self.sessions.insert(joined.first, Session { last: joined.last, messages });
     }
 
+    /// The windows that a session would make by now, of those that have a message from `since` on.
+    fn open_of(&self, start: Timestamp, session: &Session, since: Offset, panes: Panes) -> Vec<Selection> {
+        let open = |members, start, end| {
+            Selection::of(members, Reason::Early).leaving(Leaves::Nothing).within(Bounds::new(start, end))
+        };
+        let new = session.messages.partition_point(|(_, offset)| *offset < since);
+        if new == session.messages.len() {
+            return Vec::new();
+        }
+        let (end, _) = self.end(start, session.last);
+        if session.last < end {
+            let from = if panes == Panes::Discarding { new } else { 0 };
+            let members = session.messages.iter().skip(from).map(|(_, offset)| *offset).collect();
+            return vec![open(members, start, end)];
+        }
+        // it has messages of later sessions, as it is longer than one may be
+        let mut windows = Vec::new();
+        let mut rest = Some((start, session.clone()));
+        while let Some((start, session)) = rest {
+            let (end, _) = self.end(start, session.last);
+            let (mut members, later) = session.split(end);
+            if members.last().is_some_and(|last| *last >= since) {
+                members.retain(|offset| panes == Panes::Accumulating || *offset >= since);
+                windows.push(open(members, start, end));
+            }
+            rest = later;
+        }
+        windows
+    }
+
     /// Takes the first session, or as much of it as its length allows.
     fn select(&mut self, reason: Option<Reason>) -> Option<Selection> {
         let (start, session) = self.sessions.pop_first()?;
         let (end, why) = self.end(start, session.last);
-        let (now, later): (Vec<_>, Vec<_>) = session.messages.into_iter().partition(|(time, _)| *time < end);
-        if let Some(next) = later.iter().map(|(time, _)| *time).min() {
-            self.sessions.insert(next, Session { last: session.last, messages: later });
-        }
-        let mut members: Vec<Offset> = now.into_iter().map(|(_, offset)| offset).collect();
-        members.sort_unstable();
+        let (members, later) = session.split(end);
+        self.sessions.extend(later);
         if reason.is_none() {
             self.course.close(end);
         }
@@ -216,6 +255,10 @@ impl WindowEmitter for SessionEmitter {
             }
             end => self.course.explain(end, now),
         }
+    }
+
+    fn open(&self, _buffer: &Buffer, since: Offset, panes: Panes) -> Vec<Selection> {
+        self.sessions.iter().flat_map(|(start, session)| self.open_of(*start, session, since, panes)).collect()
     }
 
     fn fingerprint(&self) -> Fingerprint {
