@@ -142,9 +142,34 @@ impl Buffer {
         segment.holds(offset.index()).then(|| segment.chunk.message(offset.index()))?
     }
 
+    /// The message that has so many others before it; whole chunks of them cost nothing to pass.
+    #[must_use]
+    pub fn nth(&self, mut before: usize) -> Option<Message<'_>> {
+        let segment = self.segments.iter().find(|segment| {
+            let is_there = before < segment.live as usize;
+            before -= if is_there { 0 } else { segment.live as usize };
+            is_there
+        })?;
+        let index = if segment.gone.is_empty() {
+            segment.first.saturating_add(u32::try_from(before).ok()?)
+        } else {
+            segment.indices().nth(before)?
+        };
+        segment.chunk.message(index)
+    }
+
     /// The messages in offset order.
     pub fn iter(&self) -> impl Iterator<Item = Message<'_>> {
-        self.segments.iter().flat_map(|segment| segment.indices().filter_map(|index| segment.chunk.message(index)))
+        self.iter_from(Offset::ZERO)
+    }
+
+    /// The messages from `offset` on, in offset order; those before it cost nothing.
+    pub fn iter_from(&self, offset: Offset) -> impl Iterator<Item = Message<'_>> {
+        let at = self.segments.partition_point(|segment| segment.chunk.slot() < offset.slot());
+        self.segments.range(at..).flat_map(move |segment| {
+            let from = if segment.chunk.slot() == offset.slot() { offset.index() } else { 0 };
+            segment.indices_from(from).filter_map(|index| segment.chunk.message(index))
+        })
     }
 
     fn find(&self, slot: Slot) -> Option<usize> {
@@ -330,7 +355,11 @@ impl Segment {
     }
 
     fn indices(&self) -> impl DoubleEndedIterator<Item = u32> {
-        (self.first..self.end).filter(|&index| !self.is_gone(index))
+        self.indices_from(self.first)
+    }
+
+    fn indices_from(&self, index: u32) -> impl DoubleEndedIterator<Item = u32> {
+        (self.first.max(index)..self.end).filter(|&index| !self.is_gone(index))
     }
 
     fn mark_gone(&mut self, indices: Range<u32>) {

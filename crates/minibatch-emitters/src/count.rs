@@ -1,8 +1,8 @@
 //! So many messages.
 
 use minibatch_core::{
-    Buffer, Cause, EmitterState, Error, Explanation, Fingerprint, Readiness, Timestamp, WindowEmitter,
-    window::{Leaves, Reason, Selection},
+    Buffer, Cause, EmitterState, Error, Explanation, Fingerprint, Message, Offset, Readiness, Timestamp, WindowEmitter,
+    window::{Bounds, Leaves, Panes, Reason, Selection},
 };
 
 use crate::strategy::strategy;
@@ -85,7 +85,7 @@ impl WindowEmitter for CountEmitter {
             return selection;
         }
         self.shown = self.count - self.step;
-        match buffer.iter().nth(self.step) {
+        match buffer.nth(self.step) {
             Some(next) => selection.leaving(Leaves::Before(next.offset())),
             None => selection,
         }
@@ -101,6 +101,21 @@ impl WindowEmitter for CountEmitter {
 
     fn explain(&self, buffer: &Buffer, now: Timestamp) -> Explanation {
         Explanation::at(now).messages(self.count.saturating_sub(buffer.len()))
+    }
+
+    fn open(&self, buffer: &Buffer, since: Offset, panes: Panes) -> Vec<Selection> {
+        if buffer.iter_from(since).next().is_none() {
+            return Vec::new();
+        }
+        // one begins with every step
+        let starts = (0..buffer.len()).step_by(self.step).filter_map(|before| buffer.nth(before));
+        let window = |start: Message<'_>| {
+            let from = if panes == Panes::Discarding { since.max(start.offset()) } else { start.offset() };
+            let members = buffer.iter_from(from).map(|message| message.offset()).collect();
+            let open = Selection::of(members, Reason::Early).leaving(Leaves::Nothing);
+            Some(open.within(Bounds::around([start.time(), buffer.last()?.time()])?))
+        };
+        starts.filter_map(window).collect()
     }
 
     fn fingerprint(&self) -> Fingerprint {

@@ -2,10 +2,10 @@
 
 use std::hash::Hash;
 
-use minibatch_core::Strategy;
+use minibatch_core::{Strategy, window::Panes};
 use serde::de::DeserializeOwned;
 
-use crate::{ByKey, Keep, Refined, Sample, SortedBy, UniqueBy};
+use crate::{ByKey, Early, Every, Keep, Refined, Sample, SortedBy, UniqueBy};
 
 /// Every strategy made into another one, one around the other.
 ///
@@ -30,6 +30,11 @@ pub trait StrategyExt: Strategy + Sized {
     /// The strategy run on the messages of each key apart: see [`ByKey`].
     fn by_key(self) -> ByKey {
         ByKey::new(self)
+    }
+
+    /// Its open windows shown before they are over: see [`Early`].
+    fn early(self, every: Every, panes: Panes) -> Early<Self> {
+        Early::new(self, every, panes)
     }
 
     /// Each window with one message of each key: see [`UniqueBy`] and [`Refined`].

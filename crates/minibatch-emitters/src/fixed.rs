@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use minibatch_core::{
-    Buffer, EmitterState, Error, Explanation, Fingerprint, Readiness, Timestamp, WindowEmitter,
-    window::{Bounds, Reason, Selection},
+    Buffer, EmitterState, Error, Explanation, Fingerprint, Offset, Readiness, Timestamp, WindowEmitter,
+    window::{Bounds, Leaves, Panes, Reason, Selection},
 };
 use serde::{Deserialize, Serialize};
 
@@ -180,6 +180,13 @@ impl WindowEmitter for FixedTimeEmitter {
             Some(interval) => waits.until(interval.end),
             None => waits.other("a first message"),
         }
+    }
+
+    fn open(&self, buffer: &Buffer, since: Offset, panes: Panes) -> Vec<Selection> {
+        let offsets = |from| buffer.iter_from(from).map(|message| message.offset());
+        let (Some(interval), Some(_)) = (self.interval(buffer), offsets(since).next()) else { return Vec::new() };
+        let members = offsets(if panes == Panes::Discarding { since } else { Offset::ZERO }).collect();
+        vec![Selection::of(members, Reason::Early).leaving(Leaves::Nothing).within(interval)]
     }
 
     fn fingerprint(&self) -> Fingerprint {

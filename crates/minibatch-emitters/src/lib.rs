@@ -27,6 +27,7 @@
 //! | `.timeouts()` | d after its first message, if it is not complete | first message to end | `timeout` | no | but at the end of the log |
 //! | [`ByKey`]: any of these `.by_key()` | for each key apart, as its strategy says | its strategy's | its strategy's | as its strategy | as its strategy |
 //! | [`Aggregated`]: `.aggregate(…)` of the windows of time and sessions | as without; it holds [one value](Aggregate) in place of its messages | as without | as without | as without | as without |
+//! | `.early(…)` of [any](StrategyExt), an [early firing](Early) | with every n-th message, or d after the first since the firing before: all that are open | of its window by then | `early` | as its strategy | by count as its strategy, by time but at the end of the log |
 //! | `.sorted_by(…)`, `.unique_by(…)`, `.sampled(…)` of [any](StrategyExt) | as without: they choose [what it shows](Refined) | as without | as without | as without | as without |
 //!
 //! Windows are a function of the log, whoever reads it and however often it crashes. The exception is the end of the log,
@@ -49,7 +50,7 @@
 //! ```
 //!
 //! Where windows slide a message is in several windows, and of a pattern it is in those of its matches, often in none;
-//! everywhere else it is in one.
+//! everywhere else it is in one, which may be [shown before it is over](Early).
 //!
 //! A window ends at `]` with a message, at `|` just before the instant that follows: a message of that very time is in the
 //! next window.
@@ -78,8 +79,10 @@ mod aggregate;
 mod batch;
 mod bytes;
 mod count;
+mod early;
 mod ext;
 mod fixed;
+mod inner_state;
 mod keyed;
 mod millis;
 mod pattern;
@@ -92,9 +95,11 @@ pub use aggregate::{Accumulator, Aggregate, Aggregated, Distinct, Moments, Quant
 pub use batch::{BatchEmitter, BatchWindow};
 pub use chrono_tz::Tz;
 pub use count::{CountEmitter, CountWindow};
+pub use early::{Early, EarlyEmitter, Every};
 pub use ext::StrategyExt;
 pub use fixed::{FixedTimeEmitter, FixedTimeWindow};
 pub use keyed::{ByKey, ByKeyEmitter};
+pub use minibatch_core::window::Panes;
 pub use pattern::{AfterMatch, Condition, Pattern, PatternEmitter, PatternWindow};
 pub use refine::{Keep, Refined, RefinedEmitter, Refinement, Sample, SortedBy, UniqueBy};
 pub use relaxed::{RelaxedTimeEmitter, RelaxedTimeWindow};

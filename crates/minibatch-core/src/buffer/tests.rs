@@ -136,6 +136,15 @@ impl Model {
                 assert_eq!(buffer.get(offset).map(entry).as_ref(), expected);
             }
         }
+        for (place, entry) in list.iter().enumerate() {
+            assert_eq!(buffer.nth(place).map(|message| message.offset()), Some(entry.offset));
+        }
+        assert!(buffer.nth(list.len()).is_none());
+        for chunk in &self.chunks {
+            let middle = chunk.offset(chunk.len() / 2);
+            let from = list.iter().map(|entry| entry.offset).filter(|offset| *offset >= middle);
+            assert!(buffer.iter_from(middle).map(|message| message.offset()).eq(from));
+        }
         let pinned = buffer.segments.iter().map(|segment| segment.chunk.pinned_bytes()).sum::<usize>();
         assert_eq!(buffer.pinned_bytes(), pinned);
         self.check_copied_out();

@@ -11,7 +11,8 @@ use crate::{
     window::{Bounds, FormedWindow, Leaves, Picks, Reason, Selection, WindowChain},
 };
 
-/// How many windows of a key in a row may take nothing out of the buffer before the strategy is taken to be stuck.
+/// How many windows of a key and a stretch of time in a row may take nothing out of the buffer before the strategy is taken
+/// to be stuck.
 const STUCK_AFTER: usize = 1 << 16;
 
 /// A [`Driver`] of whatever strategy: one dynamic call a chunk.
@@ -191,8 +192,8 @@ impl<E: WindowEmitter> Driver<E> {
         Ok(())
     }
 
-    /// Does what was selected; true if that takes something out of the buffer, or is a window of another key than the one
-    /// before.
+    /// Does what was selected; true if that takes something out of the buffer, or is a window of another key or another
+    /// stretch of time than the one before.
     fn form(&mut self, selection: Selection, out: &mut Vec<FormedWindow>) -> Result<bool, Error> {
         let buffered = self.buffer.len();
         if !selection.forms_window {
@@ -227,7 +228,8 @@ impl<E: WindowEmitter> Driver<E> {
             None => None,
         };
         self.chain = self.chain.link(self.ordinal, &members, folded.as_ref());
-        let is_progress = leaving > 0 || out.last().is_some_and(|last| last.key != selection.key);
+        let is_other = |last: &FormedWindow| last.key != selection.key || last.bounds != bounds;
+        let is_progress = leaving > 0 || out.last().is_some_and(is_other);
         out.push(FormedWindow {
             ordinal: self.ordinal,
             members,

@@ -14,7 +14,7 @@ use crate::{
     checkpoint::{Checkpoint, DecisionKind, DoneRange, DoneRanges, OpenPiece, OpenWindow, PieceWriter},
     chunk::{Chunk, MESSAGE_MAX_BYTES},
     storage::Position,
-    window::{Folded, FormedWindow, Leaves, Places, Reason, Selection},
+    window::{Bounds, Folded, FormedWindow, Leaves, Places, Reason, Selection},
 };
 
 /// Windows of so many messages, or what has gathered so many milliseconds after the first.
@@ -382,6 +382,26 @@ fn windows_without_end_are_an_error() {
     feed(&mut drains, &log("a"), &[]);
     let error = drains.decide(DecisionKind::Drain, &mut out).unwrap_err();
     assert!(matches!(error.cause(), Cause::InvalidWindow { .. }), "{error}");
+}
+
+/// More stretches of time than windows in a row may leave the buffer as it is.
+#[test]
+fn many_open_windows_of_other_times_are_no_endless_loop() {
+    /// Shows the first message in windows of so many stretches of time.
+    struct Sliding(i64);
+    impl WindowEmitter for Sliding {
+        fn window_ready(&mut self, buffer: &Buffer, _now: Timestamp) -> Readiness {
+            if self.0 > 0 && !buffer.is_empty() { Readiness::Ready } else { Readiness::wait() }
+        }
+        fn query(&mut self, _buffer: &Buffer) -> Selection {
+            self.0 -= 1;
+            let bounds = Bounds::new(Timestamp::EPOCH, Timestamp::from_millis(self.0));
+            Selection::first(1, Reason::Early).leaving(Leaves::Nothing).within(bounds)
+        }
+    }
+    let mut out = Vec::new();
+    fresh(Sliding(70_000)).feed(&log("a")[0], &mut out).unwrap();
+    assert_eq!(out.len(), 70_000);
 }
 
 /// Remembers how many messages it saw.

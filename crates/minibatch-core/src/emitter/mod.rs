@@ -6,8 +6,8 @@ mod readiness;
 mod state;
 
 use crate::{
-    Buffer, Error, Message, Timestamp,
-    window::{Reason, Selection},
+    Buffer, Error, Message, Offset, Timestamp,
+    window::{Bounds, Leaves, Panes, Reason, Selection},
 };
 
 pub use explanation::{Explanation, Waiting};
@@ -85,6 +85,26 @@ pub trait WindowEmitter: Send {
         Explanation::at(now)
     }
 
+    /// The windows that are open, to be shown before they are over: those that have a message from `since` on, each with
+    /// these or with all its messages as `panes` says, in the order, the bounds and with the key that it would have by now.
+    /// Their reason is [`Reason::Early`], and nothing leaves with them. Asked while it waits, as [`WindowEmitter::explain`].
+    ///
+    /// All that may be in windows to come, or nothing, ever: who has shown these windows leaves out of them, when they are
+    /// over, what was buffered then. A strategy that cannot tell them names none.
+    ///
+    /// Without an implementation, all that is buffered is one open window, within its messages' append times.
+    fn open(&self, buffer: &Buffer, since: Offset, panes: Panes) -> Vec<Selection> {
+        let new = buffer.iter_from(since).next().map(|message| message.offset());
+        let (Some(new), Some(first), Some(last)) = (new, buffer.first(), buffer.last()) else { return Vec::new() };
+        let from = if panes == Panes::Discarding { new } else { first.offset() };
+        let members = buffer.iter_from(from).map(|message| message.offset()).collect();
+        let open = Selection::of(members, Reason::Early).leaving(Leaves::Nothing);
+        vec![match Bounds::around([first.time(), last.time()]) {
+            Some(bounds) => open.within(bounds),
+            None => open,
+        }]
+    }
+
     /// Name, version and parameters: two strategies that could form different windows differ in it.
     fn fingerprint(&self) -> Fingerprint {
         Fingerprint::new("custom", 1, "")
@@ -137,6 +157,9 @@ impl<E: WindowEmitter + ?Sized> WindowEmitter for Box<E> {
     }
     fn explain(&self, buffer: &Buffer, now: Timestamp) -> Explanation {
         (**self).explain(buffer, now)
+    }
+    fn open(&self, buffer: &Buffer, since: Offset, panes: Panes) -> Vec<Selection> {
+        (**self).open(buffer, since, panes)
     }
     fn fingerprint(&self) -> Fingerprint {
         (**self).fingerprint()

@@ -26,6 +26,8 @@ pub enum Reason {
     Timeout,
     /// It was shown before its time was over.
     Early,
+    /// Messages came for it after it was over, and in time to be shown.
+    Update,
     /// Its messages came when their windows were over.
     Late,
     /// The consumer was asked to finish what there is.
@@ -41,7 +43,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::Count,
         Self::Bytes,
         Self::MaxWait,
@@ -52,6 +54,7 @@ impl Reason {
         Self::Pattern,
         Self::Timeout,
         Self::Early,
+        Self::Update,
         Self::Late,
         Self::Drain,
         Self::Shutdown,
@@ -80,6 +83,7 @@ impl Reason {
             Self::Pattern => "pattern",
             Self::Timeout => "timeout",
             Self::Early => "early",
+            Self::Update => "update",
             Self::Late => "late",
             Self::Drain => "drain",
             Self::Shutdown => "shutdown",

@@ -51,6 +51,11 @@ impl<A: Clone + Serialize> Accumulated<A> {
         }
     }
 
+    /// Whether a message from `since` on is in it.
+    pub(crate) fn reaches(&self, since: Offset) -> bool {
+        self.messages > 0 && self.last >= since.to_u64()
+    }
+
     pub(crate) fn messages(&self) -> u64 {
         self.messages
     }

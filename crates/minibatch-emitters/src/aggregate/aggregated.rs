@@ -2,11 +2,11 @@
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
-use minibatch_core::{Aggregation, Error, Strategy, WindowEmitter};
+use minibatch_core::{Aggregation, Error, Strategy, WindowEmitter, window::Panes};
 use serde::de::DeserializeOwned;
 
 use super::{Accumulator, Aggregate, Fold};
-use crate::ByKey;
+use crate::{ByKey, Early, Every};
 
 /// A strategy whose windows hold one `A` in place of messages that are `T`s: see [`Aggregate`].
 ///
@@ -40,6 +40,23 @@ impl<T, A> Aggregated<T, A> {
 
     fn of(strategy: impl Strategy) -> Self {
         Self { strategy: Arc::new(strategy), types: PhantomData }
+    }
+
+    /// Shows the values that there are before the windows are over, every so often; each takes the place of the one before: see
+    /// [`Early`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use minibatch_core::Aggregation;
+    /// use minibatch_emitters::{Aggregate, Every, TimeWindow};
+    /// use minibatch_testkit::emitter::check;
+    ///
+    /// let so_far = TimeWindow::tumbling(Duration::from_secs(10)).aggregate(Aggregate::<String, u64>::count());
+    /// check(so_far.early(Every::messages(2)).into_strategy(), "a@1 b@2 c@5 d@12", &["2 early@2", "3 boundary@10"]);
+    /// ```
+    pub fn early(self, every: Every) -> Self {
+        Self::of(Early::new(self.strategy, every, Panes::Accumulating))
     }
 
     /// The messages of each key apart, each with a value of its own: see [`ByKey`].

@@ -1,11 +1,11 @@
 //! The emitter of a strategy by key.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use minibatch_core::{
     Buffer, Cause, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Offset, Readiness, Strategy,
     Timestamp, WindowEmitter,
-    window::{Reason, Selection},
+    window::{Panes, Reason, Selection},
 };
 
 use super::{
@@ -184,6 +184,13 @@ impl WindowEmitter for ByKeyEmitter {
             1 => waits.other("what another open key waits for"),
             others => waits.other(format!("what {others} other open keys wait for")),
         }
+    }
+
+    fn open(&self, buffer: &Buffer, since: Offset, panes: Panes) -> Vec<Selection> {
+        let group = |message: Message<'_>| self.groups.get(self.groups.find(self.key.of(&message).as_deref())?);
+        let groups: BTreeMap<Offset, &Group> =
+            buffer.iter_from(since).filter_map(group).map(|group| (group.born, group)).collect();
+        groups.into_values().flat_map(|group| group.open(since, panes)).collect()
     }
 
     fn fingerprint(&self) -> Fingerprint {

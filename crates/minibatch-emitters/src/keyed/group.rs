@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use minibatch_core::{
     Buffer, EmitterState, Message, Observed, Offset, Readiness, Timestamp, Waiting, WindowEmitter,
-    window::{Reason, Selection},
+    window::{Panes, Reason, Selection},
 };
 
 /// The messages of one key, and what the strategy makes of them.
@@ -93,10 +93,20 @@ impl Group {
         let shared = selection.by_offset(&self.buffer);
         self.buffer.remove_with(selection);
         self.folded = self.folded.saturating_sub(selection.folded_leaving());
+        self.keyed(shared)
+    }
+
+    fn keyed(&self, selection: Selection) -> Selection {
         match &self.key {
-            Some(key) => shared.keyed(&**key),
-            None => shared,
+            Some(key) => selection.keyed(&**key),
+            None => selection,
         }
+    }
+
+    /// Its open windows that have a message from `since` on.
+    pub(super) fn open(&self, since: Offset, panes: Panes) -> impl Iterator<Item = Selection> {
+        let open = self.emitter.open(&self.buffer, since, panes).into_iter();
+        open.map(|selection| self.keyed(selection.by_offset(&self.buffer)))
     }
 
     /// Whether one that comes anew would go on in the same way.

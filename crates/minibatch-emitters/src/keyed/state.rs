@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use minibatch_core::{EmitterState, Offset, Timestamp};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::group::Group;
-use crate::bytes;
+use crate::inner_state;
 
 /// What is remembered of one key.
 #[derive(Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub(super) struct Kept<'a> {
     /// How many messages its emitter remembers in the form of a value.
     #[serde(default, skip_serializing_if = "is_none")]
     pub(super) folded: u64,
-    #[serde(default, with = "state_bytes", skip_serializing_if = "is_nothing")]
+    #[serde(default, with = "inner_state", skip_serializing_if = "inner_state::is_nothing")]
     pub(super) state: EmitterState,
 }
 
@@ -45,21 +45,4 @@ impl<'a> Kept<'a> {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
 fn is_none(count: &u64) -> bool {
     *count == 0
-}
-
-fn is_nothing(state: &EmitterState) -> bool {
-    state.bytes().is_empty()
-}
-
-/// A state as the bytes that it is.
-mod state_bytes {
-    use super::{Deserializer, EmitterState, Serializer, bytes};
-
-    pub(super) fn serialize<S: Serializer>(state: &EmitterState, serializer: S) -> Result<S::Ok, S::Error> {
-        bytes::serialize(state.bytes(), serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<EmitterState, D::Error> {
-        bytes::deserialize(deserializer).map(|bytes| EmitterState::stored(bytes.into()))
-    }
 }

@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use minibatch_core::{
-    Buffer, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Readiness, Timestamp, WindowEmitter,
-    window::{Bounds, Leaves, Reason, Selection},
+    Buffer, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Offset, Readiness, Timestamp,
+    WindowEmitter,
+    window::{Bounds, Leaves, Panes, Reason, Selection},
 };
 
 use super::{
@@ -104,6 +105,11 @@ impl WindowEmitter for PatternEmitter {
             explanation = explanation.other(format!("a message to begin with: {}", names.join(", ")));
         }
         explanation
+    }
+
+    /// None: what is not complete may never be a match.
+    fn open(&self, _buffer: &Buffer, _since: Offset, _panes: Panes) -> Vec<Selection> {
+        Vec::new()
     }
 
     fn fingerprint(&self) -> Fingerprint {

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use minibatch_core::{
-    Buffer, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Readiness, Timestamp, WindowEmitter,
-    window::{Reason, Selection},
+    Buffer, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Offset, Readiness, Timestamp,
+    WindowEmitter,
+    window::{Panes, Reason, Selection},
 };
 
 use super::Refinement;
@@ -51,6 +52,11 @@ impl<R: Refinement> WindowEmitter for RefinedEmitter<R> {
 
     fn explain(&self, buffer: &Buffer, now: Timestamp) -> Explanation {
         self.inner.explain(buffer, now)
+    }
+
+    fn open(&self, buffer: &Buffer, since: Offset, panes: Panes) -> Vec<Selection> {
+        let open = self.inner.open(buffer, since, panes).into_iter();
+        open.map(|selection| self.refined(selection, buffer)).collect()
     }
 
     fn fingerprint(&self) -> Fingerprint {

@@ -1,10 +1,11 @@
 //! The emitter of windows that cover time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use minibatch_core::{
-    Buffer, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Readiness, Timestamp, WindowEmitter,
-    window::{Bounds, Leaves, Reason, Selection},
+    Buffer, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Offset, Readiness, Timestamp,
+    WindowEmitter,
+    window::{Bounds, Leaves, Panes, Reason, Selection},
 };
 use serde::{Deserialize, Serialize};
 
@@ -145,6 +146,28 @@ impl<A: Accumulator> WindowEmitter for TimeEmitter<A> {
 
     fn explain(&self, _buffer: &Buffer, now: Timestamp) -> Explanation {
         self.course.explain(self.next_end, now)
+    }
+
+    fn open(&self, _buffer: &Buffer, since: Offset, panes: Panes) -> Vec<Selection> {
+        let new: BTreeMap<Timestamp, &Pane<A>> =
+            self.panes.iter().filter(|(_, pane)| pane.reaches(since)).map(|(start, pane)| (*start, pane)).collect();
+        let ends: BTreeSet<Timestamp> =
+            new.keys().flat_map(|start| self.intervals.ends(*start, self.course.closed())).collect();
+        let window = |end| {
+            let bounds = Bounds::new(self.intervals.start(end), end);
+            let mut window = Pane::default();
+            match panes {
+                Panes::Accumulating => {
+                    self.panes.range(bounds.start..end).for_each(|(_, pane)| window.merge(&self.folding, pane));
+                }
+                Panes::Discarding => {
+                    new.range(bounds.start..end).for_each(|(_, pane)| window.kept.extend(pane.kept_from(since)));
+                }
+            }
+            window.kept.sort_unstable();
+            window.select(0, Reason::Early).leaving(Leaves::Nothing).within(bounds)
+        };
+        ends.into_iter().map(window).collect()
     }
 
     fn fingerprint(&self) -> Fingerprint {

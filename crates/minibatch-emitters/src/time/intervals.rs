@@ -71,6 +71,11 @@ impl Intervals {
         }
     }
 
+    /// The ends of the windows that contain a pane and end after an instant, ascending.
+    pub(crate) fn ends(&self, pane: Timestamp, after: Timestamp) -> impl Iterator<Item = Timestamp> {
+        std::iter::successors(self.first_end(pane, after), move |end| self.first_end(pane, *end))
+    }
+
     /// The start of the window that ends then.
     pub(crate) fn start(&self, end: Timestamp) -> Timestamp {
         match self {
@@ -147,6 +152,8 @@ mod tests {
             prop_assert_eq!(ends(pane.as_millis(), i64::MIN), ends(time, i64::MIN));
             let first = intervals.first_end(pane, at(after));
             prop_assert_eq!(first.map(Timestamp::as_millis), ends(time, after).first().copied());
+            let all = intervals.ends(pane, at(after)).map(Timestamp::as_millis);
+            prop_assert_eq!(all.collect::<Vec<_>>(), ends(time, after));
             if let Some(end) = first {
                 prop_assert_eq!(intervals.start(end).as_millis(), end.as_millis() - size);
             }

@@ -47,6 +47,16 @@ impl<A: Accumulator> Pane<A> {
         }
     }
 
+    /// Whether a message from `since` on is in it.
+    pub(super) fn reaches(&self, since: Offset) -> bool {
+        self.kept.last().is_some_and(|last| *last >= since) || self.folded.reaches(since)
+    }
+
+    /// Those that are kept, from `since` on.
+    pub(super) fn kept_from(&self, since: Offset) -> &[Offset] {
+        self.kept.get(self.kept.partition_point(|offset| *offset < since)..).unwrap_or_default()
+    }
+
     /// A window of these messages, of which `leaving` that were folded are in no later one.
     pub(super) fn select(self, leaving: u64, reason: Reason) -> Selection {
         let selection = Selection::of(self.kept, reason);

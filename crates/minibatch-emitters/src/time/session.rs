@@ -5,14 +5,14 @@ use std::{collections::BTreeMap, time::Duration};
 use minibatch_core::{
     Buffer, Cause, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Offset, Readiness, Timestamp,
     WindowEmitter,
-    window::{Bounds, Reason, Selection},
+    window::{Bounds, Leaves, Panes, Reason, Selection},
 };
 use serde::de::DeserializeOwned;
 
 use super::{
     course::{Course, CourseState},
     event_time::EventTime,
-    pane::Folding,
+    pane::{Folding, Pane},
 };
 use crate::{Accumulator, Aggregate, Aggregated, aggregate::Accumulated, millis::Millis, strategy::strategy};
 
@@ -134,9 +134,23 @@ pub struct SessionEmitter<A = ()> {
 #[derive(Clone, Debug)]
 struct Session<A> {
     last: Timestamp,
-    /// Those that are kept.
+    /// Those that are kept, in the order of the log.
     messages: Vec<(Timestamp, Offset)>,
     folded: Accumulated<A>,
+}
+
+impl<A: Accumulator> Session<A> {
+    /// What is in it before `end`, and what comes after that as a session with its start.
+    fn split(self, end: Timestamp) -> (Pane<A>, Option<(Timestamp, Self)>) {
+        let (now, later): (Vec<_>, Vec<_>) = self.messages.into_iter().partition(|(time, _)| *time < end);
+        let next = later.iter().map(|(time, _)| *time).min();
+        let later = next.map(|next| (next, Self::kept(self.last, later)));
+        (Pane { kept: now.into_iter().map(|(_, offset)| offset).collect(), folded: self.folded }, later)
+    }
+
+    fn kept(last: Timestamp, messages: Vec<(Timestamp, Offset)>) -> Self {
+        Self { last, messages, folded: Accumulated::default() }
+    }
 }
 
 /// What a session's messages were folded into: its first message's time, its last one's, and the value.
@@ -183,13 +197,15 @@ impl<A: Accumulator> SessionEmitter<A> {
         let sessions = joined.starts.into_iter().flatten().filter_map(|start| self.sessions.remove(&start));
         let session = sessions.reduce(|mut first, second| {
             first.messages.extend(second.messages);
+            // two runs in order, which this makes one
+            first.messages.sort_by_key(|(_, offset)| *offset);
             if let Some(fold) = &self.folding {
                 first.folded.merge(&**fold, &second.folded);
             }
             first
         });
-        let nothing = || Session { last: joined.last, messages: Vec::new(), folded: Accumulated::default() };
-        let session = self.sessions.entry(joined.first).or_insert(session.unwrap_or_else(nothing));
+        let session = session.unwrap_or_else(|| Session::kept(joined.last, Vec::new()));
+        let session = self.sessions.entry(joined.first).or_insert(session);
         session.last = joined.last;
         session
     }
@@ -204,25 +220,47 @@ impl<A: Accumulator> SessionEmitter<A> {
         Observed::Keep
     }
 
+    /// The windows that a session would make by now, of those that have a message from `since` on.
+    fn open_of(&self, start: Timestamp, session: &Session<A>, since: Offset, panes: Panes) -> Vec<Selection> {
+        let open = |window: Pane<A>, start, end| {
+            window.select(0, Reason::Early).leaving(Leaves::Nothing).within(Bounds::new(start, end))
+        };
+        let new = session.messages.partition_point(|(_, offset)| *offset < since);
+        if new == session.messages.len() && !session.folded.reaches(since) {
+            return Vec::new();
+        }
+        let (end, _) = self.end(start, session.last);
+        if session.last < end {
+            let from = if panes == Panes::Discarding { new } else { 0 };
+            let kept = session.messages.iter().skip(from).map(|(_, offset)| *offset).collect();
+            return vec![open(Pane { kept, folded: session.folded.clone() }, start, end)];
+        }
+        // it has messages of later sessions, as it is longer than one may be
+        let mut windows = Vec::new();
+        let mut rest = Some((start, session.clone()));
+        while let Some((start, session)) = rest {
+            let (end, _) = self.end(start, session.last);
+            let (mut window, later) = session.split(end);
+            if window.reaches(since) {
+                window.kept.retain(|offset| panes == Panes::Accumulating || *offset >= since);
+                windows.push(open(window, start, end));
+            }
+            rest = later;
+        }
+        windows
+    }
+
     /// Takes the first session, or as much of it as its length allows.
     fn select(&mut self, reason: Option<Reason>) -> Option<Selection> {
         let (start, session) = self.sessions.pop_first()?;
         let (end, why) = self.end(start, session.last);
-        let (now, later): (Vec<_>, Vec<_>) = session.messages.into_iter().partition(|(time, _)| *time < end);
-        if let Some(next) = later.iter().map(|(time, _)| *time).min() {
-            let folded = Accumulated::default();
-            self.sessions.insert(next, Session { last: session.last, messages: later, folded });
-        }
-        let mut members: Vec<Offset> = now.into_iter().map(|(_, offset)| offset).collect();
-        members.sort_unstable();
+        let (window, later) = session.split(end);
+        self.sessions.extend(later);
         if reason.is_none() {
             self.course.close(end);
         }
-        let selection = Selection::of(members, reason.unwrap_or(why)).within(Bounds::new(start, end));
-        Some(match session.folded.folded() {
-            Some(folded) => selection.folded(folded, session.folded.messages()),
-            None => selection,
-        })
+        let leaving = window.folded.messages();
+        Some(window.select(leaving, reason.unwrap_or(why)).within(Bounds::new(start, end)))
     }
 }
 
@@ -265,6 +303,10 @@ impl<A: Accumulator> WindowEmitter for SessionEmitter<A> {
         }
     }
 
+    fn open(&self, _buffer: &Buffer, since: Offset, panes: Panes) -> Vec<Selection> {
+        self.sessions.iter().flat_map(|(start, session)| self.open_of(*start, session, since, panes)).collect()
+    }
+
     fn fingerprint(&self) -> Fingerprint {
         let max_length = self.max_length.map_or(String::new(), |max_length| format!(",max_length={max_length}"));
         let fold = self.folding.as_ref().map_or(String::new(), |fold| format!(",fold={}", fold.name()));
@@ -292,7 +334,7 @@ impl<A: Accumulator> WindowEmitter for SessionEmitter<A> {
         let Some((course, folded)): Option<(CourseState, Vec<FoldedSession<A>>)> = decoded else { return Ok(()) };
         self.course.restore(course);
         for (start, last, folded) in folded {
-            let session = Session { last: Timestamp::from_millis(last), messages: Vec::new(), folded };
+            let session = Session { folded, ..Session::kept(Timestamp::from_millis(last), Vec::new()) };
             self.sessions.insert(Timestamp::from_millis(start), session);
         }
         for message in buffer.iter() {

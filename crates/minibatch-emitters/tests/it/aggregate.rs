@@ -9,8 +9,8 @@ use minibatch_core::{
     window::{Bounds, Reason},
 };
 use minibatch_emitters::{
-    Aggregate, Aggregated, CalendarUnit, Distinct, EventTime, Quantiles, SessionWindow, StrategyExt, TimeWindow, Top,
-    Tz,
+    Aggregate, Aggregated, CalendarUnit, Distinct, EventTime, Every, Quantiles, SessionWindow, StrategyExt, TimeWindow,
+    Top, Tz,
 };
 use minibatch_testkit::{
     emitter::{Suite, check},
@@ -18,7 +18,7 @@ use minibatch_testkit::{
 };
 use proptest::{collection::vec, prelude::*};
 
-use crate::tools::{SEC, check_fingerprint, check_refused};
+use crate::tools::{SEC, bad_durations, check_fingerprint, check_refused};
 
 /// All letters as one word.
 fn word() -> Aggregate<String, String> {
@@ -28,7 +28,7 @@ fn word() -> Aggregate<String, String> {
 
 /// All numbers as a list.
 fn numbers() -> Aggregate<i64, Vec<i64>> {
-    Aggregate::new(Vec::new, |list: &mut Vec<i64>, number: &i64| list.push(*number), |list, more| list.extend(more))
+    Aggregate::new(Vec::new, |list: &mut Vec<i64>, number: &i64| list.push(*number), Extend::extend)
 }
 
 fn told() -> EventTime {
@@ -105,14 +105,16 @@ fn both_of_two() {
 #[test]
 fn fingerprints_and_parameters() {
     let five = TimeWindow::tumbling(5 * SEC);
-    check_fingerprint(&five.clone().aggregate(word()).into_strategy(), "time/1(5000ms,fold=word)");
+    check_fingerprint(&five.aggregate(word()).into_strategy(), "time/1(5000ms,fold=word)");
     let session = SessionWindow::new(SEC).max_length(5 * SEC);
     check_fingerprint(
         &session.clone().aggregate(numbers()).into_strategy(),
         "session/1(1000ms,max_length=5000ms,fold=custom)",
     );
     check_refused(&session.event_time(told()).aggregate(numbers()).into_strategy());
-    check_refused(&TimeWindow::tumbling(0 * SEC).aggregate(word()).into_strategy());
+    for bad in bad_durations() {
+        check_refused(&TimeWindow::tumbling(bad).aggregate(word()).into_strategy());
+    }
 }
 
 #[test]
@@ -183,7 +185,7 @@ fn windows(strategy: &dyn WindowStrategy, line: &str) -> Vec<Told> {
 
 /// Texts of digits are numbers, others are none.
 fn digits() -> Aggregate<Digits, Vec<i64>> {
-    Aggregate::new(Vec::new, |list: &mut Vec<i64>, digits: &Digits| list.push(digits.0), |list, more| list.extend(more))
+    Aggregate::new(Vec::new, |list: &mut Vec<i64>, digits: &Digits| list.push(digits.0), Extend::extend)
 }
 
 #[derive(serde::Deserialize)]
@@ -286,4 +288,33 @@ proptest! {
 
 fn millis(millis: u64) -> std::time::Duration {
     std::time::Duration::from_millis(millis)
+}
+
+#[test]
+fn values_so_far_are_shown_early() {
+    let five = || TimeWindow::tumbling(5 * SEC).aggregate(word()).early(Every::messages(2));
+    check(
+        five().into_strategy(),
+        "a@1 b@2 c@5 d@7 e @10",
+        &["ab early@2", "ab boundary@5", "cd early@7", "cde boundary@10"],
+    );
+    let sliding = TimeWindow::sliding(10 * SEC, 5 * SEC).aggregate(word()).early(Every::time(3 * SEC));
+    let windows =
+        ["a early@4 [-5,5)", "a early@4 [0,10)", "a @5", "ab early@9 [0,10)", "b early@9 [5,15)", "ab @10", "b @15"];
+    check(sliding.into_strategy(), "a@1 b@6 @30", &windows);
+    let session = SessionWindow::new(5 * SEC).aggregate(word()).early(Every::messages(1));
+    check(session.into_strategy(), "a@1 b@3 @30", &["a early@1 [1,6)", "ab early@3 [1,8)", "ab gap@8"]);
+    let by_key = five().by_key_with(|by_key| by_key.key(|word: &String| word.clone()));
+    check(by_key.into_strategy(), "a@1 b a b @5", &["aa early@1", "bb early@1", "aa boundary", "bb boundary"]);
+}
+
+#[test]
+fn values_shown_early_keep_the_laws() {
+    let window = TimeWindow::sliding(3 * SEC, SEC).event_time(told());
+    for every in [Every::messages(2), Every::time(2 * SEC)] {
+        let early = window.clone().aggregate(numbers()).early(every);
+        Suite::new(move || emitter(&early)).values(i64::from).may_repeat().may_discard().check();
+    }
+    let by_key = SessionWindow::new(2 * SEC).aggregate(word()).early(Every::messages(2)).by_key();
+    Suite::new(move || emitter(&by_key)).values(|seed| seed.to_string()).may_repeat().may_discard().check();
 }

@@ -9,6 +9,8 @@ mod batch;
 #[cfg(test)]
 mod count;
 #[cfg(test)]
+mod early;
+#[cfg(test)]
 mod fixed;
 #[cfg(test)]
 mod forgotten;

@@ -1,8 +1,9 @@
 //! Asks a strategy after every message, and several times, whatever it said that it waits for.
 
 use minibatch_core::{
-    Buffer, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Readiness, Timestamp, WindowEmitter,
-    window::{Reason, Selection},
+    Buffer, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Offset, Readiness, Timestamp,
+    WindowEmitter,
+    window::{Panes, Reason, Selection},
 };
 
 /// A strategy asked more often than it needs.
@@ -42,6 +43,9 @@ impl<E: WindowEmitter> WindowEmitter for AskedOften<E> {
     }
     fn explain(&self, buffer: &Buffer, now: Timestamp) -> Explanation {
         self.emitter.explain(buffer, now)
+    }
+    fn open(&self, buffer: &Buffer, since: Offset, panes: Panes) -> Vec<Selection> {
+        self.emitter.open(buffer, since, panes)
     }
     fn fingerprint(&self) -> Fingerprint {
         self.emitter.fingerprint()
