@@ -129,8 +129,8 @@ pub use minibatch_macros::streaming;
 pub use bson::{Document, doc};
 pub use connection::Minibatch;
 pub use minibatch_core::{
-    Buffer, BufferedSlot, Cause, Clock, EmitterState, Error, ErrorKind, Explanation, Fingerprint, GroupName, Message,
-    Observed, Offset, Readiness, Result, Slot, Strategy, StreamName, Timestamp, Waiting, WindowEmitter,
+    Buffer, BufferedSlot, Cause, Clock, Deadline, EmitterState, Error, ErrorKind, Explanation, Fingerprint, GroupName,
+    Message, Observed, Offset, Readiness, Result, Slot, Strategy, StreamName, Timestamp, Waiting, WindowEmitter,
     chunk::{Extras, MESSAGE_MAX_BYTES},
     params, storage,
     window::{Bounds, Leaves, Picks, Reason, Selection, WindowId},

@@ -7,6 +7,8 @@ mod batch;
 #[cfg(test)]
 mod count;
 #[cfg(test)]
+mod deadlines;
+#[cfg(test)]
 mod fixed;
 #[cfg(test)]
 mod forgotten;

@@ -21,6 +21,7 @@ mod partitions;
 mod pausing;
 mod producing;
 mod pulling;
+mod punctuation;
 mod restarts;
 mod retention;
 mod running;
