@@ -26,9 +26,7 @@ use crate::{millis::Millis, strategy::strategy, time::intervals::Intervals};
 /// - closes when log time reaches the end of the interval; a message of that very time is in the next window
 /// - reason: [`Reason::Boundary`]; bounds: the interval
 /// - intervals without a message have no window, unless [asked for](FixedTimeWindow::with_empty)
-/// - decides by append time alone: the same windows for every group and every replay. Where at the end of the log a
-///   consumer closes an interval by its own decision, a message whose producer's clock was behind may still come with an
-///   append time before that boundary: it is in the window of the interval that is open then
+/// - decides by append time alone: the same windows for every group and every replay, at the end of the log too
 /// - a drain or a shutdown cuts the open interval: what comes later in it is another window with the same bounds
 /// - remembers which interval is open
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,7 +74,7 @@ impl FixedTimeWindow {
     /// Also a window for each interval without a message, after the first message of all.
     ///
     /// After [`FixedTimeWindow::MAX_EMPTY`] of them in a row they stop until a message comes, so that a gap of hours
-    /// between two messages is no flood when the interval is short.
+    /// between two messages is no flood when the interval is short. At the end of the log each costs a small record there.
     pub const fn with_empty(mut self, with_empty: bool) -> Self {
         self.with_empty = with_empty;
         self
@@ -143,7 +141,7 @@ impl WindowEmitter for FixedTimeEmitter {
             return Readiness::wait();
         }
         if now < interval.end {
-            return Readiness::wait_for(usize::MAX).until(interval.end);
+            return Readiness::wait_for(usize::MAX).until_shared(interval.end);
         }
         if buffer.is_empty() && self.open.cut {
             self.open = Open { start: Some(interval.end.as_millis()), empty: 0, cut: false };

@@ -23,17 +23,18 @@
 //! | `.event_time(…)` of these | when the watermark is there | | `watermark`, `gap` | no | yes |
 //! | | late messages: after a second, or before the next window | their append times | `late` | no | yes |
 //! | [`PatternWindow`]`::new(p)` | with the message that completes the pattern | its messages' times | `pattern` | yes | yes |
-//! | `p.without(…).within(d)` | d after its first message, if no such message came | first message to end | `pattern` | no | but at the end of the log |
-//! | `.timeouts()` | d after its first message, if it is not complete | first message to end | `timeout` | no | but at the end of the log |
+//! | `p.without(…).within(d)` | d after its first message, if no such message came | first message to end | `pattern` | no | yes |
+//! | `.timeouts()` | d after its first message, if it is not complete | first message to end | `timeout` | no | yes |
 //! | [`ByKey`]: any of these `.by_key()` | for each key apart, as its strategy says | its strategy's | its strategy's | as its strategy | as its strategy |
 //! | [`Aggregated`]: `.aggregate(…)` of the windows of time and sessions | as without; it holds [one value](Aggregate) in place of its messages | as without | as without | as without | as without |
 //! | `.early(…)` of [any](StrategyExt), an [early firing](Early) | with every n-th message, or d after the first since the firing before: all that are open | of its window by then | `early` | as its strategy | by count as its strategy, by time but at the end of the log |
 //! | `.sorted_by(…)`, `.unique_by(…)`, `.sampled(…)` of [any](StrategyExt) | as without: they choose [what it shows](Refined) | as without | as without | as without | as without |
 //!
-//! Windows are a function of the log, whoever reads it and however often it crashes. The exception is the end of the log,
-//! when a deadline comes and no message that would show it: then the consumer *decides* that the time is over and records
-//! that with its group. The same group gets the same windows after a crash; another group, which reads the next message
-//! right after, need not.
+//! Windows are a function of the log, whoever reads it and however often it crashes: at the end of the log, when a deadline
+//! comes and no message that would show it, the consumer appends a *punctuation*, a record that says how late it is, and
+//! whoever reads the log reads that. The exception are deadlines that only bound a wait, as `max_wait` does: there the
+//! consumer *decides* that the time is over and records that with its group. The same group gets the same windows after a
+//! crash; another group, which reads the next message right after, need not.
 //!
 //! The same log through each, with `·` for a second:
 //!

@@ -8,8 +8,8 @@ use minibatch_core::{
     Cause, Error, GroupName, Offset, ProducerId, Slot, Timestamp,
     chunk::{DerivedChunk, NewChunk, Payload, ProducerStamp, Record, RecordKind, clamp_time},
     storage::{
-        ChunkLog, DerivedAppend, LogBounds, Partition, Position, ProducerGrant, ReadLimit, RecordSummary, Trim,
-        Trimmed, UsedNumbers,
+        ChunkLog, DerivedAppend, LogBounds, Partition, Position, ProducerGrant, Punctuated, ReadLimit, RecordSummary,
+        Trim, Trimmed, UsedNumbers,
     },
 };
 
@@ -80,7 +80,7 @@ impl Log {
             };
         }
         known.last_sequence = got;
-        Ok(self.push(chunk.producer, chunk.time, chunk.payload))
+        Ok(self.push(RecordKind::Data, chunk.producer, chunk.time, chunk.payload))
     }
 
     fn append_derived(&mut self, chunk: DerivedChunk) -> DerivedAppend {
@@ -93,13 +93,22 @@ impl Log {
             };
         }
         used.insert(chunk.number, chunk.below);
-        let slot = self.push(chunk.stamp(), chunk.time, chunk.payload);
+        let slot = self.push(RecordKind::Data, chunk.stamp(), chunk.time, chunk.payload);
         DerivedAppend { slot, differs: false }
     }
 
-    fn push(&mut self, producer: ProducerStamp, time: Timestamp, payload: Payload) -> Slot {
+    fn punctuate(&mut self, after: Slot, time: Timestamp) -> Punctuated {
+        if after == Slot::ZERO || after != self.bounds.tail {
+            return Punctuated::Elsewhere;
+        }
+        let stamp = ProducerStamp::punctuation(after.next());
+        self.push(RecordKind::Punctuation, stamp, time, Payload::empty());
+        Punctuated::Appended
+    }
+
+    fn push(&mut self, kind: RecordKind, producer: ProducerStamp, time: Timestamp, payload: Payload) -> Slot {
         let (slot, time) = (self.bounds.tail.next(), clamp_time(time, now()));
-        self.records.insert(slot, Record { slot, kind: RecordKind::Data, producer, time, payload });
+        self.records.insert(slot, Record { slot, kind, producer, time, payload });
         self.bounds.tail = slot;
         slot
     }
@@ -187,6 +196,12 @@ impl ChunkLog for CustomStorage {
         let all = ReadLimit { messages: usize::MAX, bytes: usize::MAX };
         let records = self.state().partition(partition)?.read(from, all)?;
         Ok(records.iter().take(limit.max(1)).map(Record::summary).collect())
+    }
+
+    async fn punctuate(&self, partition: &Partition, after: Slot, time: Timestamp) -> Result<Punctuated, Error> {
+        let punctuated = self.state().partition(partition)?.punctuate(after, time);
+        self.appended.notify_waiters();
+        Ok(punctuated)
     }
 
     async fn trim(&self, partition: &Partition, trim: Trim) -> Result<Trimmed, Error> {

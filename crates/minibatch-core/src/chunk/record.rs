@@ -16,6 +16,14 @@ pub struct ProducerStamp {
     pub sequence: u64,
 }
 
+impl ProducerStamp {
+    /// That of the punctuation in a slot: no producer has its id, no other record its number, and no derived chunk its epoch.
+    #[must_use]
+    pub fn punctuation(slot: Slot) -> Self {
+        Self { id: ProducerId::reserved("punct"), epoch: 1, sequence: slot.get() }
+    }
+}
+
 /// One append: a chunk that has no slot yet.
 #[derive(Clone, Debug)]
 pub struct NewChunk {

@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    Buffer, Cause, Error, Explanation, Fingerprint, Message, Observed, Offset, Readiness, Run, Slot, Timestamp,
-    WindowEmitter,
+    Buffer, Cause, Deadline, Error, Explanation, Fingerprint, Message, Observed, Offset, Readiness, Run, Slot,
+    Timestamp, WindowEmitter,
     checkpoint::{Base, Decision, DecisionKind},
     chunk::Chunk,
     storage::Position,
@@ -36,7 +36,7 @@ pub trait WindowDriver: fmt::Debug + Send {
     fn decide(&mut self, kind: DecisionKind, out: &mut Vec<FormedWindow>) -> Result<Decision, Error>;
 
     /// The instant at which the strategy wants to be asked, if there is one.
-    fn deadline(&self) -> Option<Timestamp>;
+    fn deadline(&self) -> Option<Deadline>;
 
     /// What the open window waits for.
     fn explain(&self) -> Explanation;
@@ -102,7 +102,7 @@ pub struct Driver<E> {
     more: usize,
     /// or messages of so many more bytes.
     more_bytes: usize,
-    deadline: Option<Timestamp>,
+    deadline: Option<Deadline>,
 }
 
 impl<E: WindowEmitter> Driver<E> {
@@ -167,7 +167,7 @@ impl<E: WindowEmitter> Driver<E> {
                 Readiness::Wait { more, bytes, until } => {
                     self.more = more.max(1);
                     self.more_bytes = bytes;
-                    self.deadline = until.filter(|&until| until > self.log_time);
+                    self.deadline = until.filter(|until| until.at > self.log_time);
                     return Ok(());
                 }
                 Readiness::Ready => {
@@ -184,8 +184,8 @@ impl<E: WindowEmitter> Driver<E> {
 
     /// Grants every deadline up to `time`, each at its own instant.
     fn grant_up_to(&mut self, time: Timestamp, out: &mut Vec<FormedWindow>) -> Result<(), Error> {
-        while let Some(deadline) = self.deadline.filter(|&deadline| deadline <= time) {
-            self.log_time = self.log_time.max(deadline);
+        while let Some(deadline) = self.deadline.filter(|deadline| deadline.at <= time) {
+            self.log_time = self.log_time.max(deadline.at);
             self.ask(out)?;
         }
         self.log_time = self.log_time.max(time);
@@ -298,7 +298,7 @@ impl<E: WindowEmitter> WindowDriver for Driver<E> {
         Ok(decision)
     }
 
-    fn deadline(&self) -> Option<Timestamp> {
+    fn deadline(&self) -> Option<Deadline> {
         self.deadline
     }
 

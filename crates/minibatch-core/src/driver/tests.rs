@@ -9,7 +9,7 @@ use proptest::{collection::vec, prelude::*};
 
 use super::*;
 use crate::{
-    Buffer, Cause, EmitterState, Error, Message, Observed, Offset, Readiness, Slot, Timestamp, WindowEmitter,
+    Buffer, Cause, Deadline, EmitterState, Error, Message, Observed, Offset, Readiness, Slot, Timestamp, WindowEmitter,
     buffer::tests::chunk,
     checkpoint::{Checkpoint, DecisionKind, DoneRange, DoneRanges, OpenPiece, OpenWindow, PieceWriter},
     chunk::{Chunk, MESSAGE_MAX_BYTES},
@@ -171,7 +171,7 @@ fn decisions_are_taken_again_at_their_places() {
     let mut live = fresh(timed);
     feed(&mut live, &log[..1], &[]);
     decide(&mut live, DecisionKind::Grant(seconds(2)), &[]);
-    assert_eq!(live.deadline(), Some(Timestamp::from_millis(2_500)));
+    assert_eq!(live.deadline(), Some(Deadline::private(Timestamp::from_millis(2_500))));
     let mut windows = decide(&mut live, DecisionKind::Grant(Timestamp::from_millis(2_500)), &["a"]);
     windows.extend(feed(&mut live, &log[1..2], &[]));
     windows.extend(decide(&mut live, DecisionKind::Shutdown, &["bc"]));
@@ -206,7 +206,7 @@ fn a_deadline_comes_before_a_message_of_that_very_time() {
     let windows = feed(&mut live, &log("ab c d"), &["ab", "c"]);
     assert!(windows.iter().all(|window| window.reason == Reason::MaxWait));
     // log time stands where the newest message is, not at a deadline to come
-    assert_eq!((live.position().time, live.deadline()), (seconds(3), Some(seconds(4))));
+    assert_eq!((live.position().time, live.deadline()), (seconds(3), Some(Deadline::private(seconds(4)))));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The trait of a window strategy.
 
+mod deadline;
 mod explanation;
 mod fingerprint;
 mod readiness;
@@ -10,6 +11,7 @@ use crate::{
     window::{Bounds, Leaves, Panes, Reason, Selection},
 };
 
+pub use deadline::Deadline;
 pub use explanation::{Explanation, Waiting};
 pub use fingerprint::Fingerprint;
 pub use readiness::Readiness;

@@ -7,7 +7,8 @@ use bytes::Bytes;
 
 use super::{
     Acquired, ChunkLog, Commit, DerivedAppend, Fence, GroupState, GroupStore, LogBounds, Note, NotePlace, NoteStore,
-    Partition, PieceId, ProducerGrant, ReadLimit, RecordSummary, Start, StreamInfo, StreamStore, Trim, Trimmed,
+    Partition, PieceId, ProducerGrant, Punctuated, ReadLimit, RecordSummary, Start, StreamInfo, StreamStore, Trim,
+    Trimmed,
 };
 use crate::{
     Error, GroupName, MemberId, ProducerId, Slot, StreamName, Timestamp,
@@ -72,6 +73,14 @@ macro_rules! forward {
                 limit: usize,
             ) -> Result<Vec<RecordSummary>, Error> {
                 (**self).survey(partition, from, limit).await
+            }
+            async fn punctuate(
+                &self,
+                partition: &Partition,
+                after: Slot,
+                time: Timestamp,
+            ) -> Result<Punctuated, Error> {
+                (**self).punctuate(partition, after, time).await
             }
             async fn trim(&self, partition: &Partition, trim: Trim) -> Result<Trimmed, Error> {
                 (**self).trim(partition, trim).await

@@ -107,6 +107,18 @@ pub struct Trimmed {
     pub deleted: u64,
 }
 
+/// What became of a punctuation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Punctuated {
+    /// It is in the slot after.
+    Appended,
+    /// The log ends elsewhere, by this very call if it was repeated, or there is nothing in it: nothing was written.
+    Elsewhere,
+    /// The storage writes none, or the user's rights do not allow it.
+    Unsupported,
+}
+
 /// Appends to, reads, awaits and trims the log of a partition.
 ///
 /// # Contract
@@ -144,6 +156,12 @@ pub struct Trimmed {
 ///     after it was trimmed, whatever the others hold and however late they come. Below the greatest `below` that came with
 ///     the id, a number may count as used that never was. The chunks of one call are appended in their order; an error
 ///     leaves some of them appended, from the first on.
+/// 18. *Punctuation*: where the log ends with the slot `after`, `punctuate` fills the next one with a record of the kind
+///     [`Punctuation`](RecordKind::Punctuation), which has no messages, is stamped
+///     [so](crate::chunk::ProducerStamp::punctuation), and whose time is that given, within the bounds of clause 11.
+///     Where it ends elsewhere, and where nothing was ever appended, it writes nothing: so of calls with the same `after`
+///     one writes at most. A storage that writes none says so and writes nothing: then each group decides for itself that
+///     a deadline has come.
 ///
 /// # Errors
 /// Besides those named, [`Retry`](crate::ErrorKind::Retry) without a verdict, and
@@ -178,6 +196,14 @@ pub trait ChunkLog: fmt::Debug + Send + Sync + 'static {
 
     /// Reads records from `from` on without their messages.
     async fn survey(&self, partition: &Partition, from: Slot, limit: usize) -> Result<Vec<RecordSummary>, Error>;
+
+    /// Says in the log that all that comes after the slot `after`, its last, has this time or a later one.
+    ///
+    /// Without an implementation the storage writes none.
+    async fn punctuate(&self, partition: &Partition, after: Slot, time: Timestamp) -> Result<Punctuated, Error> {
+        let _ = (partition, after, time);
+        Ok(Punctuated::Unsupported)
+    }
 
     /// Removes what is not to be kept any more.
     async fn trim(&self, partition: &Partition, trim: Trim) -> Result<Trimmed, Error>;

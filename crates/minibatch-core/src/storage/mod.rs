@@ -28,7 +28,7 @@ use std::fmt;
 pub use commit::{Commit, CommitVerdict, Counters, Fence};
 pub use effect::{Effect, SqlValue};
 pub use groups::{Acquired, GroupState, GroupStore, PieceId, Position, Start};
-pub use log::{ChunkLog, DerivedAppend, LogBounds, ProducerGrant, ReadLimit, RecordSummary, Trim, Trimmed};
+pub use log::{ChunkLog, DerivedAppend, LogBounds, ProducerGrant, Punctuated, ReadLimit, RecordSummary, Trim, Trimmed};
 pub use notes::{NOTE_MAX_BYTES, Note, NotePlace, NoteStore};
 pub use streams::{Generation, Incarnation, Partition, StreamInfo, StreamStore};
 pub use used::UsedNumbers;

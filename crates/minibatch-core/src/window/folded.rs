@@ -1,6 +1,6 @@
 //! One value in place of many messages.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -12,9 +12,12 @@ use crate::{
 
 /// One value in place of many messages: what a strategy that answers [`Observed::Fold`](crate::Observed::Fold) made of them.
 ///
-/// It is the first member of its window, in the place of the last message that was folded into it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Folded {
+/// It is the first member of its window, in the place of the last message that was folded into it. Cheap to clone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Folded(Arc<Inner>);
+
+#[derive(PartialEq, Eq)]
+struct Inner {
     value: Result<FoldedValue, Cause>,
     messages: u64,
     place: Offset,
@@ -22,7 +25,7 @@ pub struct Folded {
 }
 
 /// The value as BSON stores it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(crate) struct FoldedValue {
     pub(crate) kind: u8,
     pub(crate) bytes: Bytes,
@@ -34,27 +37,39 @@ impl Folded {
     /// A value that cannot be encoded, or is larger than a message may be, ends its consumer when the window is formed.
     pub fn new<A: Serialize + ?Sized>(value: &A, messages: u64, place: Offset, time: Timestamp) -> Self {
         let value = Encoded::alone(value).map(|(kind, bytes)| FoldedValue { kind, bytes });
-        Self { value: value.map_err(|error| error.cause().clone()), messages, place, time }
+        Self(Arc::new(Inner { value: value.map_err(|error| error.cause().clone()), messages, place, time }))
     }
 
     pub(crate) fn stored(value: FoldedValue, messages: u64, place: Offset, time: Timestamp) -> Self {
-        Self { value: Ok(value), messages, place, time }
+        Self(Arc::new(Inner { value: Ok(value), messages, place, time }))
     }
 
     /// How many messages were folded into it.
     #[must_use]
     pub fn messages(&self) -> u64 {
-        self.messages
+        self.0.messages
     }
 
     pub(crate) fn value(&self) -> Result<&FoldedValue, Error> {
-        self.value.as_ref().map_err(|cause| cause.clone().into())
+        self.0.value.as_ref().map_err(|cause| cause.clone().into())
     }
 
     /// The value as a member of its window.
     pub(crate) fn run(&self) -> Result<Run, Error> {
-        let chunk = Chunk::folded(self.place, self.time, self.value()?);
-        let index = self.place.index();
+        let chunk = Chunk::folded(self.0.place, self.0.time, self.value()?);
+        let index = self.0.place.index();
         Ok(Run::new(Arc::new(chunk), index, index + 1))
+    }
+}
+
+impl fmt::Debug for Folded {
+    /// Never the value: it is the user's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { messages, place, time, .. } = &*self.0;
+        f.debug_struct("Folded")
+            .field("messages", messages)
+            .field("place", place)
+            .field("time", time)
+            .finish_non_exhaustive()
     }
 }

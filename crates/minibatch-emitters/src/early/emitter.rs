@@ -95,8 +95,8 @@ impl WindowEmitter for EarlyEmitter {
             }
         }
         let wait = Readiness::wait_for(more.min(self.interval.missing(self.news))).or_bytes(bytes);
-        let until = until.filter(|until| *until > now).into_iter();
-        until.chain(self.interval.deadline(self.news)).min().map_or(wait, |until| wait.until(until))
+        let wait = until.filter(|until| until.at > now).map_or(wait, |until| wait.or_at(until));
+        self.interval.deadline(self.news).map_or(wait, |firing| wait.until(firing))
     }
 
     fn query(&mut self, buffer: &Buffer) -> Selection {

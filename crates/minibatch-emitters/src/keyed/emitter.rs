@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use minibatch_core::{
-    Buffer, Cause, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Offset, Readiness, Strategy,
-    Timestamp, WindowEmitter,
+    Buffer, Cause, Deadline, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Offset, Readiness,
+    Strategy, Timestamp, WindowEmitter,
     window::{Panes, Reason, Selection},
 };
 
@@ -101,13 +101,13 @@ impl ByKeyEmitter {
         if let Some(&at) = self.turns.last() {
             return Some(at);
         }
-        let (_, at) = self.groups.next().filter(|(deadline, _)| *deadline <= now)?;
+        let (_, at) = self.groups.next().filter(|(deadline, _)| deadline.at <= now)?;
         self.turns.push(at);
         Some(at)
     }
 
     /// A group waits: for messages, until an instant, or for nothing but to be forgotten.
-    fn rest(&mut self, at: Index, until: Option<Timestamp>) {
+    fn rest(&mut self, at: Index, until: Option<Deadline>) {
         self.turns.pop();
         self.groups.set_deadline(at, until);
         let Some(group) = self.groups.get(at) else { return };
@@ -136,7 +136,7 @@ impl WindowEmitter for ByKeyEmitter {
                 None => drop(self.turns.pop()),
             }
         }
-        self.groups.next().map_or(Readiness::wait(), |(deadline, _)| Readiness::wait().until(deadline))
+        self.groups.next().map_or(Readiness::wait(), |(deadline, _)| Readiness::wait().or_at(deadline))
     }
 
     fn query(&mut self, _buffer: &Buffer) -> Selection {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use minibatch_core::{
-    Buffer, EmitterState, Message, Observed, Offset, Readiness, Timestamp, Waiting, WindowEmitter,
+    Buffer, Deadline, EmitterState, Message, Observed, Offset, Readiness, Timestamp, Waiting, WindowEmitter,
     window::{Panes, Reason, Selection},
 };
 
@@ -23,7 +23,7 @@ pub(super) struct Group {
     /// or messages of so many more bytes,
     more_bytes: usize,
     /// or then.
-    pub(super) deadline: Option<Timestamp>,
+    pub(super) deadline: Option<Deadline>,
     /// It waits to be forgotten.
     pub(super) is_idle: bool,
 }
@@ -67,13 +67,13 @@ impl Group {
     }
 
     /// Asks at `now`; `None` if there is a window, else when to ask again unless messages come.
-    pub(super) fn ask(&mut self, now: Timestamp) -> Option<Option<Timestamp>> {
+    pub(super) fn ask(&mut self, now: Timestamp) -> Option<Option<Deadline>> {
         match self.emitter.window_ready(&self.buffer, now) {
             Readiness::Ready => None,
             Readiness::Wait { more, bytes, until, .. } => {
                 self.more = more.max(1);
                 self.more_bytes = bytes;
-                Some(until.filter(|&until| until > now))
+                Some(until.filter(|until| until.at > now))
             }
         }
     }

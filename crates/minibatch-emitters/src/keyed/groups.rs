@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use minibatch_core::{Offset, Timestamp};
+use minibatch_core::{Deadline, Offset, Timestamp};
 
 use super::group::Group;
 
@@ -101,16 +101,16 @@ impl Groups {
         }
     }
 
-    pub(super) fn set_deadline(&mut self, at: Index, deadline: Option<Timestamp>) {
+    pub(super) fn set_deadline(&mut self, at: Index, deadline: Option<Deadline>) {
         let Some(group) = self.places.get_mut(at).and_then(Option::as_mut) else { return };
         if group.deadline == deadline {
             return;
         }
         if let Some(before) = group.deadline {
-            self.deadlines.remove(&(before, group.born));
+            self.deadlines.remove(&(before.at, group.born));
         }
         if let Some(deadline) = deadline {
-            self.deadlines.insert((deadline, group.born), at);
+            self.deadlines.insert((deadline.at, group.born), at);
         }
         group.deadline = deadline;
     }
@@ -126,8 +126,9 @@ impl Groups {
     }
 
     /// The group with the next deadline.
-    pub(super) fn next(&self) -> Option<(Timestamp, Index)> {
-        self.deadlines.first_key_value().map(|((deadline, _), at)| (*deadline, *at))
+    pub(super) fn next(&self) -> Option<(Deadline, Index)> {
+        let (_, &at) = self.deadlines.first_key_value()?;
+        Some((self.get(at)?.deadline?, at))
     }
 
     /// Forgets the groups that are idle and whose last message is not after `seen`.

@@ -60,7 +60,7 @@ impl WindowEmitter for PatternEmitter {
         if self.partials.has_match() || self.partials.chains.has_dead() {
             return Readiness::Ready;
         }
-        self.partials.deadline().map_or(Readiness::wait(), |deadline| Readiness::wait().until(deadline))
+        self.partials.deadline().map_or(Readiness::wait(), |deadline| Readiness::wait().until_shared(deadline))
     }
 
     fn query(&mut self, buffer: &Buffer) -> Selection {

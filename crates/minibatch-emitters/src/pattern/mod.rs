@@ -56,8 +56,8 @@ use serde::de::DeserializeOwned;
 /// - each message of which the first step's condition holds begins a partial match. What becomes of the others when one is
 ///   complete is said with [`after`](Self::after): by default no message is in two matches
 /// - a pattern that ends `without` something is complete when log time reaches the append time of its first message and
-///   [`within`](Pattern::within) more; a message of that very time is after it. Bounds: from the first message to then. At the
-///   end of the log this is a decision, recorded with the group
+///   [`within`](Pattern::within) more; a message of that very time is after it. Bounds: from the first message to then
+/// - the same windows for every group and every replay, at the end of the log too
 /// - otherwise decides by the messages alone, with bounds from its first message's append time to just after its last one's
 /// - what is not complete within its time is dropped, or comes with the reason
 ///   [`Timeout`](minibatch_core::window::Reason::Timeout): see [`timeouts`](Self::timeouts)

@@ -119,7 +119,7 @@ impl Course {
             return Readiness::Ready;
         }
         let deadline = [late, next_end.and_then(|end| self.reaches(end))].into_iter().flatten().min();
-        deadline.map_or(Readiness::wait(), |deadline| Readiness::wait().until(deadline))
+        deadline.map_or(Readiness::wait(), |deadline| Readiness::wait().until_shared(deadline))
     }
 
     /// What the window that ends next waits for.

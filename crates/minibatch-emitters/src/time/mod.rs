@@ -51,9 +51,7 @@ use crate::{Accumulator, Aggregate, Aggregated, millis::Millis, strategy::strate
 /// - late messages, whose windows are all over, come in windows of their own, of the reason
 ///   [`Late`](minibatch_core::window::Reason::Late): those of a second of log time together, at most 1,000, and those that
 ///   there are before any other window
-/// - the same windows for every group and every replay. Where at the end of the log a consumer closes a window by its own
-///   decision, a message whose producer's clock was behind may still come with an append time before that: by append time it
-///   is in the window that is open then, by event time it may be late for this group and not for another
+/// - the same windows for every group and every replay, at the end of the log too
 /// - a drain or a shutdown cuts the open windows: what comes later in them is another window with the same bounds
 /// - remembers the watermark and which late messages wait; the messages' own times it asks for again after a restart
 ///

@@ -79,9 +79,9 @@ fn together(strategy: &dyn WindowStrategy, steps: &[Step]) -> (Vec<Action>, Vec<
             }
             Step::Idle(millis) => {
                 let until = Timestamp::from_millis(time + millis);
-                while let Some(deadline) = driver.deadline().filter(|deadline| *deadline <= until) {
-                    driver.decide(DecisionKind::Grant(deadline), &mut out).unwrap();
-                    actions.push(Action::Decide(DecisionKind::Grant(deadline)));
+                while let Some(deadline) = driver.deadline().filter(|deadline| deadline.at <= until) {
+                    driver.decide(DecisionKind::Grant(deadline.at), &mut out).unwrap();
+                    actions.push(Action::Decide(DecisionKind::Grant(deadline.at)));
                 }
             }
             Step::Drain => {

@@ -9,6 +9,8 @@ mod batch;
 #[cfg(test)]
 mod count;
 #[cfg(test)]
+mod deadlines;
+#[cfg(test)]
 mod early;
 #[cfg(test)]
 mod fixed;

@@ -8,8 +8,11 @@ use async_trait::async_trait;
 use derived::Derived;
 use minibatch_core::{
     Error, ProducerId, Slot, Timestamp,
-    chunk::{DerivedChunk, NewChunk, Payload, ProducerStamp, Record, clamp_time},
-    storage::{ChunkLog, DerivedAppend, LogBounds, Partition, ProducerGrant, ReadLimit, RecordSummary, Trim, Trimmed},
+    chunk::{DerivedChunk, NewChunk, Payload, ProducerStamp, Record, RecordKind, clamp_time},
+    storage::{
+        ChunkLog, DerivedAppend, LogBounds, Partition, ProducerGrant, Punctuated, ReadLimit, RecordSummary, Trim,
+        Trimmed,
+    },
 };
 use producers::{Producers, Verdict};
 use records::Records;
@@ -55,12 +58,22 @@ impl Log {
         Ok(slot)
     }
 
+    fn punctuate(&mut self, after: Slot, time: Timestamp, now: Timestamp) -> Result<Punctuated, Error> {
+        if after == Slot::ZERO || after != self.records.bounds().tail {
+            return Ok(Punctuated::Elsewhere);
+        }
+        let slot = self.records.punctuate(clamp_time(time, now))?;
+        self.tail.send_replace(slot);
+        Ok(Punctuated::Appended)
+    }
+
     /// Deletes what lies below a slot, the last record excepted.
     fn trim(&mut self, end: Slot) -> Trimmed {
         let floor = self.records.raise_floor(end);
         let mut deleted = 0;
         while let Some(record) = self.records.pop_below(floor) {
             match record.producer {
+                _ if record.kind != RecordKind::Data => {}
                 ProducerStamp { id, epoch: 0, sequence } => self.derived.trimmed(&id, sequence),
                 ProducerStamp { id, .. } => self.producers.forget_oldest(&id),
             }
@@ -121,6 +134,13 @@ impl ChunkLog for MemoryStorage {
         let mut state = self.state();
         let survey = |error: Error| error.during("survey");
         state.streams.partition(partition).map_err(survey)?.log.records.survey(from, limit).map_err(survey)
+    }
+
+    async fn punctuate(&self, partition: &Partition, after: Slot, time: Timestamp) -> Result<Punctuated, Error> {
+        let mut state = self.state();
+        let punctuate = |error: Error| error.during("punctuate");
+        let log = &mut state.streams.partition(partition).map_err(punctuate)?.log;
+        log.punctuate(after, time, self.time().now()).map_err(punctuate)
     }
 
     async fn trim(&self, partition: &Partition, trim: Trim) -> Result<Trimmed, Error> {

@@ -43,12 +43,28 @@ impl Default for Records {
 }
 
 impl Records {
-    /// Fills the slot after the tail.
+    /// Fills the slot after the tail with messages.
     pub(super) fn push(&mut self, producer: ProducerStamp, time: Timestamp, payload: Payload) -> Result<Slot, Error> {
+        self.fill(RecordKind::Data, producer, time, payload)
+    }
+
+    /// Fills the slot after the tail with a punctuation.
+    pub(super) fn punctuate(&mut self, time: Timestamp) -> Result<Slot, Error> {
+        let producer = ProducerStamp::punctuation(Slot::new(self.tail.get() + 1)?);
+        self.fill(RecordKind::Punctuation, producer, time, Payload::empty())
+    }
+
+    fn fill(
+        &mut self,
+        kind: RecordKind,
+        producer: ProducerStamp,
+        time: Timestamp,
+        payload: Payload,
+    ) -> Result<Slot, Error> {
         let slot = Slot::new(self.tail.get() + 1)?;
         let append_time = time.max(self.tail_time());
         let messages = u64::from(payload.count());
-        let record = Record { slot, kind: RecordKind::Data, producer, time, payload };
+        let record = Record { slot, kind, producer, time, payload };
         self.entries.push_back(Entry { record, append_time, count: self.count });
         self.count += messages;
         self.tail = slot;

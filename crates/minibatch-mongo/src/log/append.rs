@@ -9,6 +9,7 @@ use super::{
     holes::TOMBSTONE,
     numbers::Producers,
     producers::Verdict,
+    punctuation::PUNCTUATION,
     resolve::Resolved,
     slots::{Place, Slots, Teacher},
 };
@@ -27,7 +28,7 @@ pub(crate) struct Appending {
 }
 
 /// Ids that control records are written under, with their slot for a number.
-const CONTROL_IDS: [&str; 2] = [TOMBSTONE, "~punct"];
+const CONTROL_IDS: [&str; 2] = [TOMBSTONE, PUNCTUATION];
 
 /// What one insert came to.
 pub(super) enum Attempt {

@@ -6,6 +6,7 @@ mod derived;
 mod holes;
 mod numbers;
 mod producers;
+mod punctuation;
 mod read;
 mod resolve;
 mod slots;
@@ -17,9 +18,12 @@ mod wait;
 
 use async_trait::async_trait;
 use minibatch_core::{
-    Error, ProducerId, Slot,
+    Error, ProducerId, Slot, Timestamp,
     chunk::{DerivedChunk, NewChunk, Record},
-    storage::{ChunkLog, DerivedAppend, LogBounds, Partition, ProducerGrant, ReadLimit, RecordSummary, Trim, Trimmed},
+    storage::{
+        ChunkLog, DerivedAppend, LogBounds, Partition, ProducerGrant, Punctuated, ReadLimit, RecordSummary, Trim,
+        Trimmed,
+    },
 };
 
 pub(crate) use self::{
@@ -64,6 +68,10 @@ impl ChunkLog for MongoStorage {
 
     async fn survey(&self, partition: &Partition, from: Slot, limit: usize) -> Result<Vec<RecordSummary>, Error> {
         self.client.survey(partition, from, limit).await.map_err(|error| error.during("survey"))
+    }
+
+    async fn punctuate(&self, partition: &Partition, after: Slot, time: Timestamp) -> Result<Punctuated, Error> {
+        self.client.punctuate(partition, after, time).await.map_err(|error| error.during("punctuate"))
     }
 
     async fn trim(&self, partition: &Partition, trim: Trim) -> Result<Trimmed, Error> {

@@ -11,6 +11,7 @@ mod invariants;
 mod members;
 mod mutants;
 mod producers;
+mod punctuation;
 mod seeds;
 mod stale_slots;
 mod world;

@@ -1,5 +1,5 @@
-//! Many producers on one partition, readers and trimmers while everything goes wrong: nothing lost, nothing twice, each
-//! one's order kept, and all readers agree.
+//! Many producers on one partition, readers, trimmers and those who punctuate while everything goes wrong: nothing lost,
+//! nothing twice, each one's order kept, and all readers agree.
 
 use std::{
     sync::{
@@ -12,7 +12,7 @@ use std::{
 use minibatch_core::{
     Cause, ErrorKind, GroupName, ProducerId,
     chunk::RecordKind,
-    storage::{ChunkLog, GroupStore, Partition, Start, StreamInfo, Trim},
+    storage::{ChunkLog, GroupStore, Partition, Start, StreamInfo, StreamStore, Trim},
 };
 use tokio::{
     task::JoinSet,
@@ -121,6 +121,20 @@ async fn follow(reader: Arc<tokio::sync::Mutex<Reader>>, pace: Pace, mut random:
     }
 }
 
+/// Says from time to time how late it is, and is dropped half way now and then.
+async fn punctuate(storage: MongoStorage, partition: Partition, pace: Pace, mut random: Random) -> Result<(), Broken> {
+    loop {
+        pace.rest(&mut random, 3_000).await;
+        let after = verdict(|| storage.bounds(&partition)).await?.tail;
+        let time = verdict(|| storage.now()).await?;
+        pass(Duration::from_millis(random.below(100))).await;
+        let patience = Duration::from_millis(if random.chance(200) { 5 } else { 1_000_000 });
+        if let Ok(punctuated) = timeout(patience, verdict(|| storage.punctuate(&partition, after, time))).await {
+            punctuated?;
+        }
+    }
+}
+
 /// A group that begins while others are trimming, and reads from where it is told.
 async fn join_late(storage: MongoStorage, stream: StreamInfo, after: Duration) -> Result<Reader, Broken> {
     pass(after).await;
@@ -166,6 +180,10 @@ pub(super) async fn world(seed: u64, mutant: Option<Mutant>) -> Result<Tally, Br
                 verdict(|| storage.trim(&partition, Trim::Finished)).await?;
             }
         });
+    }
+    for number in 0..2 {
+        let (storage, _) = world.client(Faults::MANY, seed * 79 + number);
+        others.spawn(punctuate(storage, partition.clone(), pace.clone(), Random::new(seed * 80 + number)));
     }
     let (storage, late_connection) = world.client(Faults::MANY, seed * 97);
     let late = tokio::spawn(join_late(storage, stream, Duration::from_millis(random.below(90_000))));

@@ -52,9 +52,9 @@ impl<'a> Simulation<'a> {
 
     /// Grants the deadlines up to `time`, each at its own instant, as a consumer does to which nothing comes.
     fn idle_until(&mut self, time: Timestamp) -> Result<(), Error> {
-        while let Some(deadline) = self.driver.deadline().filter(|&deadline| deadline <= time) {
-            self.driver.decide(DecisionKind::Grant(deadline), &mut self.formed)?;
-            self.count_closed(deadline);
+        while let Some(deadline) = self.driver.deadline().filter(|deadline| deadline.at <= time) {
+            self.driver.decide(DecisionKind::Grant(deadline.at), &mut self.formed)?;
+            self.count_closed(deadline.at);
         }
         Ok(())
     }

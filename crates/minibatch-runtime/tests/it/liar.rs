@@ -1,14 +1,14 @@
-//! A storage that lies about what it keeps, once it is told to.
+//! A storage that lies about what it keeps, once it is told to; and that writes no punctuations.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use minibatch_core::{
-    GroupName, MemberId, ProducerId, Result, Slot, StreamName, Timestamp,
+    Clock, GroupName, MemberId, ProducerId, Result, Slot, StreamName, Timestamp,
     chunk::{DerivedChunk, NewChunk, Record},
     storage::{
         Acquired, ChunkLog, Commit, DerivedAppend, Fence, GroupState, GroupStore, LogBounds, Note, NotePlace,
@@ -49,6 +49,11 @@ pub(crate) struct Liar {
 impl Liar {
     pub(crate) fn new() -> Self {
         Self { storage: MemoryStorage::new(), lie: Mutex::new(Lie::None) }
+    }
+
+    /// One whose time is that of a clock.
+    pub(crate) fn with_clock(clock: Arc<dyn Clock>) -> Self {
+        Self { storage: MemoryStorage::with_clock(clock), lie: Mutex::new(Lie::None) }
     }
 
     pub(crate) fn tell(&self, lie: Lie) {

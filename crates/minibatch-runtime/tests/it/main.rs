@@ -22,6 +22,7 @@ mod partitions;
 mod pausing;
 mod producing;
 mod pulling;
+mod punctuation;
 mod restarts;
 mod retention;
 mod running;

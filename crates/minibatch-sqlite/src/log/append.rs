@@ -3,7 +3,7 @@
 use minibatch_core::{
     ProducerId, Slot, Timestamp,
     chunk::{DerivedChunk, NewChunk, Payload, ProducerStamp, RecordKind, clamp_time},
-    storage::{DerivedAppend, Partition},
+    storage::{DerivedAppend, Partition, Punctuated},
 };
 
 use super::{
@@ -28,7 +28,8 @@ pub(super) fn append(tx: &Tx<'_>, partition: Partition, chunk: &NewChunk, wall: 
         Verdict::New => {}
     }
     let ProducerStamp { epoch, sequence, .. } = chunk.producer;
-    let new = New { producer: producer.id, epoch, sequence, time: chunk.time, payload: &chunk.payload };
+    let kind = RecordKind::Data;
+    let new = New { kind, producer: producer.id, epoch, sequence, time: chunk.time, payload: &chunk.payload };
     let tail = push(tx, row.id, row.tail, &new, wall)?;
     tx.tell(|news| news.push(partition, End::At(tail.slot)));
     Ok(tail.slot)
@@ -54,7 +55,8 @@ pub(super) fn append_derived(
             Some(standing) => standing,
             None => {
                 let (time, payload) = (chunk.time, &chunk.payload);
-                let new = New { producer: writer.id, epoch: 0, sequence: chunk.number, time, payload };
+                let (kind, sequence) = (RecordKind::Data, chunk.number);
+                let new = New { kind, producer: writer.id, epoch: 0, sequence, time, payload };
                 tail = push(tx, row.id, tail, &new, wall)?;
                 writer.raise(tx, chunk.below)?;
                 DerivedAppend { slot: tail.slot, differs: false }
@@ -67,8 +69,28 @@ pub(super) fn append_derived(
     Ok(appended)
 }
 
+pub(super) fn punctuate(
+    tx: &Tx<'_>,
+    partition: Partition,
+    after: Slot,
+    time: Timestamp,
+    wall: &Wall,
+) -> Result<Punctuated, Failed> {
+    let row = PartitionRow::find(tx, &partition)?;
+    if after == Slot::ZERO || after != row.tail.slot {
+        return Ok(Punctuated::Elsewhere);
+    }
+    let ProducerStamp { id, epoch, sequence } = ProducerStamp::punctuation(Slot::new(after.get() + 1)?);
+    let producer = Writer::find_or_insert(tx, row.id, &id)?.id;
+    let new = New { kind: RecordKind::Punctuation, producer, epoch, sequence, time, payload: &Payload::empty() };
+    let tail = push(tx, row.id, row.tail, &new, wall)?;
+    tx.tell(|news| news.push(partition, End::At(tail.slot)));
+    Ok(Punctuated::Appended)
+}
+
 /// A record to be.
 struct New<'a> {
+    kind: RecordKind,
     producer: i64,
     epoch: u64,
     sequence: u64,
@@ -87,7 +109,7 @@ fn push(tx: &Tx<'_>, partition: i64, tail: Tail, new: &New<'_>, wall: &Wall) -> 
     )?
     .execute((
         record_id(partition, slot),
-        RecordKind::Data.name(),
+        new.kind.name(),
         new.payload.count(),
         new.producer,
         to_i64(new.epoch)?,

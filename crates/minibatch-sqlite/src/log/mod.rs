@@ -10,9 +10,12 @@ mod trim;
 
 use async_trait::async_trait;
 use minibatch_core::{
-    Error, ProducerId, Slot,
+    Error, ProducerId, Slot, Timestamp,
     chunk::{DerivedChunk, NewChunk, Record},
-    storage::{ChunkLog, DerivedAppend, LogBounds, Partition, ProducerGrant, ReadLimit, RecordSummary, Trim, Trimmed},
+    storage::{
+        ChunkLog, DerivedAppend, LogBounds, Partition, ProducerGrant, Punctuated, ReadLimit, RecordSummary, Trim,
+        Trimmed,
+    },
 };
 use std::sync::Arc;
 
@@ -65,6 +68,11 @@ impl ChunkLog for SqliteStorage {
     async fn survey(&self, partition: &Partition, from: Slot, limit: usize) -> Result<Vec<RecordSummary>, Error> {
         let partition = partition.clone();
         self.readers().run("survey", move |view| survey::survey(view, &partition, from, limit)).await
+    }
+
+    async fn punctuate(&self, partition: &Partition, after: Slot, time: Timestamp) -> Result<Punctuated, Error> {
+        let (partition, wall) = (partition.clone(), Arc::clone(self.wall()));
+        self.writer().run("punctuate", move |tx| append::punctuate(tx, partition, after, time, &wall)).await
     }
 
     async fn trim(&self, partition: &Partition, trim: Trim) -> Result<Trimmed, Error> {

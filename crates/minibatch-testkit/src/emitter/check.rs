@@ -115,8 +115,8 @@ fn windows(strategy: &dyn Strategy, line: &str) -> Result<Vec<Described>, Error>
 
 /// Grants the deadlines up to `time` one by one, so that each window's time is known.
 fn grant(driver: &mut dyn WindowDriver, time: Timestamp, described: &mut Vec<Described>) -> Result<(), Error> {
-    while let Some(deadline) = driver.deadline().filter(|&deadline| deadline <= time) {
-        note(driver, described, |driver, out| driver.decide(DecisionKind::Grant(deadline), out).map(drop))?;
+    while let Some(deadline) = driver.deadline().filter(|deadline| deadline.at <= time) {
+        note(driver, described, |driver, out| driver.decide(DecisionKind::Grant(deadline.at), out).map(drop))?;
     }
     Ok(())
 }

@@ -63,8 +63,8 @@ pub(super) fn check<E: WindowEmitter>(emitter: E, layout: &Layout) -> Verdict {
 impl<E: WindowEmitter> Listener<E> {
     /// Grants the deadlines up to `time`, so that none is passed over together with the message after it.
     fn grant(&mut self, time: Timestamp) -> Verdict {
-        while let Some(deadline) = self.driver.deadline().filter(|&deadline| deadline <= time) {
-            self.driver.decide(DecisionKind::Grant(deadline), &mut self.out)?;
+        while let Some(deadline) = self.driver.deadline().filter(|deadline| deadline.at <= time) {
+            self.driver.decide(DecisionKind::Grant(deadline.at), &mut self.out)?;
             self.listen()?;
         }
         Ok(())

@@ -29,7 +29,7 @@ impl<E: WindowEmitter> WindowEmitter for AskedOften<E> {
         }
         match self.emitter.window_ready(buffer, now) {
             Readiness::Ready => Readiness::Ready,
-            Readiness::Wait { until, .. } => until.map_or(Readiness::wait(), |until| Readiness::wait().until(until)),
+            Readiness::Wait { until, .. } => until.map_or(Readiness::wait(), |until| Readiness::wait().or_at(until)),
         }
     }
     fn query(&mut self, buffer: &Buffer) -> Selection {

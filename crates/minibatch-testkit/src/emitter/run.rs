@@ -72,8 +72,8 @@ pub(super) fn act(former: &mut WindowFormer, action: &Action, out: &mut Vec<Form
         Action::Read(entry) => former.feed(entry, out),
         Action::Decide(kind) => former.decide(*kind, out),
         Action::Idle(until) => {
-            while let Some(deadline) = former.deadline().filter(|deadline| deadline <= until) {
-                former.decide(DecisionKind::Grant(deadline), out)?;
+            while let Some(deadline) = former.deadline().filter(|deadline| deadline.at <= *until) {
+                former.decide(DecisionKind::Grant(deadline.at), out)?;
             }
             Ok(())
         }
@@ -98,8 +98,8 @@ pub(super) fn run_in_pieces<E: WindowEmitter>(emitter: E, layout: &Layout, piece
             }
             Action::Decide(kind) => drop(driver.decide(*kind, &mut out)?),
             Action::Idle(until) => {
-                while let Some(deadline) = driver.deadline().filter(|deadline| deadline <= until) {
-                    driver.decide(DecisionKind::Grant(deadline), &mut out)?;
+                while let Some(deadline) = driver.deadline().filter(|deadline| deadline.at <= *until) {
+                    driver.decide(DecisionKind::Grant(deadline.at), &mut out)?;
                 }
             }
         }

@@ -42,6 +42,7 @@ pub(crate) const CLAUSES: &[Clause] = clauses! {
     "log_15_" "ChunkLog 15" "survey returns what read would, without the messages"
     "log_16_" "ChunkLog 16" "floor_count and the messages from the floor on are all that were ever appended"
     "log_17_" "ChunkLog 17" "of the derived chunks of one id and number the first stands for ever, trimmed or not"
+    "log_18_" "ChunkLog 18" "a punctuation follows the tail that its writer knows or is not written, is no message, and nothing later is before it"
     "group_01_" "GroupStore 1" "join draws a new id, alive until its ttl after the last heartbeat"
     "group_02_" "GroupStore 2" "the heartbeat of a member that left or was found dead gives MemberDead"
     "group_03_" "GroupStore 3" "open_group creates or finds, with one generation and a start that does not change"

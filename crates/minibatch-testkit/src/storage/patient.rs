@@ -9,7 +9,7 @@ use minibatch_core::{
     chunk::{DerivedChunk, NewChunk, Record},
     storage::{
         Acquired, ChunkLog, Commit, DerivedAppend, Fence, GroupState, GroupStore, LogBounds, Note, NotePlace,
-        NoteStore, Partition, PieceId, ProducerGrant, ReadLimit, RecordSummary, Start, Storage, StreamInfo,
+        NoteStore, Partition, PieceId, ProducerGrant, Punctuated, ReadLimit, RecordSummary, Start, Storage, StreamInfo,
         StreamStore, Trim, Trimmed,
     },
 };
@@ -112,6 +112,10 @@ impl ChunkLog for Patient {
 
     async fn survey(&self, partition: &Partition, from: Slot, limit: usize) -> Result<Vec<RecordSummary>, Error> {
         self.repeat("survey", || self.inner.survey(partition, from, limit)).await
+    }
+
+    async fn punctuate(&self, partition: &Partition, after: Slot, time: Timestamp) -> Result<Punctuated, Error> {
+        self.repeat("punctuate", || self.inner.punctuate(partition, after, time)).await
     }
 
     async fn trim(&self, partition: &Partition, trim: Trim) -> Result<Trimmed, Error> {

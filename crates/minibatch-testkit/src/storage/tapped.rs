@@ -9,7 +9,7 @@ use minibatch_core::{
     chunk::{DerivedChunk, NewChunk, Record},
     storage::{
         Acquired, ChunkLog, Commit, DerivedAppend, Fence, GroupState, GroupStore, LogBounds, Note, NotePlace,
-        NoteStore, Partition, PieceId, ProducerGrant, ReadLimit, RecordSummary, Start, Storage, StreamInfo,
+        NoteStore, Partition, PieceId, ProducerGrant, Punctuated, ReadLimit, RecordSummary, Start, Storage, StreamInfo,
         StreamStore, Trim, Trimmed,
     },
 };
@@ -105,6 +105,7 @@ forward! {
         fn wait(partition: &Partition, after: Slot) -> ();
         fn bounds(partition: &Partition) -> LogBounds;
         fn survey(partition: &Partition, from: Slot, limit: usize) -> Vec<RecordSummary>;
+        fn punctuate(partition: &Partition, after: Slot, time: Timestamp) -> Punctuated;
         fn trim(partition: &Partition, trim: Trim) -> Trimmed;
     }
 }

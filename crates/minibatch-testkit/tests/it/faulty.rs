@@ -18,8 +18,8 @@ use minibatch_core::{
     params,
     storage::{
         Acquired, ChunkLog, Commit, Counters, DerivedAppend, Effect, Fence, GroupState, GroupStore, LogBounds, Note,
-        NotePlace, NoteStore, Partition, PieceId, ProducerGrant, ReadLimit, RecordSummary, SqlValue, Start, Storage,
-        StreamInfo, StreamStore, Trim, Trimmed,
+        NotePlace, NoteStore, Partition, PieceId, ProducerGrant, Punctuated, ReadLimit, RecordSummary, SqlValue, Start,
+        Storage, StreamInfo, StreamStore, Trim, Trimmed,
     },
 };
 use minibatch_memory::MemoryStorage;
@@ -69,6 +69,11 @@ pub(crate) enum Bug {
     DerivedDifferenceHidden,
     DerivedTrimmedDiffers,
     DerivedTailFirst,
+    PunctuatesAnywhere,
+    PunctuatesEmptyLogs,
+    PunctuationHasNoTime,
+    PunctuationIsAChunk,
+    NoPunctuation,
     MembersImmortal,
     HeartbeatOfDeadAccepted,
     StartChanges,
@@ -246,6 +251,14 @@ impl Faulty {
         yield_now().await;
         poison.done = true;
         Ok(())
+    }
+
+    /// A chunk in place of a punctuation.
+    async fn append_empty(&self, partition: &Partition, tail: Slot, time: Timestamp) -> Result<Punctuated, Error> {
+        let (id, payload) = (ProducerId::reserved("punct"), Payload::empty());
+        let chunk = DerivedChunk { id, number: tail.get() + 1, below: 0, time, payload };
+        self.inner().append_derived(partition, vec![chunk]).await?;
+        Ok(Punctuated::Appended)
     }
 
     fn shown(&self, state: &mut GroupState) {
@@ -502,6 +515,21 @@ impl ChunkLog for Faulty {
             records.retain(|record| record.messages > 0);
         }
         Ok(records)
+    }
+
+    async fn punctuate(&self, partition: &Partition, after: Slot, time: Timestamp) -> Result<Punctuated, Error> {
+        let partition = &self.mistaken(partition).await?;
+        let tail = self.inner().bounds(partition).await?.tail;
+        match self.bug {
+            Bug::NoPunctuation => Ok(Punctuated::Unsupported),
+            Bug::PunctuatesAnywhere => self.inner().punctuate(partition, tail, time).await,
+            Bug::PunctuationHasNoTime => self.inner().punctuate(partition, after, Timestamp::MIN).await,
+            Bug::PunctuatesEmptyLogs if tail == Slot::ZERO => self.append_empty(partition, tail, time).await,
+            Bug::PunctuationIsAChunk if tail == after && tail > Slot::ZERO => {
+                self.append_empty(partition, tail, time).await
+            }
+            _ => self.inner().punctuate(partition, after, time).await,
+        }
     }
 
     async fn trim(&self, partition: &Partition, trim: Trim) -> Result<Trimmed, Error> {

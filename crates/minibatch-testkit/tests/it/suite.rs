@@ -13,6 +13,12 @@ async fn sound_storage_passes() {
     assert!(report.cases().iter().all(|case| case.outcome == Outcome::Passed), "{report}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn storage_without_punctuation_passes() {
+    let report = suite(Bug::NoPunctuation).run().await;
+    assert!(report.passed(), "{report}");
+}
+
 /// How the names of a clause's cases begin.
 fn prefix(clause: &str) -> String {
     let (part, number) = clause.split_once(' ').unwrap();
@@ -90,6 +96,10 @@ bugs! {
     derived_difference_hidden: DerivedDifferenceHidden breaks "ChunkLog 17";
     derived_trimmed_differs: DerivedTrimmedDiffers breaks "ChunkLog 17";
     derived_tail_first: DerivedTailFirst breaks "ChunkLog 17";
+    punctuates_anywhere: PunctuatesAnywhere breaks "ChunkLog 18";
+    punctuates_empty_logs: PunctuatesEmptyLogs breaks "ChunkLog 18";
+    punctuation_has_no_time: PunctuationHasNoTime breaks "ChunkLog 18";
+    punctuation_is_a_chunk: PunctuationIsAChunk breaks "ChunkLog 18";
     members_immortal: MembersImmortal breaks "GroupStore 1";
     heartbeat_of_dead_accepted: HeartbeatOfDeadAccepted breaks "GroupStore 2";
     start_changes: StartChanges breaks "GroupStore 3";

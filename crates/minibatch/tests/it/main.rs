@@ -21,6 +21,8 @@ mod late;
 #[cfg(test)]
 mod outside;
 #[cfg(test)]
+mod punctuation;
+#[cfg(test)]
 mod schema_change;
 #[cfg(all(test, feature = "mongodb"))]
 #[path = "../kill/server.rs"]

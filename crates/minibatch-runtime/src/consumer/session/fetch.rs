@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use minibatch_core::{
-    Clock, Error, Slot,
+    Clock, Error, Slot, Timestamp,
     driver::{EntryReader, LogEntry},
-    storage::{Partition, Position, ReadLimit, Storage},
+    storage::{Partition, Position, Punctuated, ReadLimit, Storage},
 };
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::super::supervisor::Setup;
@@ -19,19 +19,29 @@ pub(super) enum Fetched {
     Entry(LogEntry, Option<OwnedSemaphorePermit>),
     /// Nothing is stored after the entries so far.
     Tail,
+    /// The log takes no punctuation that says that this deadline has come.
+    NotPunctuated(Timestamp),
+}
+
+/// What is asked of the reader at the end of the log.
+enum Look {
+    /// To read once more.
+    Again,
+    /// To say that it is so late, if the slot after the last is still this one.
+    Punctuate { next: Slot, deadline: Timestamp, time: Timestamp },
 }
 
 /// The task that reads ahead; it ends with its handle.
 pub(super) struct Fetcher {
     fetched: mpsc::UnboundedReceiver<Result<Fetched, Error>>,
-    confirm: Arc<Notify>,
+    looks: mpsc::UnboundedSender<Look>,
     _task: AbortOnDropHandle<()>,
 }
 
 impl Fetcher {
     pub(super) fn start(setup: &Setup, position: Position) -> Self {
         let (found, fetched) = mpsc::unbounded_channel();
-        let confirm = Arc::new(Notify::new());
+        let (looks, asked) = mpsc::unbounded_channel();
         let bytes = setup.options.prefetch_bytes.clamp(1, Semaphore::MAX_PERMITS >> 1);
         let reader = Reader {
             storage: Arc::clone(setup.client.storage()),
@@ -42,9 +52,10 @@ impl Fetcher {
             room: Arc::new(Semaphore::new(bytes)),
             bytes,
             found,
-            confirm: Arc::clone(&confirm),
+            looks: asked,
+            punctuated: None,
         };
-        Self { fetched, confirm, _task: AbortOnDropHandle::new(tokio::spawn(reader.run())) }
+        Self { fetched, looks, _task: AbortOnDropHandle::new(tokio::spawn(reader.run())) }
     }
 
     /// What was read next. Cancel safe.
@@ -58,7 +69,18 @@ impl Fetcher {
 
     /// Asks for one more read at the tail, and word of it if it finds nothing.
     pub(super) fn confirm_tail(&self) {
-        self.confirm.notify_one();
+        self.look(Look::Again);
+    }
+
+    /// Asks for a punctuation of `time`, by which `deadline` has come, where the log still ends before slot `next`. It is read
+    /// like any other entry; word of it comes if the log takes none.
+    pub(super) fn punctuate(&self, next: Slot, deadline: Timestamp, time: Timestamp) {
+        self.look(Look::Punctuate { next, deadline, time });
+    }
+
+    fn look(&self, look: Look) {
+        // a reader that has ended said why
+        let _ = self.looks.send(look);
     }
 }
 
@@ -71,7 +93,9 @@ struct Reader {
     room: Arc<Semaphore>,
     bytes: usize,
     found: mpsc::UnboundedSender<Result<Fetched, Error>>,
-    confirm: Arc<Notify>,
+    looks: mpsc::UnboundedReceiver<Look>,
+    /// The slot of the punctuation that it wrote last, and the deadline that has to have come with it.
+    punctuated: Option<(Slot, Timestamp)>,
 }
 
 impl Reader {
@@ -100,6 +124,12 @@ impl Reader {
                 let permit = Arc::clone(&self.room).acquire_many_owned(cost).await.ok();
                 self.next = record.slot.next();
                 let _ = self.found.send(Ok(Fetched::Entry(entry, permit)));
+                // else the same would be written again and again
+                if let Some((_, deadline)) = self.punctuated.take_if(|(slot, _)| *slot == record.slot)
+                    && self.entries.append_time() < deadline
+                {
+                    let _ = self.found.send(Ok(Fetched::NotPunctuated(deadline)));
+                }
             }
         }
         Ok(())
@@ -114,12 +144,30 @@ impl Reader {
     }
 
     /// Waits for more, or until asked to look again.
-    async fn wait(&self) -> Result<(), Error> {
+    async fn wait(&mut self) -> Result<(), Error> {
         let last = self.next.previous();
         let wait = until_verdict(&*self.clock, "wait", || self.storage.wait(&self.partition, last));
-        tokio::select! {
-            waited = wait => waited,
-            () = self.confirm.notified() => Ok(()),
+        let look = tokio::select! {
+            waited = wait => return waited,
+            Some(look) = self.looks.recv() => look,
+        };
+        match look {
+            Look::Punctuate { next, deadline, time } if next == self.next => self.punctuate(deadline, time).await,
+            Look::Punctuate { .. } | Look::Again => Ok(()),
         }
+    }
+
+    /// Says in the log how late it is, where it still ends here: whatever comes of it, what is to be read next tells.
+    async fn punctuate(&mut self, deadline: Timestamp, time: Timestamp) -> Result<(), Error> {
+        let last = self.next.previous();
+        let punctuate = || self.storage.punctuate(&self.partition, last, time);
+        match until_verdict(&*self.clock, "punctuate", punctuate).await? {
+            Punctuated::Appended => self.punctuated = Some((self.next, deadline)),
+            Punctuated::Elsewhere => {}
+            _ => {
+                let _ = self.found.send(Ok(Fetched::NotPunctuated(deadline)));
+            }
+        }
+        Ok(())
     }
 }

@@ -3,12 +3,13 @@
 use std::{future::pending, sync::Arc};
 
 use futures::{StreamExt, future::BoxFuture};
-use minibatch_core::{Cause, Error, checkpoint::DecisionKind, driver::LogEntry, window::FormedWindow};
+use minibatch_core::{Cause, Error, Timestamp, checkpoint::DecisionKind, driver::LogEntry, window::FormedWindow};
 
 use super::{
     super::{Delivery, Failing, OnBufferFull, supervisor::Supervisor},
     Later, Session,
     fetch::Fetched,
+    tail::Due,
 };
 use crate::{ConsumerState, STOP_TIMEOUT, delivery::DeliveryMode};
 
@@ -20,7 +21,7 @@ enum Event {
     Settled,
     Committed(Result<(), Error>),
     Fetched(Result<Fetched, Error>),
-    Expired(Result<(), Error>),
+    Expired(Result<(Timestamp, Due), Error>),
     Quiet,
     Later(Result<Later, Error>),
     Control,
@@ -89,10 +90,12 @@ impl Session {
                     self.expired(supervisor, error);
                 }
                 Event::Fetched(fetched) => self.fetched(supervisor, fetched?)?,
-                Event::Expired(expired) => {
-                    expired?;
-                    self.fetcher.confirm_tail();
-                }
+                Event::Expired(expired) => match expired? {
+                    (deadline, Due::Punctuation(now)) => {
+                        self.fetcher.punctuate(self.former.position().offset.slot(), deadline, now);
+                    }
+                    (_, Due::Decision) => self.fetcher.confirm_tail(),
+                },
                 // a group that began anew is told so by its log, which is not read
                 Event::Quiet => self.committer.wants(None),
                 Event::Stop => self.stop(supervisor)?,
@@ -184,6 +187,10 @@ impl Session {
     fn fetched(&mut self, supervisor: &Supervisor, fetched: Fetched) -> Result<(), Error> {
         match fetched {
             Fetched::Entry(entry, _room) => self.feed(supervisor, &entry),
+            Fetched::NotPunctuated(deadline) => {
+                self.timer.not_punctuated(deadline);
+                Ok(())
+            }
             Fetched::Tail => match self.timer.saw_tail() {
                 Some(deadline) => self.decide(supervisor, DecisionKind::Grant(deadline)),
                 None => {

@@ -3,7 +3,7 @@
 use minibatch_core::{
     Cause, Error, Offset, ProducerId, Slot, StreamName,
     chunk::{NewChunk, ProducerStamp},
-    storage::{Fence, Note, NotePlace, Partition, PieceId, Start, StreamInfo, Trim},
+    storage::{Fence, Note, NotePlace, Partition, PieceId, Punctuated, Start, StreamInfo, Trim},
 };
 
 use crate::storage::{
@@ -35,6 +35,11 @@ async fn check_refused(client: &Client, partition: &Partition, is_right: fn(&Cau
     refused("append", client.append(partition, chunk).await.map(drop))?;
     let chunk = derived(client, "d", 1, 0, "x").await?;
     refused("append_derived", client.append_derived(partition, vec![chunk]).await.map(drop))?;
+    // one that writes none need not look
+    let punctuated = client.punctuate(partition, Slot::FIRST, client.now().await?).await;
+    if !matches!(punctuated, Ok(Punctuated::Unsupported)) {
+        refused("punctuate", punctuated.map(drop))?;
+    }
     refused("read", client.read(partition, Slot::ZERO, ALL).await.map(drop))?;
     refused("wait", client.wait(partition, Slot::ZERO).await)?;
     refused("bounds", client.bounds(partition).await.map(drop))?;

@@ -3,7 +3,7 @@
 use minibatch_core::{
     Cause, ProducerId, Slot, StreamName,
     chunk::RecordKind,
-    storage::{Fence, NotePlace, PieceId, Start, Trim},
+    storage::{Fence, NotePlace, PieceId, Punctuated, Start, Trim},
 };
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
         failure::{Failure, Verdict, ensure, ensure_eq},
         tools::{
             ALL, LONG_LIFE, Producer, STRATEGY, commit_at, derived, group, member, offset, open_group, own, payload,
-            read_all, slot, state, stream_of,
+            read_all, read_from, slot, state, stream_of,
         },
     },
 };
@@ -22,6 +22,7 @@ use crate::{
 pub(super) const CASES: &[Case] = cases![
     general_c_dropped_append_breaks_nothing,
     general_c_dropped_derived_append_breaks_nothing,
+    general_c_dropped_punctuation_breaks_nothing,
     general_c_dropped_commit_breaks_nothing,
     general_c_dropped_opens_break_nothing,
     general_c_dropped_acquire_breaks_nothing,
@@ -72,6 +73,29 @@ async fn general_c_dropped_derived_append_breaks_nothing(cx: Cx) -> Verdict {
         let found = records.iter().find(|record| record.slot == appended.slot).map(|record| &record.payload);
         ensure_eq!(found, Some(&payload(&[number.to_string()])?), "payload under the number {number}");
     }
+    Ok(())
+}
+
+async fn general_c_dropped_punctuation_breaks_nothing(cx: Cx) -> Verdict {
+    const ROUNDS: usize = 8;
+    let (a, b, partition) = cx.partition().await?;
+    let mut producer = Producer::register(&a, &partition, "p").await?;
+    producer.append_many(1).await?;
+    for polls in 0..ROUNDS {
+        let tail = a.bounds(&partition).await?.tail;
+        let time = a.now().await?;
+        dropped_after(polls, a.punctuate(&partition, tail, time)).await;
+        if b.punctuate(&partition, tail, time).await? == Punctuated::Unsupported {
+            return Ok(());
+        }
+        let records = read_from(&b, &partition, tail.next(), ALL).await?;
+        let kinds: Vec<_> = records.iter().map(|record| record.kind).collect();
+        ensure_eq!(kinds, [RecordKind::Punctuation], "records after a punctuation that was dropped and called again");
+        producer.append_many(1).await?;
+    }
+    let records = read_all(&a, &partition).await?;
+    let messages = records.iter().filter(|record| record.kind == RecordKind::Data).count();
+    ensure_eq!((messages, records.len()), (ROUNDS + 1, 2 * ROUNDS + 1), "chunks and records");
     Ok(())
 }
 

@@ -9,6 +9,7 @@ mod groups;
 mod log_append;
 mod log_derived;
 mod log_producers;
+mod log_punctuation;
 mod log_read;
 mod log_survey;
 mod log_time;
@@ -37,6 +38,7 @@ pub(crate) fn all() -> impl Iterator<Item = Case> {
         log_trim::CASES,
         log_survey::CASES,
         log_derived::CASES,
+        log_punctuation::CASES,
         members::CASES,
         groups::CASES,
         restarts::CASES,
