@@ -31,6 +31,8 @@ struct Stored {
     dropped: i64,
     left: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    kept: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     snapshot: Option<Binary>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pieces: Vec<StoredPiece>,
@@ -149,6 +151,7 @@ impl Checkpoint {
             chain: base.chain.to_i64(),
             dropped: number(base.dropped)?,
             left: number(base.left)?,
+            kept: (base.kept > 0).then(|| number(base.kept)).transpose()?,
             snapshot: None,
             pieces: Vec::new(),
             decisions: self.decisions.iter().map(store_decision).collect::<Result<_, _>>()?,
@@ -238,6 +241,7 @@ impl Checkpoint {
                 chain: WindowChain::stored(stored.chain),
                 dropped: count(stored.dropped)?,
                 left: count(stored.left)?,
+                kept: stored.kept.map_or(Ok(0), count)?,
                 buffered: runs::decode(&snapshot.buffered.bytes)
                     .ok_or_else(|| damaged("its buffer does not decode"))?,
                 state: EmitterState::stored(snapshot.state.bytes.into()),
@@ -376,6 +380,7 @@ mod tests {
     fn checkpoint(state: usize) -> Checkpoint {
         let mut checkpoint = Checkpoint::start(Position { offset: Offset::from_u64(u64::MAX), ..Position::START });
         checkpoint.base.state = EmitterState::stored(vec![7; state].into());
+        checkpoint.base.kept = 2;
         checkpoint.base.buffered =
             vec![BufferedSlot { slot: Slot::FIRST, time: Timestamp::EPOCH, runs: vec![(0, 3), (5, 6)] }];
         let kinds = [

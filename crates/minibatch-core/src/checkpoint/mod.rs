@@ -38,6 +38,8 @@ pub struct Base {
     pub dropped: u64,
     /// How many messages left the buffer with the windows before.
     pub left: u64,
+    /// How many of them are in the buffer yet, [kept](crate::window::Leaves::Kept) for their windows to come again.
+    pub kept: u64,
     /// The messages in the buffer.
     pub buffered: Vec<BufferedSlot>,
     /// What the strategy remembers.
@@ -56,6 +58,7 @@ impl Base {
             chain: WindowChain::default(),
             dropped: 0,
             left: 0,
+            kept: 0,
             buffered: Vec::new(),
             state: EmitterState::default(),
         }
@@ -71,11 +74,12 @@ impl Base {
         buffered.unwrap_or(self.position.offset).min(self.position.offset)
     }
 
-    /// How many messages are in the buffer.
+    /// How many messages are in the buffer that have not left with a window.
     #[must_use]
     pub fn buffered_count(&self) -> u64 {
         let runs = self.buffered.iter().flat_map(|slot| &slot.runs);
-        runs.map(|(from, to)| u64::from(to.saturating_sub(*from))).sum()
+        let all: u64 = runs.map(|(from, to)| u64::from(to.saturating_sub(*from))).sum();
+        all.saturating_sub(self.kept)
     }
 }
 

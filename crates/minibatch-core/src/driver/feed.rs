@@ -8,7 +8,7 @@ use crate::{
     checkpoint::{Base, Decision, DecisionKind},
     chunk::Chunk,
     storage::Position,
-    window::{Bounds, FormedWindow, Leaves, Picks, Reason, Selection, WindowChain},
+    window::{Bounds, FormedWindow, Leaves, Picks, Purpose, Reason, Selection, WindowChain},
 };
 
 /// How many windows of a key and a stretch of time in a row may take nothing out of the buffer before the strategy is taken
@@ -96,6 +96,8 @@ pub struct Driver<E> {
     chain: WindowChain,
     dropped: u64,
     left: u64,
+    /// How many of the buffered messages are counted in `left`.
+    kept: u64,
     /// The strategy is not asked before so many more messages were offered,
     more: usize,
     /// or messages of so many more bytes.
@@ -118,6 +120,7 @@ impl<E: WindowEmitter> Driver<E> {
             chain: WindowChain::default(),
             dropped: 0,
             left: 0,
+            kept: 0,
             more: 1,
             more_bytes: usize::MAX,
             deadline: None,
@@ -193,12 +196,19 @@ impl<E: WindowEmitter> Driver<E> {
     /// stretch of time than the one before.
     fn form(&mut self, selection: Selection, out: &mut Vec<FormedWindow>) -> bool {
         let buffered = self.buffer.len();
-        if !selection.forms_window {
+        if !selection.forms_window() {
             self.buffer.remove_with(&selection);
-            let dropped = buffered - self.buffer.len();
-            self.dropped += dropped as u64;
-            return dropped > 0;
+            let removed = (buffered - self.buffer.len()) as u64;
+            match selection.purpose {
+                Purpose::Release => self.kept -= removed.min(self.kept),
+                Purpose::Drop | Purpose::Window => self.dropped += removed,
+            }
+            return removed > 0;
         }
+        let kept = match &selection.leaves {
+            Leaves::Kept(offsets) => offsets.iter().filter(|offset| self.buffer.get(**offset).is_some()).count() as u64,
+            _ => 0,
+        };
         let members = match (&selection.picks, &selection.leaves) {
             (Picks::First(count), Leaves::Members) => self.buffer.take_first(*count),
             (Picks::First(count), _) => self.buffer.peek_first(*count),
@@ -208,14 +218,14 @@ impl<E: WindowEmitter> Driver<E> {
             (Picks::Offsets(offsets), Leaves::Members) => self.buffer.remove(offsets),
             (_, Leaves::Offsets(offsets)) => self.buffer.remove(offsets),
             (_, Leaves::Before(offset)) => self.buffer.remove_before(offset),
-            (_, Leaves::Members | Leaves::Nothing) => {}
+            (_, Leaves::Members | Leaves::Nothing | Leaves::Kept(_)) => {}
         }
         let bounds = selection
             .bounds
             .or_else(|| Bounds::around(members.runs().iter().map(Run::time)))
             .unwrap_or_else(|| Bounds::new(self.log_time, self.log_time));
         self.chain = self.chain.link(self.ordinal, &members);
-        let leaving = (buffered - self.buffer.len()) as u64;
+        let leaving = (buffered - self.buffer.len()) as u64 + kept;
         let is_other = |last: &FormedWindow| last.key != selection.key || last.bounds != bounds;
         let is_progress = leaving > 0 || out.last().is_some_and(is_other);
         out.push(FormedWindow {
@@ -231,6 +241,7 @@ impl<E: WindowEmitter> Driver<E> {
         });
         self.ordinal += 1;
         self.left += leaving;
+        self.kept += kept;
         is_progress
     }
 
@@ -302,6 +313,7 @@ impl<E: WindowEmitter> WindowDriver for Driver<E> {
             chain: self.chain,
             dropped: self.dropped,
             left: self.left,
+            kept: self.kept,
             buffered: self.buffer.slots(),
             state: self.emitter.snapshot()?,
         })
@@ -330,6 +342,7 @@ impl<E: WindowEmitter> WindowDriver for Driver<E> {
         self.chain = base.chain;
         self.dropped = base.dropped;
         self.left = base.left;
+        self.kept = base.kept;
         self.emitter.restore(&base.state, &self.buffer)?;
         self.ask(out)
     }

@@ -13,6 +13,7 @@ use super::{
     course::{Course, CourseState},
     event_time::EventTime,
     intervals::Intervals,
+    lateness::{Closed, Lateness, Updates},
 };
 
 /// The emitter of a [`TimeWindow`](super::TimeWindow).
@@ -20,10 +21,14 @@ use super::{
 pub struct TimeEmitter {
     intervals: Intervals,
     course: Course,
-    /// The messages by the panes they are in, each pane's in the order of the log.
+    lateness: Option<Lateness>,
+    /// The messages of windows that are not over, by the panes they are in, each pane's in the order of the log.
     panes: BTreeMap<Timestamp, Vec<Offset>>,
     /// The pane looked up last: most messages are in that of the one before, and a calendar is slow to ask.
     pane: Bounds,
+    closed: Closed,
+    /// How far time has got, where that is beyond the lateness of something.
+    expired: Option<Timestamp>,
     /// The end of the window that closes next.
     next_end: Option<Timestamp>,
     /// In the middle of a drain: windows that end then or earlier were emitted by it.
@@ -36,13 +41,23 @@ struct State {
     /// By append time: the start of each pane and its first message's offset. By event time the messages say where they
     /// belong.
     panes: Vec<(i64, u64)>,
+    #[serde(default, skip_serializing_if = "Updates::is_empty")]
+    updates: Updates,
 }
 
 impl TimeEmitter {
-    pub(super) fn new(intervals: Intervals, event_time: Option<EventTime>) -> Self {
-        let course = Course::new(event_time);
-        let pane = Bounds::new(Timestamp::MIN, Timestamp::MIN);
-        Self { intervals, course, panes: BTreeMap::new(), pane, next_end: None, drained: None }
+    pub(super) fn new(intervals: Intervals, event_time: Option<EventTime>, lateness: Option<Lateness>) -> Self {
+        Self {
+            intervals,
+            course: Course::new(event_time),
+            lateness,
+            panes: BTreeMap::new(),
+            closed: Closed::default(),
+            expired: None,
+            pane: Bounds::new(Timestamp::MIN, Timestamp::MIN),
+            next_end: None,
+            drained: None,
+        }
     }
 
     /// The start of the pane around an instant; `None` where a calendar or time itself ends.
@@ -81,22 +96,57 @@ impl TimeEmitter {
             }
         }
         for pane in over {
-            self.panes.remove(&pane);
+            let offsets = self.panes.remove(&pane).unwrap_or_default();
+            if self.lateness.is_some() {
+                self.closed.keep(pane, &self.intervals, offsets);
+            }
         }
         if !is_sorted {
             members.sort_unstable();
         }
-        let leaves = if leaving.len() == members.len() { Leaves::Members } else { Leaves::Offsets(leaving) };
+        let leaves = match self.lateness {
+            Some(_) => Leaves::Kept(leaving),
+            None if leaving.len() == members.len() => Leaves::Members,
+            None => Leaves::Offsets(leaving),
+        };
         Selection::of(members, reason).within(bounds).leaving(leaves)
+    }
+
+    /// Whether all windows of a pane are over.
+    fn is_closed(&self, pane: Timestamp) -> bool {
+        self.intervals.first_end(pane, self.course.closed()).is_none()
+    }
+
+    /// The next window that was over and comes again.
+    fn update(&mut self) -> Option<Selection> {
+        self.closed.update(self.lateness?, &self.intervals, &self.panes)
+    }
+
+    /// When what is kept is beyond its lateness, in the time by which windows close.
+    fn expires(&self) -> Option<Timestamp> {
+        self.closed.expires(self.lateness?)
     }
 }
 
 impl WindowEmitter for TimeEmitter {
     fn window_ready(&mut self, _buffer: &Buffer, now: Timestamp) -> Readiness {
-        self.course.readiness(self.next_end, now)
+        let expires = self.expires();
+        let reached = |expires: Timestamp| self.course.reached(now).filter(|reached| expires <= *reached);
+        self.expired = expires.and_then(reached);
+        if self.expired.is_some() || self.closed.is_update_due(now) {
+            return Readiness::Ready;
+        }
+        let others = [self.closed.updates.deadline(), expires.and_then(|expires| self.course.reaches(expires))];
+        self.course.readiness(self.next_end, others.into_iter().flatten(), now)
     }
 
     fn query(&mut self, _buffer: &Buffer) -> Selection {
+        if let Some(update) = self.update() {
+            return update;
+        }
+        if let Some((lateness, reached)) = self.lateness.zip(self.expired.take()) {
+            return self.closed.release(lateness, reached);
+        }
         if let Some(late) = self.course.take_late() {
             return late;
         }
@@ -109,26 +159,36 @@ impl WindowEmitter for TimeEmitter {
     }
 
     fn observe(&mut self, message: &Message<'_>) -> Observed {
-        let pane = self.course.moment(message).and_then(|moment| {
+        let place = self.course.moment(message).and_then(|moment| {
             let pane = self.pane(moment.time)?;
             // of the windows that it is in, those that were over without a message stay so
             self.course.close(moment.over);
-            self.intervals.first_end(pane, moment.over).map(|_| pane)
+            let given_up = self.lateness.map_or(moment.over, |lateness| lateness.allowed.before(moment.over));
+            Some((pane, moment.over, self.intervals.first_end(pane, given_up)?))
         });
-        match pane {
-            Some(pane) => self.enter(pane, message.offset()),
-            None => self.course.push_late(message),
+        let Some((pane, over, first_end)) = place else {
+            self.course.push_late(message);
+            return Observed::Keep;
+        };
+        let is_update = first_end <= over;
+        if is_update {
+            self.closed.updates.push(message, pane, over);
+        }
+        if is_update && self.is_closed(pane) {
+            self.closed.keep(pane, &self.intervals, [message.offset()]);
+        } else {
+            self.enter(pane, message.offset());
         }
         Observed::Keep
     }
 
     fn drain(&mut self, _buffer: &Buffer, reason: Reason) -> Option<Selection> {
-        if let Some(late) = self.course.take_late() {
-            return Some(late);
+        if let Some(first) = self.update().or_else(|| self.course.take_late()) {
+            return Some(first);
         }
         let Some(end) = self.first_end(self.drained.unwrap_or(self.course.closed())) else {
             (self.drained, self.next_end) = (None, None);
-            return None;
+            return self.closed.release_all();
         };
         self.drained = Some(end);
         Some(self.select(end, reason))
@@ -167,20 +227,23 @@ impl WindowEmitter for TimeEmitter {
     }
 
     fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::new("time", 1, &format!("{}{}", self.intervals, self.course))
+        let lateness = self.lateness.map_or(String::new(), |lateness| lateness.to_string());
+        Fingerprint::new("time", 1, &format!("{}{}{lateness}", self.intervals, self.course))
     }
 
     fn snapshot(&self) -> Result<EmitterState, Error> {
         let by_append_time = self.panes.iter().filter(|_| self.course.event_time.is_none());
         let first = |(pane, offsets): (&Timestamp, &Vec<Offset>)| Some((pane.as_millis(), offsets.first()?.to_u64()));
         let panes = by_append_time.filter_map(first).collect();
-        EmitterState::encode(&State { course: self.course.state().clone(), panes })
+        let updates = self.closed.updates.clone();
+        EmitterState::encode(&State { course: self.course.state().clone(), panes, updates })
     }
 
     fn restore(&mut self, state: &EmitterState, buffer: &Buffer) -> Result<(), Error> {
-        *self = Self::new(self.intervals, self.course.event_time.clone());
-        let Some(State { course, panes }) = state.decode()? else { return Ok(()) };
+        *self = Self::new(self.intervals, self.course.event_time.clone(), self.lateness);
+        let Some(State { course, panes, updates }) = state.decode()? else { return Ok(()) };
         self.course.restore(course);
+        self.closed.updates = updates;
         let mut panes = panes.into_iter().peekable();
         let mut by_append_time = None;
         for message in buffer.iter() {
@@ -192,6 +255,9 @@ impl WindowEmitter for TimeEmitter {
             }
             let asked = || Some(self.intervals.pane(self.course.moment_again(&message)?)?.start);
             match by_append_time.or_else(asked) {
+                Some(pane) if self.lateness.is_some() && self.is_closed(pane) => {
+                    self.closed.keep(pane, &self.intervals, [message.offset()]);
+                }
                 Some(pane) => self.panes.entry(pane).or_default().push(message.offset()),
                 // another closure than before: that will show
                 None => self.course.push_late(&message),
