@@ -117,7 +117,7 @@ impl Buffer {
                 self.remove(offsets.iter().copied());
             }
             (_, Leaves::Before(offset)) => self.remove_before(*offset),
-            (_, Leaves::Nothing) => {}
+            (_, Leaves::Nothing | Leaves::Kept(_)) => {}
         }
     }
 

@@ -18,8 +18,8 @@ use minibatch_core::{
     window::{Reason, Selection},
 };
 use minibatch_emitters::{
-    BatchWindow, CalendarUnit, Condition, CountWindow, EventTime, FixedTimeWindow, Keep, Pattern, PatternWindow,
-    RelaxedTimeWindow, Sample, SessionWindow, StrategyExt, TimeWindow, Tz,
+    BatchWindow, CalendarUnit, Condition, CountWindow, EventTime, Every, FixedTimeWindow, Keep, Panes, Pattern,
+    PatternWindow, RelaxedTimeWindow, Sample, SessionWindow, StrategyExt, TimeWindow, Tz,
 };
 
 /// Chunks of so many small messages, ten milliseconds apart.
@@ -97,6 +97,8 @@ fn messages(c: &mut Criterion) {
     let sliding = TimeWindow::sliding(second, second / 4).event_time(by_event_time());
     bench("event_time_sliding", 100 * CHUNK_MAX_MESSAGES, &sliding);
     bench("session", 100 * CHUNK_MAX_MESSAGES, &SessionWindow::new(second).max_length(second));
+    let kept = TimeWindow::tumbling(second).event_time(by_event_time()).allowed_lateness(second, Panes::Discarding);
+    bench("event_time_lateness", 100 * CHUNK_MAX_MESSAGES, &kept);
     let zone = FixedTimeWindow::new(second).zone(Tz::Europe__Berlin);
     bench("fixed_time_zone", 100 * CHUNK_MAX_MESSAGES, &zone);
     let day = TimeWindow::calendar(CalendarUnit::Day, Tz::Europe__Berlin).event_time(by_event_time());
@@ -175,6 +177,10 @@ fn buffered(c: &mut Criterion) {
         bench("event_time", &TimeWindow::tumbling(length).event_time(event_time()));
         bench("event_time_sliding", &TimeWindow::sliding(length, length / 2).event_time(event_time()));
         bench("session", &SessionWindow::new(length).max_length(length).event_time(event_time()));
+        // firings of 100, whatever was shown before
+        let early = |strategy: Arc<dyn Strategy>| strategy.early(Every::messages(100), Panes::Discarding);
+        bench("early_count", &early(Arc::new(CountWindow::new(size))));
+        bench("early_event_time", &early(Arc::new(TimeWindow::tumbling(length).event_time(event_time()))));
     }
     group.finish();
 }

@@ -21,6 +21,7 @@
 //! | [`SessionWindow`]`::new(g)` | when nothing came for g | first message to end | `gap` | while messages come | yes |
 //! | `.max_length(d)` | d after its first message | | `max_wait` | no | yes |
 //! | `.event_time(…)` of these | when the watermark is there | | `watermark`, `gap` | no | yes |
+//! | `.allowed_lateness(d, …)` of [`TimeWindow`] | again for what comes within d after it is over: after a second, or before the next window | the interval | `update` | no | yes |
 //! | | late messages: after a second, or before the next window | their append times | `late` | no | yes |
 //! | [`PatternWindow`]`::new(p)` | with the message that completes the pattern | its messages' times | `pattern` | yes | yes |
 //! | `p.without(…).within(d)` | d after its first message, if no such message came | first message to end | `pattern` | no | yes |
@@ -51,7 +52,7 @@
 //! ```
 //!
 //! Where windows slide a message is in several windows, and of a pattern it is in those of its matches, often in none;
-//! everywhere else it is in one, which may be [shown before it is over](Early).
+//! everywhere else it is in one, which may be [shown before it is over](Early) or [again after](TimeWindow::allowed_lateness).
 //!
 //! A window ends at `]` with a message, at `|` just before the instant that follows: a message of that very time is in the
 //! next window.

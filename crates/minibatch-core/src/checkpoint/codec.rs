@@ -33,6 +33,8 @@ struct Stored {
     #[serde(default, skip_serializing_if = "is_none")]
     folded: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    kept: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     snapshot: Option<Binary>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pieces: Vec<StoredPiece>,
@@ -157,6 +159,7 @@ impl Checkpoint {
             dropped: number(base.dropped)?,
             left: number(base.left)?,
             folded: number(base.folded)?,
+            kept: (base.kept > 0).then(|| number(base.kept)).transpose()?,
             snapshot: None,
             pieces: Vec::new(),
             decisions: self.decisions.iter().map(store_decision).collect::<Result<_, _>>()?,
@@ -247,6 +250,7 @@ impl Checkpoint {
                 dropped: count(stored.dropped)?,
                 left: count(stored.left)?,
                 folded: count(stored.folded)?,
+                kept: stored.kept.map_or(Ok(0), count)?,
                 buffered: runs::decode(&snapshot.buffered.bytes)
                     .ok_or_else(|| damaged("its buffer does not decode"))?,
                 state: EmitterState::stored(snapshot.state.bytes.into()),
@@ -386,6 +390,7 @@ mod tests {
     fn checkpoint(state: usize) -> Checkpoint {
         let mut checkpoint = Checkpoint::start(Position { offset: Offset::from_u64(u64::MAX), ..Position::START });
         checkpoint.base.state = EmitterState::stored(vec![7; state].into());
+        checkpoint.base.kept = 2;
         checkpoint.base.buffered =
             vec![BufferedSlot { slot: Slot::FIRST, time: Timestamp::EPOCH, runs: vec![(0, 3), (5, 6)] }];
         let kinds = [

@@ -40,6 +40,9 @@ pub struct Base {
     pub left: u64,
     /// How many messages are in what the strategy remembers, and not in the buffer.
     pub folded: u64,
+    /// How many of those that left are in the buffer yet, [kept](crate::window::Leaves::Kept) for their windows to come
+    /// again.
+    pub kept: u64,
     /// The messages in the buffer.
     pub buffered: Vec<BufferedSlot>,
     /// What the strategy remembers.
@@ -59,6 +62,7 @@ impl Base {
             dropped: 0,
             left: 0,
             folded: 0,
+            kept: 0,
             buffered: Vec::new(),
             state: EmitterState::default(),
         }
@@ -78,7 +82,8 @@ impl Base {
     #[must_use]
     pub fn waiting(&self) -> u64 {
         let runs = self.buffered.iter().flat_map(|slot| &slot.runs);
-        runs.map(|(from, to)| u64::from(to.saturating_sub(*from))).sum::<u64>() + self.folded
+        let all: u64 = runs.map(|(from, to)| u64::from(to.saturating_sub(*from))).sum();
+        all.saturating_sub(self.kept) + self.folded
     }
 }
 

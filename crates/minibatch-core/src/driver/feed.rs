@@ -8,7 +8,7 @@ use crate::{
     checkpoint::{Base, Decision, DecisionKind},
     chunk::Chunk,
     storage::Position,
-    window::{Bounds, FormedWindow, Leaves, Picks, Reason, Selection, WindowChain},
+    window::{Bounds, FormedWindow, Leaves, Picks, Purpose, Reason, Selection, WindowChain},
 };
 
 /// How many windows of a key and a stretch of time in a row may take nothing out of the buffer before the strategy is taken
@@ -98,6 +98,8 @@ pub struct Driver<E> {
     left: u64,
     /// How many messages are in what the strategy remembers, and not in the buffer.
     folded: u64,
+    /// How many of the buffered messages are counted in `left`.
+    kept: u64,
     /// The strategy is not asked before so many more messages were offered,
     more: usize,
     /// or messages of so many more bytes.
@@ -121,6 +123,7 @@ impl<E: WindowEmitter> Driver<E> {
             dropped: 0,
             left: 0,
             folded: 0,
+            kept: 0,
             more: 1,
             more_bytes: usize::MAX,
             deadline: None,
@@ -196,12 +199,19 @@ impl<E: WindowEmitter> Driver<E> {
     /// stretch of time than the one before.
     fn form(&mut self, selection: Selection, out: &mut Vec<FormedWindow>) -> Result<bool, Error> {
         let buffered = self.buffer.len();
-        if !selection.forms_window {
+        if !selection.forms_window() {
             self.buffer.remove_with(&selection);
-            let dropped = buffered - self.buffer.len();
-            self.dropped += dropped as u64;
-            return Ok(dropped > 0);
+            let removed = (buffered - self.buffer.len()) as u64;
+            match selection.purpose {
+                Purpose::Release => self.kept -= removed.min(self.kept),
+                Purpose::Drop | Purpose::Window => self.dropped += removed,
+            }
+            return Ok(removed > 0);
         }
+        let kept = match &selection.leaves {
+            Leaves::Kept(offsets) => offsets.iter().filter(|offset| self.buffer.get(**offset).is_some()).count() as u64,
+            _ => 0,
+        };
         let mut members = match (&selection.picks, &selection.leaves) {
             (Picks::First(count), Leaves::Members) => self.buffer.take_first(*count),
             (Picks::First(count), _) => self.buffer.peek_first(*count),
@@ -211,13 +221,13 @@ impl<E: WindowEmitter> Driver<E> {
             (Picks::Offsets(offsets), Leaves::Members) => self.buffer.remove(offsets),
             (_, Leaves::Offsets(offsets)) => self.buffer.remove(offsets),
             (_, Leaves::Before(offset)) => self.buffer.remove_before(offset),
-            (_, Leaves::Members | Leaves::Nothing) => {}
+            (_, Leaves::Members | Leaves::Nothing | Leaves::Kept(_)) => {}
         }
         let bounds = selection
             .bounds
             .or_else(|| Bounds::around(members.runs().iter().map(Run::time)))
             .unwrap_or_else(|| Bounds::new(self.log_time, self.log_time));
-        let mut leaving = (buffered - self.buffer.len()) as u64;
+        let mut leaving = (buffered - self.buffer.len()) as u64 + kept;
         let folded = match selection.folded {
             Some((folded, folded_leaving)) => {
                 members = std::iter::once(folded.run()?).chain(members.runs().iter().cloned()).collect();
@@ -244,6 +254,7 @@ impl<E: WindowEmitter> Driver<E> {
         });
         self.ordinal += 1;
         self.left += leaving;
+        self.kept += kept;
         Ok(is_progress)
     }
 
@@ -316,6 +327,7 @@ impl<E: WindowEmitter> WindowDriver for Driver<E> {
             dropped: self.dropped,
             left: self.left,
             folded: self.folded,
+            kept: self.kept,
             buffered: self.buffer.slots(),
             state: self.emitter.snapshot()?,
         })
@@ -345,6 +357,7 @@ impl<E: WindowEmitter> WindowDriver for Driver<E> {
         self.dropped = base.dropped;
         self.left = base.left;
         self.folded = base.folded;
+        self.kept = base.kept;
         self.emitter.restore(&base.state, &self.buffer)?;
         self.ask(out)
     }

@@ -404,6 +404,47 @@ fn many_open_windows_of_other_times_are_no_endless_loop() {
     assert_eq!(out.len(), 70_000);
 }
 
+/// What is kept for its window to come again has left, and is not counted again when it goes.
+#[test]
+fn what_is_kept_has_left() {
+    /// Pairs, which are kept until there are six messages.
+    struct Pairs(usize);
+    impl WindowEmitter for Pairs {
+        fn window_ready(&mut self, buffer: &Buffer, _now: Timestamp) -> Readiness {
+            if buffer.len() >= self.0 + 2 || buffer.len() == 6 { Readiness::Ready } else { Readiness::wait() }
+        }
+        fn query(&mut self, buffer: &Buffer) -> Selection {
+            let all: Vec<Offset> = buffer.iter().map(|message| message.offset()).collect();
+            if self.0 == 6 {
+                self.0 = 0;
+                return Selection::releasing(all);
+            }
+            let pair = all[self.0..self.0 + 2].to_vec();
+            self.0 += 2;
+            Selection::of(pair.clone(), Reason::Count).leaving(Leaves::Kept(pair))
+        }
+        fn snapshot(&self) -> Result<EmitterState, Error> {
+            EmitterState::encode(&self.0)
+        }
+        fn restore(&mut self, state: &EmitterState, _buffer: &Buffer) -> Result<(), Error> {
+            self.0 = state.decode()?.unwrap_or_default();
+            Ok(())
+        }
+    }
+    let mut live = Driver::new(Pairs(0), Position::START);
+    let mut out = Vec::new();
+    live.feed(&letters(1, "abcde"), 0, 5, &mut out).unwrap();
+    assert_eq!(out.iter().map(|window| (window.leaving, window.left_before)).collect::<Vec<_>>(), [(2, 0), (2, 2)]);
+    let base = live.base().unwrap();
+    assert_eq!((base.left, base.kept, base.waiting(), base.dropped), (4, 4, 1, 0));
+    let mut again = Driver::new(Pairs(0), Position::START);
+    again.restore(&base, &[letters(1, "abcde")], &mut out).unwrap();
+    again.feed(&letters(2, "f"), 0, 1, &mut out).unwrap();
+    assert_eq!((words(&out), again.buffer().len()), (["ab", "cd", "ef"].map(String::from).to_vec(), 0));
+    let base = again.base().unwrap();
+    assert_eq!((base.left, base.kept, base.waiting(), base.dropped), (6, 0, 0, 0));
+}
+
 /// Remembers how many messages it saw.
 struct Counting(u64);
 

@@ -24,7 +24,8 @@ pub struct FormedWindow {
     pub next: Offset,
     /// All windows up to and with this one.
     pub chain: WindowChain,
-    /// How many messages left the buffer with it: each leaves once, in however many windows it is.
+    /// How many messages left the buffer with it: each leaves once, in however many windows it is. One that is
+    /// [kept](super::Leaves::Kept) has left.
     pub leaving: u64,
     /// How many left with the windows before.
     pub left_before: u64,

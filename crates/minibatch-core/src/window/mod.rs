@@ -17,4 +17,5 @@ pub use id::WindowId;
 pub use panes::Panes;
 pub use places::Places;
 pub use reason::Reason;
+pub(crate) use selection::Purpose;
 pub use selection::{Leaves, Picks, Selection};

@@ -25,6 +25,17 @@ pub enum Leaves {
     Offsets(Vec<Offset>),
     /// None: the window is shown before it is over.
     Nothing,
+    /// None of them yet, but these **have left** for those who count what became of messages: their windows are over, and
+    /// they are kept for when these come again. At last they are [released](Selection::releasing).
+    Kept(Vec<Offset>),
+}
+
+/// What a selection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Window,
+    Drop,
+    Release,
 }
 
 /// A window as its strategy chose it: members, what leaves the buffer, bounds, key, reason.
@@ -42,7 +53,7 @@ pub struct Selection {
     pub(crate) bounds: Option<Bounds>,
     pub(crate) key: Option<String>,
     pub(crate) reason: Reason,
-    pub(crate) forms_window: bool,
+    pub(crate) purpose: Purpose,
     /// The value in place of messages, and how many of these are in no later window.
     pub(crate) folded: Option<(Folded, u64)>,
 }
@@ -51,7 +62,8 @@ impl Selection {
     /// A window of `picks`, which leave the buffer with it. Its bounds are those of its members' append times.
     #[must_use]
     pub fn new(picks: Picks, reason: Reason) -> Self {
-        Self { picks, leaves: Leaves::Members, bounds: None, key: None, reason, forms_window: true, folded: None }
+        let purpose = Purpose::Window;
+        Self { picks, leaves: Leaves::Members, bounds: None, key: None, reason, purpose, folded: None }
     }
 
     /// A window of the oldest `count` messages.
@@ -70,8 +82,19 @@ impl Selection {
     /// dropped, as if [`Observed::Drop`](crate::Observed::Drop) had been said of them.
     #[must_use]
     pub fn dropping(offsets: Vec<Offset>) -> Self {
+        Self::without_window(offsets, Purpose::Drop)
+    }
+
+    /// No window: the messages at `offsets`, which were [kept](Leaves::Kept) after their windows were over, leave the
+    /// buffer. They count as having left with these windows.
+    #[must_use]
+    pub fn releasing(offsets: Vec<Offset>) -> Self {
+        Self::without_window(offsets, Purpose::Release)
+    }
+
+    fn without_window(leaving: Vec<Offset>, purpose: Purpose) -> Self {
         let nothing = Self::of(Vec::new(), Reason::Predicate);
-        Self { leaves: Leaves::Offsets(offsets), forms_window: false, ..nothing }
+        Self { leaves: Leaves::Offsets(leaving), purpose, ..nothing }
     }
 
     /// With other messages leaving the buffer than the members.
@@ -133,14 +156,17 @@ impl Selection {
     /// than this one.
     #[must_use]
     pub fn by_offset(&self, buffer: &Buffer) -> Self {
+        let buffered = |offsets: &[Offset]| {
+            let is_there = |offset: &Offset| buffer.get(*offset).is_some();
+            offsets.iter().copied().filter(is_there).collect()
+        };
         let leaves = match &self.leaves {
             Leaves::Before(end) => {
                 let offsets = buffer.iter().map(|message| message.offset());
                 Leaves::Offsets(offsets.take_while(|offset| offset < end).collect())
             }
-            Leaves::Offsets(offsets) => {
-                Leaves::Offsets(offsets.iter().copied().filter(|offset| buffer.get(*offset).is_some()).collect())
-            }
+            Leaves::Offsets(offsets) => Leaves::Offsets(buffered(offsets)),
+            Leaves::Kept(offsets) => Leaves::Kept(buffered(offsets)),
             leaves @ (Leaves::Members | Leaves::Nothing) => leaves.clone(),
         };
         Self { picks: Picks::Offsets(self.members(buffer)), leaves, ..self.clone() }
@@ -185,10 +211,11 @@ impl Selection {
         self.folded.as_ref().map_or(0, |(_, leaving)| *leaving)
     }
 
-    /// Whether there is a window at all: not where messages are only [dropped](Self::dropping).
+    /// Whether there is a window at all: not where messages are only [dropped](Self::dropping) or
+    /// [released](Self::releasing).
     #[must_use]
     pub fn forms_window(&self) -> bool {
-        self.forms_window
+        self.purpose == Purpose::Window
     }
 
     /// Why the window is emitted.
@@ -225,6 +252,7 @@ mod tests {
             (Leaves::Nothing, vec![0, 1, 2, 3, 4, 5]),
             (Leaves::Before(offset(5)), vec![0, 1, 4, 5]),
             (Leaves::Offsets([1, 3, 4].map(offset).to_vec()), vec![0, 1, 2, 4, 5]),
+            (Leaves::Kept([1, 3, 4].map(offset).to_vec()), vec![0, 1, 2, 3, 4, 5]),
         ] {
             let mut all = buffer(&[0, 1, 2, 3, 4, 5]);
             let selection = Selection::first(2, Reason::Count).keyed("k").leaving(leaves).by_offset(&part);
@@ -233,6 +261,9 @@ mod tests {
             all.remove_with(&selection);
             let rest: Vec<u32> = all.iter().map(|message| message.offset().index()).collect();
             assert_eq!(rest, stay, "{selection:?}");
+            if let Leaves::Kept(kept) = selection.leaves() {
+                assert_eq!(*kept, [offset(3)]);
+            }
         }
     }
 }

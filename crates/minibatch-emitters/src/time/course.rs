@@ -103,22 +103,28 @@ impl Course {
     }
 
     /// When that gets there if nothing more comes.
-    fn reaches(&self, end: Timestamp) -> Option<Timestamp> {
+    pub(super) fn reaches(&self, end: Timestamp) -> Option<Timestamp> {
         match &self.event_time {
             Some(event_time) => self.state.watermark.reaches(end, event_time.pace()),
             None => Some(end),
         }
     }
 
-    /// Whether the window that ends next is ready, or the one of those that came too late.
-    pub(super) fn readiness(&self, next_end: Option<Timestamp>, now: Timestamp) -> Readiness {
+    /// Whether the window that ends next is ready, or the one of those that came too late. `others` are deadlines beside
+    /// theirs.
+    pub(super) fn readiness(
+        &self,
+        next_end: Option<Timestamp>,
+        others: impl IntoIterator<Item = Timestamp>,
+        now: Timestamp,
+    ) -> Readiness {
         let late = self.state.late.deadline();
         let is_late_due = self.state.late.is_full() || late.is_some_and(|deadline| deadline <= now);
         let is_over = |end| self.reached(now).is_some_and(|reached| reached >= end);
         if is_late_due || next_end.is_some_and(is_over) {
             return Readiness::Ready;
         }
-        let deadline = [late, next_end.and_then(|end| self.reaches(end))].into_iter().flatten().min();
+        let deadline = [late, next_end.and_then(|end| self.reaches(end))].into_iter().flatten().chain(others).min();
         deadline.map_or(Readiness::wait(), |deadline| Readiness::wait().until_shared(deadline))
     }
 

@@ -13,6 +13,7 @@ use super::{
     course::{Course, CourseState},
     event_time::EventTime,
     intervals::Intervals,
+    lateness::{Closed, Lateness, Updates},
     pane::{Folding, Pane},
 };
 use crate::{Accumulator, aggregate::Accumulated};
@@ -22,11 +23,15 @@ use crate::{Accumulator, aggregate::Accumulated};
 pub struct TimeEmitter<A = ()> {
     intervals: Intervals,
     course: Course,
+    lateness: Option<Lateness>,
     folding: Folding<A>,
-    /// The messages by the panes they are in, each pane's in the order of the log.
+    /// The messages of windows that are not over, by the panes they are in, each pane's in the order of the log.
     panes: BTreeMap<Timestamp, Pane<A>>,
     /// The pane looked up last: most messages are in that of the one before, and a calendar is slow to ask.
     pane: Bounds,
+    closed: Closed,
+    /// How far time has got, where that is beyond the lateness of something.
+    expired: Option<Timestamp>,
     /// The end of the window that closes next.
     next_end: Option<Timestamp>,
     /// In the middle of a drain: windows that end then or earlier were emitted by it.
@@ -39,16 +44,32 @@ struct State<A> {
     /// By append time: the start of each pane and its first message's offset. By event time the messages say where they
     /// belong.
     panes: Vec<(i64, u64)>,
+    #[serde(default, skip_serializing_if = "Updates::is_empty")]
+    updates: Updates,
     /// The start of each pane, and what its messages were folded into.
     #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
     folded: Vec<(i64, Accumulated<A>)>,
 }
 
 impl<A: Accumulator> TimeEmitter<A> {
-    pub(super) fn new(intervals: Intervals, event_time: Option<EventTime>, folding: Folding<A>) -> Self {
-        let course = Course::new(event_time);
-        let pane = Bounds::new(Timestamp::MIN, Timestamp::MIN);
-        Self { intervals, course, folding, panes: BTreeMap::new(), pane, next_end: None, drained: None }
+    pub(super) fn new(
+        intervals: Intervals,
+        event_time: Option<EventTime>,
+        lateness: Option<Lateness>,
+        folding: Folding<A>,
+    ) -> Self {
+        Self {
+            intervals,
+            course: Course::new(event_time),
+            lateness,
+            folding,
+            panes: BTreeMap::new(),
+            closed: Closed::default(),
+            expired: None,
+            pane: Bounds::new(Timestamp::MIN, Timestamp::MIN),
+            next_end: None,
+            drained: None,
+        }
     }
 
     /// The start of the pane around an instant; `None` where a calendar or time itself ends.
@@ -87,24 +108,60 @@ impl<A: Accumulator> TimeEmitter<A> {
             }
         }
         let (mut leaving, mut folded_leaving) = (Vec::new(), 0);
-        for pane in over.iter().filter_map(|start| self.panes.remove(start)) {
-            leaving.extend(pane.kept);
+        for start in over {
+            let pane = self.panes.remove(&start).unwrap_or_default();
+            leaving.extend_from_slice(&pane.kept);
             folded_leaving += pane.folded.messages();
+            if self.lateness.is_some() {
+                self.closed.keep(start, &self.intervals, pane.kept);
+            }
         }
         if !is_sorted {
             window.kept.sort_unstable();
         }
-        let leaves = if leaving.len() == window.kept.len() { Leaves::Members } else { Leaves::Offsets(leaving) };
+        let leaves = match self.lateness {
+            Some(_) => Leaves::Kept(leaving),
+            None if leaving.len() == window.kept.len() => Leaves::Members,
+            None => Leaves::Offsets(leaving),
+        };
         window.select(folded_leaving, reason).within(bounds).leaving(leaves)
+    }
+
+    /// Whether all windows of a pane are over.
+    fn is_closed(&self, pane: Timestamp) -> bool {
+        self.intervals.first_end(pane, self.course.closed()).is_none()
+    }
+
+    /// The next window that was over and comes again.
+    fn update(&mut self) -> Option<Selection> {
+        self.closed.update(self.lateness?, &self.intervals, &self.panes)
+    }
+
+    /// When what is kept is beyond its lateness, in the time by which windows close.
+    fn expires(&self) -> Option<Timestamp> {
+        self.closed.expires(self.lateness?)
     }
 }
 
 impl<A: Accumulator> WindowEmitter for TimeEmitter<A> {
     fn window_ready(&mut self, _buffer: &Buffer, now: Timestamp) -> Readiness {
-        self.course.readiness(self.next_end, now)
+        let expires = self.expires();
+        let reached = |expires: Timestamp| self.course.reached(now).filter(|reached| expires <= *reached);
+        self.expired = expires.and_then(reached);
+        if self.expired.is_some() || self.closed.is_update_due(now) {
+            return Readiness::Ready;
+        }
+        let others = [self.closed.updates.deadline(), expires.and_then(|expires| self.course.reaches(expires))];
+        self.course.readiness(self.next_end, others.into_iter().flatten(), now)
     }
 
     fn query(&mut self, _buffer: &Buffer) -> Selection {
+        if let Some(update) = self.update() {
+            return update;
+        }
+        if let Some((lateness, reached)) = self.lateness.zip(self.expired.take()) {
+            return self.closed.release(lateness, reached);
+        }
         if let Some(late) = self.course.take_late() {
             return late;
         }
@@ -117,28 +174,36 @@ impl<A: Accumulator> WindowEmitter for TimeEmitter<A> {
     }
 
     fn observe(&mut self, message: &Message<'_>) -> Observed {
-        let pane = self.course.moment(message).and_then(|moment| {
+        let place = self.course.moment(message).and_then(|moment| {
             let pane = self.pane(moment.time)?;
             // of the windows that it is in, those that were over without a message stay so
             self.course.close(moment.over);
-            self.intervals.first_end(pane, moment.over).map(|_| pane)
+            let given_up = self.lateness.map_or(moment.over, |lateness| lateness.allowed.before(moment.over));
+            Some((pane, moment.over, self.intervals.first_end(pane, given_up)?))
         });
-        match pane {
-            Some(pane) => self.enter(pane, message),
-            None => {
-                self.course.push_late(message);
-                Observed::Keep
-            }
+        let Some((pane, over, first_end)) = place else {
+            self.course.push_late(message);
+            return Observed::Keep;
+        };
+        let is_update = first_end <= over;
+        if is_update {
+            self.closed.updates.push(message, pane, over);
+        }
+        if is_update && self.is_closed(pane) {
+            self.closed.keep(pane, &self.intervals, [message.offset()]);
+            Observed::Keep
+        } else {
+            self.enter(pane, message)
         }
     }
 
     fn drain(&mut self, _buffer: &Buffer, reason: Reason) -> Option<Selection> {
-        if let Some(late) = self.course.take_late() {
-            return Some(late);
+        if let Some(first) = self.update().or_else(|| self.course.take_late()) {
+            return Some(first);
         }
         let Some(end) = self.first_end(self.drained.unwrap_or(self.course.closed())) else {
             (self.drained, self.next_end) = (None, None);
-            return None;
+            return self.closed.release_all();
         };
         self.drained = Some(end);
         Some(self.select(end, reason))
@@ -171,8 +236,9 @@ impl<A: Accumulator> WindowEmitter for TimeEmitter<A> {
     }
 
     fn fingerprint(&self) -> Fingerprint {
+        let lateness = self.lateness.map_or(String::new(), |lateness| lateness.to_string());
         let fold = self.folding.as_ref().map_or(String::new(), |fold| format!(",fold={}", fold.name()));
-        Fingerprint::new("time", 1, &format!("{}{}{fold}", self.intervals, self.course))
+        Fingerprint::new("time", 1, &format!("{}{}{lateness}{fold}", self.intervals, self.course))
     }
 
     fn snapshot(&self) -> Result<EmitterState, Error> {
@@ -181,13 +247,16 @@ impl<A: Accumulator> WindowEmitter for TimeEmitter<A> {
         let panes = by_append_time.filter_map(first).collect();
         let folded = self.panes.iter().filter(|(_, pane)| pane.folded.messages() > 0);
         let folded = folded.map(|(start, pane)| (start.as_millis(), pane.folded.clone())).collect();
-        EmitterState::encode(&State { course: self.course.state().clone(), panes, folded })
+        let updates = self.closed.updates.clone();
+        EmitterState::encode(&State { course: self.course.state().clone(), panes, updates, folded })
     }
 
     fn restore(&mut self, state: &EmitterState, buffer: &Buffer) -> Result<(), Error> {
-        *self = Self::new(self.intervals, self.course.event_time.clone(), self.folding.clone());
-        let Some(State { course, panes, folded }) = state.decode()? else { return Ok(()) };
+        let (event_time, folding) = (self.course.event_time.clone(), self.folding.clone());
+        *self = Self::new(self.intervals, event_time, self.lateness, folding);
+        let Some(State { course, panes, updates, folded }) = state.decode()? else { return Ok(()) };
         self.course.restore(course);
+        self.closed.updates = updates;
         for (start, folded) in folded {
             self.panes.entry(Timestamp::from_millis(start)).or_default().folded = folded;
         }
@@ -202,6 +271,9 @@ impl<A: Accumulator> WindowEmitter for TimeEmitter<A> {
             }
             let asked = || Some(self.intervals.pane(self.course.moment_again(&message)?)?.start);
             match by_append_time.or_else(asked) {
+                Some(pane) if self.lateness.is_some() && self.is_closed(pane) => {
+                    self.closed.keep(pane, &self.intervals, [message.offset()]);
+                }
                 Some(pane) => self.panes.entry(pane).or_default().kept.push(message.offset()),
                 // another closure than before: that will show
                 None => self.course.push_late(&message),

@@ -18,7 +18,8 @@ type Told = Arc<dyn Fn(&Message<'_>) -> Option<Timestamp> + Send + Sync>;
 /// while ([`idle_after`](Self::idle_after)) it goes on as log time does, so that the last window of an idle stream closes,
 /// too. All this is a function of the log: every group and every replay sees the same.
 ///
-/// A message that comes when all its windows are over is **late**. So is one that says nothing of its time, and one from
+/// A message that comes when all its windows are over is **late**, unless they are
+/// [kept for a while](super::TimeWindow::allowed_lateness). So is one that says nothing of its time, and one from
 /// further in the future than [`max_ahead`](Self::max_ahead): it moves no watermark, as that would make all others late.
 /// Late messages come in windows of their own, of the reason [`Late`](minibatch_core::window::Reason::Late).
 ///

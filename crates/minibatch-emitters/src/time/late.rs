@@ -9,9 +9,9 @@ use minibatch_core::{
 use serde::{Deserialize, Serialize};
 
 /// How many wait at most.
-const MOST: usize = 1_000;
+pub(super) const MOST: usize = 1_000;
 /// How long the first one waits at most, by log time.
-const LONGEST: Duration = Duration::from_secs(1);
+pub(super) const LONGEST: Duration = Duration::from_secs(1);
 
 /// The late messages that wait for their window.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,6 +7,7 @@ mod emitter;
 mod event_time;
 pub(crate) mod intervals;
 mod late;
+mod lateness;
 mod pane;
 mod session;
 mod watermark;
@@ -19,7 +20,8 @@ use chrono_tz::Tz;
 pub use emitter::TimeEmitter;
 pub use event_time::EventTime;
 use intervals::Intervals;
-use minibatch_core::{Cause, Error, Timestamp};
+use lateness::Lateness;
+use minibatch_core::{Cause, Error, Timestamp, window::Panes};
 use pane::Folding;
 use serde::de::DeserializeOwned;
 pub use session::{SessionEmitter, SessionWindow};
@@ -48,12 +50,12 @@ use crate::{Accumulator, Aggregate, Aggregated, millis::Millis, strategy::strate
 ///   [`Boundary`](minibatch_core::window::Reason::Boundary) or [`Watermark`](minibatch_core::window::Reason::Watermark);
 ///   bounds: the interval
 /// - its messages are in the order of the log. A stretch without messages has no window
-/// - late messages, whose windows are all over, come in windows of their own, of the reason
+/// - late messages, whose windows are all over and not [kept](Self::allowed_lateness), come in windows of their own, of the reason
 ///   [`Late`](minibatch_core::window::Reason::Late): those of a second of log time together, at most 1,000, and those that
 ///   there are before any other window
 /// - the same windows for every group and every replay, at the end of the log too
 /// - a drain or a shutdown cuts the open windows: what comes later in them is another window with the same bounds
-/// - remembers the watermark and which late messages wait; the messages' own times it asks for again after a restart
+/// - remembers the watermark and which late messages and updates wait; the messages' own times it asks for again after a restart
 ///
 /// A message is in one window, and in `size / step` of them where they slide.
 ///
@@ -75,6 +77,7 @@ pub struct TimeWindow {
     origin: Timestamp,
     zone: Option<Tz>,
     event_time: Option<EventTime>,
+    allowed_lateness: Option<(Duration, Panes)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -85,7 +88,7 @@ enum Stretch {
 
 impl TimeWindow {
     const fn new(stretch: Stretch) -> Self {
-        Self { stretch, origin: Timestamp::EPOCH, zone: None, event_time: None }
+        Self { stretch, origin: Timestamp::EPOCH, zone: None, event_time: None, allowed_lateness: None }
     }
 
     /// Windows of `size` side by side, in whole milliseconds.
@@ -125,7 +128,8 @@ impl TimeWindow {
         self
     }
 
-    /// Folds the messages of each window into one value instead of keeping them: see [`Aggregate`].
+    /// Folds the messages of each window into one value instead of keeping them: see [`Aggregate`]. Not with an
+    /// [allowed lateness](Self::allowed_lateness).
     pub fn aggregate<T, A>(self, aggregate: Aggregate<T, A>) -> Aggregated<T, A>
     where
         T: DeserializeOwned + 'static,
@@ -134,12 +138,67 @@ impl TimeWindow {
         Aggregated::new(aggregate, move |fold| Ok(Box::new(self.build_with(Some(fold))?)))
     }
 
+    /// A window that is over is kept for `lateness` of event time, in whole milliseconds: until the watermark is that far past
+    /// its end. A message that comes for it then is not late: the window comes again, of the reason
+    /// [`Update`](minibatch_core::window::Reason::Update), with all its messages or the new ones as `panes` says. None
+    /// unless said, which is as nothing.
+    ///
+    /// ```text
+    /// event times, in the order of the log    1 3   6   2 4   11   7   16   1
+    ///
+    /// TimeWindow::tumbling(5 s)               1 3   |
+    ///     .event_time(…)                            6          |   late: 2 4, then 7, then 1
+    ///                                                          11      |
+    ///     .allowed_lateness(10 s,             1 3   |
+    ///         Panes::Accumulating)            1 3       2 4   )
+    ///                                               6         |
+    ///                                               6              7   )
+    ///                                                         11      |       late: 1
+    ///         Panes::Discarding)              1 3   |
+    ///                                                   2 4   )
+    ///                                               6         |
+    ///                                                              7   )
+    ///                                                         11      |       late: 1
+    /// ```
+    ///
+    /// - a window comes again for all that came within a second of log time, at most 1,000 messages for all windows together,
+    ///   and before any other window. An update is drawn as `)`
+    /// - where windows slide, a message goes to all its windows that are open and to all that are kept
+    /// - a window that was over without a message comes for the first time as an update
+    /// - what is kept stays in the buffer, and needs the log, until it is beyond the lateness of its last window. It counts
+    ///   as done when that window is: it does not wait
+    /// - a drain or a shutdown shows the updates that wait, and keeps no window any longer
+    ///
+    /// Without an event time no message is late, and there is nothing to allow.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use minibatch_core::Timestamp;
+    /// use minibatch_emitters::{EventTime, Panes, TimeWindow};
+    /// use minibatch_testkit::emitter::check;
+    ///
+    /// let event_time = EventTime::of(|seconds: &i64| Timestamp::from_millis(*seconds * 1_000));
+    /// let five = TimeWindow::tumbling(Duration::from_secs(5)).event_time(event_time);
+    /// let again = five.allowed_lateness(Duration::from_secs(10), Panes::Accumulating);
+    /// // appended at 100 s, all at once
+    /// check(
+    ///     again,
+    ///     "1@100 3 6 2 4 11 7 16 1 !drain",
+    ///     &["1,3 watermark", "1,3,2,4 update", "6 watermark", "6,7 update", "11 watermark", "1 late", "16 drain"],
+    /// );
+    /// ```
+    pub const fn allowed_lateness(mut self, lateness: Duration, panes: Panes) -> Self {
+        self.allowed_lateness = Some((lateness, panes));
+        self
+    }
+
     /// The emitter.
     ///
     /// # Errors
     /// [`Cause::InvalidWindow`] for a duration of nothing, one that is not in whole milliseconds, one of more than 63 bits, a
     /// `step` that is greater than `size`, an origin or a zone for a calendar, and a zone with an origin, with windows that
-    /// slide, or with a `size` that does not divide 24 hours.
+    /// slide, or with a `size` that does not divide 24 hours; for an allowed lateness without an event time.
     pub fn build(&self) -> Result<TimeEmitter, Error> {
         self.build_with(None)
     }
@@ -163,7 +222,15 @@ impl TimeWindow {
             Stretch::Calendar(calendar) => Intervals::Calendar(calendar),
         };
         self.event_time.iter().try_for_each(EventTime::check)?;
-        Ok(TimeEmitter::new(intervals, self.event_time.clone(), folding))
+        let lateness = match self.allowed_lateness {
+            Some(_) if self.event_time.is_none() => return invalid("by append time no message is late"),
+            Some(_) if folding.is_some() => {
+                return invalid("a value is not kept for messages that come after its window");
+            }
+            Some((allowed, panes)) if !allowed.is_zero() => Some(Lateness { allowed: Millis::new(allowed)?, panes }),
+            _ => None,
+        };
+        Ok(TimeEmitter::new(intervals, self.event_time.clone(), lateness, folding))
     }
 }
 

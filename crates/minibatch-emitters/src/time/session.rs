@@ -41,6 +41,8 @@ use crate::{Accumulator, Aggregate, Aggregated, aggregate::Accumulated, millis::
 /// - bounds: from its first message to when it closes. Its messages are in the order of the log
 /// - late messages, as of a [`TimeWindow`](crate::TimeWindow), are those whose own session would be over and that join
 ///   no open one
+/// - there is no allowed lateness: a session that is over could not come again under the same bounds, as what comes late
+///   makes it longer, or one with the session after it
 /// - the same windows for every group and every replay, as far as those of a [`TimeWindow`](crate::TimeWindow) are
 /// - **without `max_length` a session lasts as long as messages keep coming**
 /// - remembers the watermark and which late messages wait; the messages' own times it asks for again after a restart
@@ -266,7 +268,7 @@ impl<A: Accumulator> SessionEmitter<A> {
 
 impl<A: Accumulator> WindowEmitter for SessionEmitter<A> {
     fn window_ready(&mut self, _buffer: &Buffer, now: Timestamp) -> Readiness {
-        self.course.readiness(self.next_end(), now)
+        self.course.readiness(self.next_end(), None, now)
     }
 
     fn query(&mut self, _buffer: &Buffer) -> Selection {

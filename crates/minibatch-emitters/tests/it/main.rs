@@ -19,6 +19,8 @@ mod forgotten;
 #[cfg(test)]
 mod keyed;
 #[cfg(test)]
+mod lateness;
+#[cfg(test)]
 mod pattern;
 #[cfg(test)]
 mod pattern_reference;

@@ -82,6 +82,21 @@ pub(super) fn act(former: &mut WindowFormer, action: &Action, out: &mut Vec<Form
 
 /// The same with so many messages fed at a time.
 pub(super) fn run_in_pieces<E: WindowEmitter>(emitter: E, layout: &Layout, piece: u32) -> Result<Run, Error> {
+    let (driver, out) = drive(emitter, layout, piece)?;
+    Ok(Run {
+        windows: out.iter().map(|window| Seen::of(window, layout)).collect(),
+        buffered: driver.buffer().iter().map(|message| layout.number(&message)).collect(),
+        dropped: driver.dropped(),
+        chain: out.last().map(|window| window.chain),
+    })
+}
+
+/// A driver at the end of a layout, fed so many messages at a time, and its windows.
+pub(super) fn drive<E: WindowEmitter>(
+    emitter: E,
+    layout: &Layout,
+    piece: u32,
+) -> Result<(Driver<E>, Vec<FormedWindow>), Error> {
     let mut out = Vec::new();
     let mut driver = Driver::new(emitter, Position::START);
     driver.restore(&Base::start(Position::START), &[], &mut out)?;
@@ -104,10 +119,5 @@ pub(super) fn run_in_pieces<E: WindowEmitter>(emitter: E, layout: &Layout, piece
             }
         }
     }
-    Ok(Run {
-        windows: out.iter().map(|window| Seen::of(window, layout)).collect(),
-        buffered: driver.buffer().iter().map(|message| layout.number(&message)).collect(),
-        dropped: driver.dropped(),
-        chain: out.last().map(|window| window.chain),
-    })
+    Ok((driver, out))
 }
