@@ -72,7 +72,7 @@ impl<T, A> Aggregated<T, A> {
     /// use minibatch_emitters::{Aggregate, TimeWindow};
     ///
     /// let words = TimeWindow::tumbling(Duration::from_mins(1))
-    ///     .aggregate(Aggregate::count())
+    ///     .aggregate(Aggregate::<String, _>::count())
     ///     .by_key_with(|by_key| by_key.key(|word: &String| word.clone()));
     /// # let _ = words;
     /// ```
