@@ -107,7 +107,7 @@ impl World {
 
 /// The next window, done with.
 async fn next(consumer: &mut Consumer<u32>) -> Seen {
-    let window = tokio::time::timeout(20 * SECOND, consumer.next()).await.expect("a window").unwrap().unwrap();
+    let window = tokio::time::timeout(20 * SECOND, consumer.next()).await.unwrap().unwrap().unwrap();
     let (start, end) = (window.bounds.start.as_millis() / 1_000, window.bounds.end.as_millis() / 1_000);
     let seen = (start, end, window.data.clone(), window.reason);
     window.ack().await.unwrap();
