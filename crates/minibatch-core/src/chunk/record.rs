@@ -86,6 +86,12 @@ impl RecordKind {
         }
     }
 
+    /// Whether append time takes its time: a tombstone's says nothing of messages, and of an unknown record nothing is known.
+    #[must_use]
+    pub fn tells_time(self) -> bool {
+        matches!(self, Self::Data | Self::Punctuation)
+    }
+
     /// The kind of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Self {

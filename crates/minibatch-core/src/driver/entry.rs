@@ -74,18 +74,12 @@ impl EntryReader {
     /// # Errors
     /// [`CorruptRecord`](crate::Cause::CorruptRecord) when its messages cannot be found.
     pub fn open(&mut self, record: &Record) -> Result<LogEntry, Error> {
-        let slot = record.slot;
+        if record.kind.tells_time() {
+            self.append_time = self.append_time.max(record.time);
+        }
         match record.kind {
-            RecordKind::Data => {
-                self.append_time = self.append_time.max(record.time);
-                Ok(LogEntry::Messages(Arc::new(Chunk::open(record, self.append_time)?)))
-            }
-            RecordKind::Punctuation => {
-                self.append_time = self.append_time.max(record.time);
-                Ok(LogEntry::Control { slot, time: self.append_time })
-            }
-            // a tombstone's time says nothing of messages, and of an unknown record nothing is known
-            RecordKind::Tombstone | RecordKind::Unknown => Ok(LogEntry::Control { slot, time: self.append_time }),
+            RecordKind::Data => Ok(LogEntry::Messages(Arc::new(Chunk::open(record, self.append_time)?))),
+            _ => Ok(LogEntry::Control { slot: record.slot, time: self.append_time }),
         }
     }
 }

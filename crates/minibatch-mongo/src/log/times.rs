@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use minibatch_core::{Cause, Error, Slot, Timestamp, storage::Partition};
+use minibatch_core::{Cause, Error, Slot, Timestamp, chunk::RecordKind, storage::Partition};
 
 use super::chunk;
 use crate::{
@@ -29,18 +29,20 @@ impl Client {
         let mut filter = Filter::of(partition);
         loop {
             let find = Find::one(Collection::Chunks, filter).sorted("slot", Order::Down);
-            let found = self.find(find.only(&["slot", "ts", "sts"]).at_most(PAGE)).await?;
+            let found = self.find(find.only(&["slot", "kind", "ts", "sts"]).at_most(PAGE)).await?;
             let mut lowest = None;
             for chunk in &found.documents {
                 let slot = chunk::slot(chunk).ok_or_else(|| corrupt("record"))?;
-                let damaged = || Cause::corrupt_record(slot, "its time is missing or has another type");
+                let damaged = || Cause::corrupt_record(slot, "its kind or time is missing or has another type");
                 let stamp = chunk::stamp(chunk).ok_or_else(damaged)?;
                 let (_, first_stamp) = *end.get_or_insert((slot, stamp));
                 if slot < document.floor || stamp < first_stamp.minus(REACH) {
                     lowest = None;
                     break;
                 }
-                time = time.max(chunk::time(chunk).ok_or_else(damaged)?);
+                if RecordKind::from_name(chunk.get_str("kind").map_err(|_| damaged())?).tells_time() {
+                    time = time.max(chunk::time(chunk).ok_or_else(damaged)?);
+                }
                 lowest = Some(slot);
             }
             match lowest {

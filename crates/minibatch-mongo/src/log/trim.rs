@@ -71,17 +71,19 @@ impl Fold {
     /// Takes the record of a slot: all of it below the new floor, and its time also at the floor.
     fn take(&mut self, slot: Slot, floor: Slot, document: &RawDocument) -> Result<(), Error> {
         let damaged = || Error::new(Cause::corrupt_record(slot, "a field is missing or has another type"));
-        self.time = self.time.max(chunk::time(document).ok_or_else(damaged)?);
+        let kind = RecordKind::from_name(document.get_str("kind").map_err(|_| damaged())?);
+        if kind.tells_time() {
+            self.time = self.time.max(chunk::time(document).ok_or_else(damaged)?);
+        }
         if slot == floor {
             return Ok(());
         }
         let unsigned = |field| document.get_i64(field).ok().and_then(|number| u64::try_from(number).ok());
         let written = (unsigned("pe").ok_or_else(damaged)?, unsigned("ps").ok_or_else(damaged)?);
         let producer = document.get_str("pid").map_err(|_| damaged())?;
-        let kind = document.get_str("kind").map_err(|_| damaged())?;
         self.records += 1;
         self.messages += document.get_i64("n").unwrap_or(0);
-        if kind != RecordKind::Data.name() {
+        if kind != RecordKind::Data {
             return Ok(());
         }
         if let (0, number) = written {

@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use minibatch_core::{
-    Cause, ProducerId, Slot,
+    Cause, GroupName, ProducerId, Slot, Timestamp,
     chunk::{Record, RecordKind},
-    storage::{ChunkLog, Partition, ReadLimit, Trim},
+    driver::EntryReader,
+    storage::{ChunkLog, GroupStore, Partition, ReadLimit, Start, StreamStore, Trim},
 };
 use tokio::{
     task::JoinHandle,
@@ -189,6 +190,31 @@ async fn the_slowest_finds_its_slot_trimmed() {
     reader.catch_up().await.unwrap();
     assert_eq!(kinds(&reader.records), ["a", "~", "~", "b", "late"]);
     assert_eq!(reader.records.last().unwrap().slot, slot);
+}
+
+/// A tombstone is stamped when the hole has long been there, and what follows it was appended before.
+#[tokio::test(start_paused = true)]
+async fn a_tombstone_says_nothing_of_the_time() {
+    let server = Server::start();
+    let (_, partition) = with_two_gaps(&server).await;
+    let (late, _) = client(&server, Faults::NONE, 3);
+    let info = late.find_stream(&partition.stream).await.unwrap().unwrap();
+    pass(300 * SECOND).await;
+    let mut reader = Reader::new(&late, &partition, &GroupName::new("readers").unwrap()).await.unwrap();
+    reader.catch_up().await.unwrap();
+    let mut entries = EntryReader::new(Timestamp::MIN);
+    let times: Vec<_> = reader.records.iter().map(|record| entries.open(record).unwrap().time()).collect();
+    assert_eq!(kinds(&reader.records), ["a", "~", "~", "b", "~", "c"]);
+    let end = GroupName::new("end").unwrap();
+    late.open_group(&info, &end, "count", Start::Latest).await.unwrap();
+    let groups = late.groups(&partition).await.unwrap();
+    let (_, state) = groups.iter().find(|(name, _)| *name == end).unwrap();
+    assert_eq!(state.start.time, times[5], "for a group that begins at the end");
+    for slot in 1..=6 {
+        late.trim(&partition, Trim::Below(Slot::new(slot).unwrap())).await.unwrap();
+        let bounds = late.bounds(&partition).await.unwrap();
+        assert_eq!(bounds.floor_time, times[usize::try_from(slot).unwrap() - 1], "for one that begins at slot {slot}");
+    }
 }
 
 /// What is empty below the floor was trimmed: it is no hole.

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use minibatch_core::{
     Error, ErrorKind, GroupName, Offset, Slot, StreamName,
     storage::{
-        Acquired, ChunkLog, Commit, Counters, Fence, GroupStore, PieceId, ReadLimit, Start, StreamInfo, StreamStore,
-        Trim,
+        Acquired, ChunkLog, Commit, Counters, Fence, GroupStore, PieceId, Punctuated, ReadLimit, Start, StreamInfo,
+        StreamStore, Trim,
     },
 };
 use minibatch_mongo::MongoStorage;
@@ -121,6 +121,8 @@ async fn each_does_its_work_and_no_other() {
     consumer.commit(&partition, &group("g"), fence, done(last)).await.unwrap();
     consumer.release(&partition, &group("g"), fence.epoch).await.unwrap();
     Producing::new(consumer.clone()).await.append(4, "a consumer appends too").await.unwrap();
+    let (fourth, now) = (Slot::new(4).unwrap(), consumer.now().await.unwrap());
+    assert_eq!(consumer.punctuate(&partition, fourth, now).await.unwrap(), Punctuated::Appended);
     check_lacks(consumer.remove_group(&stream, &group("g"), None).await, "remove", "groups");
     check_lacks(consumer.drop_stream(&name("q")).await, "update", "streams");
     check_lacks(consumer.open_stream(&name("new"), 1).await, "insert", "partitions");
@@ -128,6 +130,8 @@ async fn each_does_its_work_and_no_other() {
     let trimmer = connect(&server, "minibatchTrimmer").await.unwrap();
     assert_eq!(trimmer.open_stream(&name("q"), 1).await.unwrap(), stream);
     check_lacks(Producing::new(trimmer.clone()).await.append(5, "text").await, "insert", "chunks");
+    let punctuated = trimmer.punctuate(&partition, fourth.next(), now).await;
+    assert_eq!(punctuated.unwrap(), Punctuated::Unsupported, "then a group decides for itself");
     check_lacks(join_and_own(&trimmer, &stream).await, "insert", "members");
     check_lacks(trimmer.drop_stream(&name("q")).await, "update", "streams");
     // the floor may rise by whoever trims; deleting is another right, and comes after the grace

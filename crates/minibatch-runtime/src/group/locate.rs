@@ -2,7 +2,6 @@
 
 use minibatch_core::{
     Cause, Error, Offset, Timestamp,
-    chunk::RecordKind,
     storage::{LogBounds, Partition, Position, RecordSummary},
 };
 
@@ -64,8 +63,7 @@ impl<const N: usize> Locator<N> {
     }
 
     fn feed(&mut self, record: &RecordSummary) {
-        let says_time = matches!(record.kind, RecordKind::Data | RecordKind::Punctuation);
-        let time = if says_time { self.here.time.max(record.time) } else { self.here.time };
+        let time = if record.kind.tells_time() { self.here.time.max(record.time) } else { self.here.time };
         for (point, found) in self.points.iter_mut().filter(|(_, found)| found.is_none()) {
             let index = match *point {
                 Point::Time(wanted) if record.messages > 0 && time >= wanted => 0,
@@ -123,7 +121,7 @@ async fn pass<const N: usize>(client: &Client, partition: &Partition, points: [P
 
 #[cfg(test)]
 mod tests {
-    use minibatch_core::Slot;
+    use minibatch_core::{Slot, chunk::RecordKind};
 
     use super::*;
 

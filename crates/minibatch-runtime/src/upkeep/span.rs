@@ -55,7 +55,9 @@ impl Span {
     }
 
     fn pop(&mut self, record: &RecordSummary) {
-        self.time = self.time.max(record.time);
+        if record.kind.tells_time() {
+            self.time = self.time.max(record.time);
+        }
         self.count_low += u64::from(record.messages);
         self.bytes = self.bytes.saturating_sub(record.bytes);
         self.low = record.slot.next();

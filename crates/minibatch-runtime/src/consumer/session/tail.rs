@@ -8,7 +8,7 @@ use minibatch_core::{Clock, Deadline, Error, Timestamp, storage::Storage};
 use super::super::supervisor::Setup;
 use crate::retry::until_verdict;
 
-/// How far the append time of the last record may be before the storage's clock: the bound of `clamp_time`.
+/// How far the append time of the last record may be ahead of the storage's clock: the bound of `clamp_time`.
 const AHEAD: Duration = Duration::from_secs(1);
 
 /// Waits for the deadline of an idle stream.
