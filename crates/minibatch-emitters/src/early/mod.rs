@@ -22,18 +22,21 @@ use minibatch_core::{
 /// time                               0 · · · · 5 · · · · 10· · · · 15
 /// messages                             a b     c   d         e f
 ///
-/// TimeWindow::tumbling(10 s)           a b     c   d        |e f      …
+/// TimeWindow::tumbling(10 s)           a b     c   d    |    e f      …
 ///     .early(Every::messages(2),
 ///            Panes::Accumulating)      a b)
 ///                                      a b     c   d)
-///                                      a b     c   d        |e f)     …
-///            Panes::Discarding         a b)
+///                                      a b     c   d    |
+///                                                            e f)     …
+///            Panes::Discarding)        a b)
 ///                                              c   d)
-///                                                          | e f)     …
+///                                                       |
+///                                                            e f)     …
 ///     .early(Every::time(3 s),
 ///            Panes::Discarding)        a b  )
-///                                              c   d )
-///                                                           |e f   )  …
+///                                              c   d)
+///                                                       |
+///                                                            e f  )   …
 /// ```
 ///
 /// A firing is drawn as `)`. Where nothing came since, the last window is empty: it says that the time is over.
@@ -48,8 +51,8 @@ use minibatch_core::{
 /// - of which window it is a pane its key and its bounds say, where these are known before it is over: those of an interval
 ///   are, a session still grows, and those of a count are its messages' times so far
 /// - [`Every::messages`]: with the n-th message since the firing before, of whatever window. [`Every::time`]: when log time
-///   reaches the append time of the first message since then and this much more, a message of that very time is in none of
-///   it. So nothing fires while nothing comes. Once no message is buffered both begin anew
+///   reaches the append time of the first message since then and this much more, a message of that very time is in the next
+///   one. So nothing fires while nothing comes. Once no message is buffered both begin anew
 /// - where a firing and the end of a window come together the window closes, and the firing shows the others
 /// - all open windows fire together: of those that slide each one that has new messages. Around `by_key()` these are the
 ///   windows of all keys, inside it each key counts and waits for itself
@@ -59,7 +62,7 @@ use minibatch_core::{
 ///   refined whole has of the messages that no firing covered; to refine what is shown, put it around (`.early(…).unique_by(…)`)
 /// - `messages` decides by the log alone; `time` at the end of the log by a decision, recorded with the group: the same group
 ///   gets the same windows after a crash, another group need not
-/// - a pane costs what it shows: a discarding one does not look at what was shown before
+/// - a firing costs what it shows: one that discards does not look at what was shown before, but when a window is over
 /// - remembers which messages were shown and how many came since, beside what the strategy does
 ///
 /// ```

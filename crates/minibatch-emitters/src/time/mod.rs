@@ -140,8 +140,8 @@ impl TimeWindow {
 
     /// A window that is over is kept for `lateness` of event time, in whole milliseconds: until the watermark is that far past
     /// its end. A message that comes for it then is not late: the window comes again, of the reason
-    /// [`Update`](minibatch_core::window::Reason::Update), with all its messages or the new ones as `panes` says. None
-    /// unless said, which is as nothing.
+    /// [`Update`](minibatch_core::window::Reason::Update), with all its messages or the new ones as `panes` says. Zero,
+    /// as unless said, keeps nothing.
     ///
     /// ```text
     /// event times, in the order of the log    1 3   6   2 4   11   7   16   1
@@ -165,8 +165,8 @@ impl TimeWindow {
     ///   and before any other window. An update is drawn as `)`
     /// - where windows slide, a message goes to all its windows that are open and to all that are kept
     /// - a window that was over without a message comes for the first time as an update
-    /// - what is kept stays in the buffer, and needs the log, until it is beyond the lateness of its last window. It counts
-    ///   as done when that window is: it does not wait
+    /// - what is kept stays in the buffer, and its part of the log is needed, until it is beyond the lateness of its last
+    ///   window. It counts as done when that window is: it does not wait
     /// - a drain or a shutdown shows the updates that wait, and keeps no window any longer
     ///
     /// Without an event time no message is late, and there is nothing to allow.

@@ -182,6 +182,20 @@ fn lost_messages_are_found_unless_declared() {
     suite(|| Loser).may_discard().check();
 }
 
+/// They would be counted as neither left nor dropped: that is of messages that were kept.
+#[test]
+fn released_messages_that_never_left_are_found() {
+    struct Releaser;
+    impl Fault for Releaser {
+        fn select(&mut self, _size: usize, buffer: &Buffer) -> Selection {
+            Selection::releasing(buffer.iter().map(|message| message.offset()).collect())
+        }
+    }
+    check_found(|| Releaser, Law::Accounting);
+    let failure = suite(|| Releaser).may_discard().run().unwrap_err();
+    assert_eq!(failure.law(), Law::Accounting);
+}
+
 #[test]
 fn repeated_messages_are_found_unless_declared() {
     struct Sliding;
