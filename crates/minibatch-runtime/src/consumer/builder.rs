@@ -63,8 +63,8 @@ impl<T, W> Streaming<T, W> {
     /// let numbers = client.stream::<i64>("numbers").await?;
     /// numbers.append_many(&[1, 2, 3, 4]).await?;
     ///
-    /// let sum = Aggregate::new("sum", || 0, |sum: &mut i64, number: i64| *sum += number, |sum, other| *sum += other);
-    /// let days = TimeWindow::tumbling(Duration::from_hours(24)).aggregate(sum);
+    /// let sum = Aggregate::new(|| 0, |sum: &mut i64, number: &i64| *sum += number, |sum, other| *sum += other);
+    /// let days = TimeWindow::tumbling(Duration::from_hours(24)).aggregate(sum.named("sum"));
     /// numbers
     ///     .streaming()
     ///     .aggregate(days)
