@@ -21,7 +21,9 @@ pub mod window;
 
 pub use buffer::{Buffer, BufferedSlot};
 pub use clock::Clock;
-pub use emitter::{Deadline, EmitterState, Explanation, Fingerprint, Observed, Readiness, Waiting, WindowEmitter};
+pub use emitter::{
+    Adaptive, Deadline, EmitterState, Explanation, Fingerprint, Observed, Readiness, Served, Waiting, WindowEmitter,
+};
 pub use error::{Cause, Error, ErrorKind, Result};
 pub use members::{Members, Run};
 pub use message::Message;

@@ -15,6 +15,7 @@
 //! | `.until(…)` | with a message of which the predicate holds | | `predicate` | yes | yes |
 //! | `.max_wait(d)` | d after its first message | | `max_wait` | no | but at the end of the log |
 //! | `.min_size(n)` | `max_wait` waits for n messages | | `max_wait` | yes | but at the end of the log |
+//! | [`AdaptiveWindow`]`::new(d)` | with as many messages as the function gets done in d/2, or d/2 after its first message | its messages' times | `count`, `max_wait` | no | no: sizes are measured |
 //! | [`TimeWindow`]`::tumbling(d)` | when its interval is over | the interval | `boundary` | no | yes |
 //! | [`TimeWindow`]`::sliding(d, s)` | when its interval is over, a new one every s | the interval | `boundary` | no | yes |
 //! | [`TimeWindow`]`::calendar(u, tz)` | when the hour, day, week or month of a time zone is over | the interval | `boundary` | no | yes |
@@ -77,6 +78,7 @@
 //!
 //! or `build` the [`WindowEmitter`](minibatch_core::WindowEmitter) itself, to wrap it in one of your own.
 
+mod adaptive;
 mod aggregate;
 mod batch;
 mod bytes;
@@ -93,6 +95,7 @@ mod relaxed;
 mod strategy;
 mod time;
 
+pub use adaptive::{AdaptiveEmitter, AdaptiveWindow};
 pub use aggregate::{Accumulator, Aggregate, Aggregated, Distinct, Moments, Quantiles, Top};
 pub use batch::{BatchEmitter, BatchWindow};
 pub use chrono_tz::Tz;

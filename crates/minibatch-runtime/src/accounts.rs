@@ -106,9 +106,11 @@ pub(crate) fn cut(checkpoint: &Checkpoint, counters: Counters, first: Position) 
 /// which: they are taken to lie there.
 fn ended_from(base: &Base, first: Position) -> u64 {
     let Some(read) = base.position.count.checked_sub(first.count) else { return 0 };
-    let kept = base.buffered.iter().filter(|slot| slot.slot >= first.offset.slot());
-    let kept = kept.flat_map(|slot| &slot.runs).map(|(from, to)| u64::from(to.saturating_sub(*from))).sum();
-    read.saturating_sub(kept).saturating_sub(base.folded)
+    let buffered = base.buffered.iter().filter(|slot| slot.slot >= first.offset.slot());
+    let buffered = buffered.flat_map(|slot| &slot.runs).map(|(from, to)| u64::from(to.saturating_sub(*from))).sum();
+    // of those that are buffered and have ended it is not known which they are: those that came first
+    let waiting = (base.waiting() - base.folded).min(buffered);
+    read.saturating_sub(waiting).saturating_sub(base.folded)
 }
 
 /// How many messages before `first` left with windows done after the base.
@@ -210,6 +212,16 @@ mod tests {
     fn nothing_is_lost_above_what_is_needed() {
         check(&checkpoint(5, 0), 0, 5, None);
         check(&checkpoint(5, 6), 0, 3, None);
+    }
+
+    #[test]
+    fn what_is_kept_for_its_windows_to_come_again_is_not_lost() {
+        // of the last six messages four have left
+        let mut checkpoint = checkpoint(5, 6);
+        checkpoint.base.left += 4;
+        checkpoint.base.kept = 4;
+        check(&checkpoint, 0, 4, Some((0, counters(12, 0, 0))));
+        check(&checkpoint, 0, 5, Some((2, counters(14, 0, 2))));
     }
 
     #[test]

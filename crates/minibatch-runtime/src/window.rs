@@ -118,7 +118,7 @@ impl Verdicts {
         let mut rejected: Vec<Rejected> = self.undecodable.iter().cloned().chain(rejected).collect();
         rejected.sort_by_key(|rejected| rejected.place);
         let given_back = said.given_back.iter().map(|(&place, &after)| GivenBack { place, after }).collect();
-        Passed { rejected, given_back, effects: Vec::new(), called }
+        Passed { rejected, given_back, effects: Vec::new(), called, took: None }
     }
 
     /// The place among all members of a message that decoded.

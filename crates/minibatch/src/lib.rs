@@ -129,19 +129,19 @@ pub use minibatch_macros::streaming;
 pub use bson::{Document, doc};
 pub use connection::Minibatch;
 pub use minibatch_core::{
-    Aggregation, Buffer, BufferedSlot, Cause, Clock, Deadline, EmitterState, Error, ErrorKind, Explanation,
-    Fingerprint, GroupName, Message, Observed, Offset, Readiness, Result, Slot, Strategy, StreamName, Timestamp,
-    Waiting, WindowEmitter,
+    Adaptive, Aggregation, Buffer, BufferedSlot, Cause, Clock, Deadline, EmitterState, Error, ErrorKind, Explanation,
+    Fingerprint, GroupName, Message, Observed, Offset, Readiness, Result, Served, Slot, Strategy, StreamName,
+    Timestamp, Waiting, WindowEmitter,
     chunk::{Extras, MESSAGE_MAX_BYTES},
     params, storage,
     window::{Bounds, Folded, Leaves, Panes, Picks, Reason, Selection, WindowId},
 };
 pub use minibatch_emitters::{
-    Accumulator, AfterMatch, Aggregate, Aggregated, BatchEmitter, BatchWindow, ByKey, ByKeyEmitter, CalendarUnit,
-    Condition, CountEmitter, CountWindow, Distinct, Early, EarlyEmitter, EventTime, Every, FixedTimeEmitter,
-    FixedTimeWindow, Keep, Moments, Pattern, PatternEmitter, PatternWindow, Quantiles, Refined, RefinedEmitter,
-    Refinement, RelaxedTimeEmitter, RelaxedTimeWindow, Sample, SessionEmitter, SessionWindow, SortedBy, StrategyExt,
-    TimeEmitter, TimeWindow, Top, Tz, UniqueBy,
+    Accumulator, AdaptiveEmitter, AdaptiveWindow, AfterMatch, Aggregate, Aggregated, BatchEmitter, BatchWindow, ByKey,
+    ByKeyEmitter, CalendarUnit, Condition, CountEmitter, CountWindow, Distinct, Early, EarlyEmitter, EventTime, Every,
+    FixedTimeEmitter, FixedTimeWindow, Keep, Moments, Pattern, PatternEmitter, PatternWindow, Quantiles, Refined,
+    RefinedEmitter, Refinement, RelaxedTimeEmitter, RelaxedTimeWindow, Sample, SessionEmitter, SessionWindow, SortedBy,
+    StrategyExt, TimeEmitter, TimeWindow, Top, Tz, UniqueBy,
 };
 pub use minibatch_runtime::{
     Ack, Appended, AppendedShare, Audit, Backlog, Backoff, Client, ClientOptions, Consumer, ConsumerOptions,

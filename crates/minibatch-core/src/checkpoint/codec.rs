@@ -291,6 +291,7 @@ fn store_decision(decision: &Decision) -> Result<StoredDecision, Error> {
         DecisionKind::Drain => ("drain", None),
         DecisionKind::Shutdown => ("shutdown", None),
         DecisionKind::BufferFull => ("buffer_full", None),
+        DecisionKind::Resize(size) => ("resize", Some(number(size)?)),
     };
     Ok(StoredDecision { number: number(decision.number)?, next: offset_bits(decision.next), kind: kind.to_owned(), at })
 }
@@ -301,6 +302,7 @@ fn load_decision(stored: &StoredDecision) -> Result<Decision, Error> {
         ("drain", _) => DecisionKind::Drain,
         ("shutdown", _) => DecisionKind::Shutdown,
         ("buffer_full", _) => DecisionKind::BufferFull,
+        ("resize", Some(size)) => DecisionKind::Resize(count(size)?),
         _ => return Err(damaged("a decision is of an unknown kind")),
     };
     Ok(Decision { number: count(stored.number)?, next: offset(stored.next), kind })
@@ -398,6 +400,7 @@ mod tests {
             DecisionKind::Drain,
             DecisionKind::Shutdown,
             DecisionKind::BufferFull,
+            DecisionKind::Resize(17),
         ];
         checkpoint.decisions =
             kinds.into_iter().zip(1..).map(|(kind, number)| Decision { number, next: Offset::FIRST, kind }).collect();

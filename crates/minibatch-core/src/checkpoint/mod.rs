@@ -110,6 +110,8 @@ pub enum DecisionKind {
     Shutdown,
     /// The buffer was full while the strategy waited.
     BufferFull,
+    /// Windows are to have another size, as a function was measured.
+    Resize(u64),
 }
 
 /// A group's progress in one partition, as stored.

@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    Buffer, Cause, Deadline, Error, Explanation, Fingerprint, Message, Observed, Offset, Readiness, Run, Slot,
-    Timestamp, WindowEmitter,
+    Adaptive, Buffer, Cause, Deadline, Error, Explanation, Fingerprint, Message, Observed, Offset, Readiness, Run,
+    Slot, Timestamp, WindowEmitter,
     checkpoint::{Base, Decision, DecisionKind},
     chunk::Chunk,
     storage::Position,
@@ -29,7 +29,7 @@ pub trait WindowDriver: fmt::Debug + Send {
     /// As [`WindowDriver::feed`].
     fn pass_time(&mut self, slot: Slot, time: Timestamp, out: &mut Vec<FormedWindow>) -> Result<(), Error>;
 
-    /// Ends windows by what is not in the log. The decision must be kept to form the same windows again.
+    /// Lets windows go by what is not in the log. The decision must be kept to form the same windows again.
     ///
     /// # Errors
     /// As [`WindowDriver::feed`].
@@ -40,6 +40,12 @@ pub trait WindowDriver: fmt::Debug + Send {
 
     /// What the open window waits for.
     fn explain(&self) -> Explanation;
+
+    /// Up to where messages from `from` on can be offered before the strategy is asked for a window, at most `to`.
+    fn asked_at(&self, chunk: &Chunk, from: u32, to: u32) -> u32;
+
+    /// The strategy, if it goes by how a function fares.
+    fn adaptive(&mut self) -> Option<&mut dyn Adaptive>;
 
     /// Everything needed to go on from here.
     ///
@@ -154,12 +160,6 @@ impl<E: WindowEmitter> Driver<E> {
         if self.more_bytes < usize::MAX {
             self.more_bytes = self.more_bytes.saturating_sub(chunk.size_between(from, to));
         }
-    }
-
-    /// Up to where messages from `from` on can be offered before the strategy is to be asked, at most `to`.
-    fn offer_up_to(&self, chunk: &Chunk, from: u32, to: u32) -> u32 {
-        let by_count = from.saturating_add(u32::try_from(self.more).unwrap_or(u32::MAX)).min(to);
-        if self.more_bytes == usize::MAX { by_count } else { chunk.reaching(from, by_count, self.more_bytes) }
     }
 
     /// Asks until the strategy waits.
@@ -277,7 +277,7 @@ impl<E: WindowEmitter> WindowDriver for Driver<E> {
         let to = to.min(chunk.len());
         let mut at = from;
         while at < to {
-            let end = self.offer_up_to(chunk, at, to);
+            let end = self.asked_at(chunk, at, to);
             self.offer(chunk, at, end);
             at = end;
             if self.more == 0 || self.more_bytes == 0 {
@@ -305,6 +305,12 @@ impl<E: WindowEmitter> WindowDriver for Driver<E> {
             DecisionKind::Drain => self.flush(Reason::Drain, out)?,
             DecisionKind::Shutdown => self.flush(Reason::Shutdown, out)?,
             DecisionKind::BufferFull => self.flush(Reason::BufferFull, out)?,
+            DecisionKind::Resize(size) => {
+                if let Some(adaptive) = self.emitter.adaptive() {
+                    adaptive.resize(usize::try_from(size).unwrap_or(usize::MAX));
+                }
+                self.ask(out)?;
+            }
         }
         Ok(decision)
     }
@@ -315,6 +321,15 @@ impl<E: WindowEmitter> WindowDriver for Driver<E> {
 
     fn explain(&self) -> Explanation {
         self.emitter.explain(&self.buffer, self.log_time)
+    }
+
+    fn asked_at(&self, chunk: &Chunk, from: u32, to: u32) -> u32 {
+        let by_count = from.saturating_add(u32::try_from(self.more).unwrap_or(u32::MAX)).min(to);
+        if self.more_bytes == usize::MAX { by_count } else { chunk.reaching(from, by_count, self.more_bytes) }
+    }
+
+    fn adaptive(&mut self) -> Option<&mut dyn Adaptive> {
+        self.emitter.adaptive()
     }
 
     fn base(&self) -> Result<Base, Error> {

@@ -7,7 +7,7 @@ use super::{
     replay::{Differs, Replay, Verdict},
 };
 use crate::{
-    Buffer, Cause, Deadline, Error, Explanation, Offset, Slot, Timestamp,
+    Buffer, Cause, Deadline, Error, Explanation, Offset, Served, Slot, Timestamp,
     checkpoint::{Checkpoint, Crashes, DecisionKind, OpenWindow, Progress},
     chunk::Chunk,
     storage::Position,
@@ -70,31 +70,38 @@ impl WindowFormer {
     /// [`Cause::WindowsDiffer`] when a replay forms other windows than before, [`Cause::InvalidWindow`] when the
     /// strategy emits without end.
     pub fn feed(&mut self, entry: &LogEntry, out: &mut Vec<FormedWindow>) -> Result<(), Error> {
+        while !self.feed_part(entry, out)? {}
+        Ok(())
+    }
+
+    /// As [`WindowFormer::feed`], but only up to where something may be decided: true if the entry is used up, false to go on
+    /// with the same entry.
+    ///
+    /// # Errors
+    /// As [`WindowFormer::feed`].
+    pub fn feed_part(&mut self, entry: &LogEntry, out: &mut Vec<FormedWindow>) -> Result<bool, Error> {
         if entry.slot() < self.driver.position().offset.slot() {
-            return Ok(());
+            return Ok(true);
         }
         match entry {
             LogEntry::Control { slot, time } => self.driver.pass_time(*slot, *time, &mut self.formed)?,
             LogEntry::Messages(chunk) => self.feed_chunk(chunk)?,
         }
         self.replay_decisions()?;
-        self.deliver(out)
+        self.deliver(out)?;
+        Ok(entry.slot() < self.driver.position().offset.slot())
     }
 
-    /// Offers a chunk, stopping where a recorded decision was taken in the middle of it.
+    /// Offers a chunk from where it was left, up to where a recorded decision was taken or the next may be.
     fn feed_chunk(&mut self, chunk: &Arc<Chunk>) -> Result<(), Error> {
         let position = self.driver.position().offset;
-        let mut from = if position.slot() == chunk.slot() { position.index().min(chunk.len()) } else { 0 };
-        while let Some(next) = self.replay.next_decision().filter(|next| next.slot() == chunk.slot()) {
-            let to = next.index().clamp(from, chunk.len());
-            self.driver.feed(chunk, from, to, &mut self.formed)?;
-            from = to;
-            self.replay_decisions()?;
-            if from == chunk.len() {
-                return Ok(());
-            }
+        let from = if position.slot() == chunk.slot() { position.index().min(chunk.len()) } else { 0 };
+        let decided = self.replay.next_decision().filter(|next| next.slot() == chunk.slot());
+        let mut to = decided.map_or(chunk.len(), |next| next.index().clamp(from, chunk.len()));
+        if self.is_adaptive() {
+            to = self.driver.asked_at(chunk, from, to);
         }
-        self.driver.feed(chunk, from, chunk.len(), &mut self.formed)
+        self.driver.feed(chunk, from, to, &mut self.formed)
     }
 
     fn replay_decisions(&mut self) -> Result<(), Error> {
@@ -119,7 +126,7 @@ impl WindowFormer {
         self.replay.passed(self.driver.position().offset).map_err(differ)
     }
 
-    /// Ends windows by what is not in the log, and records it. To be called at the tail of the log only.
+    /// Lets windows go by what is not in the log, and records it. What ends windows is to be decided at the tail of the log only.
     ///
     /// # Errors
     /// As [`WindowFormer::feed`].
@@ -194,6 +201,17 @@ impl WindowFormer {
     #[must_use]
     pub fn explain(&self) -> Explanation {
         self.driver.explain()
+    }
+
+    /// Whether the strategy goes by how a function fares.
+    pub fn is_adaptive(&mut self) -> bool {
+        self.driver.adaptive().is_some()
+    }
+
+    /// The size of windows that the strategy would go on with, after a function was measured: to be
+    /// [decided](DecisionKind::Resize).
+    pub fn adapt(&mut self, served: Served) -> Option<u64> {
+        self.driver.adaptive()?.adapt(served).map(|size| size as u64)
     }
 
     /// Where the next message is read, and the append time reached.

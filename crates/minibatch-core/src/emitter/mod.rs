@@ -1,5 +1,6 @@
 //! The trait of a window strategy.
 
+mod adaptive;
 mod deadline;
 mod explanation;
 mod fingerprint;
@@ -11,6 +12,7 @@ use crate::{
     window::{Bounds, Leaves, Panes, Reason, Selection},
 };
 
+pub use adaptive::{Adaptive, Served};
 pub use deadline::Deadline;
 pub use explanation::{Explanation, Waiting};
 pub use fingerprint::Fingerprint;
@@ -107,6 +109,12 @@ pub trait WindowEmitter: Send {
         }]
     }
 
+    /// Itself, if it goes by how a consumer's function fares. It is always that or never. A strategy around another gives that
+    /// one's answer, where its windows are that one's.
+    fn adaptive(&mut self) -> Option<&mut dyn Adaptive> {
+        None
+    }
+
     /// Name, version and parameters: two strategies that could form different windows differ in it.
     fn fingerprint(&self) -> Fingerprint {
         Fingerprint::new("custom", 1, "")
@@ -162,6 +170,9 @@ impl<E: WindowEmitter + ?Sized> WindowEmitter for Box<E> {
     }
     fn open(&self, buffer: &Buffer, since: Offset, panes: Panes) -> Vec<Selection> {
         (**self).open(buffer, since, panes)
+    }
+    fn adaptive(&mut self) -> Option<&mut dyn Adaptive> {
+        (**self).adaptive()
     }
     fn fingerprint(&self) -> Fingerprint {
         (**self).fingerprint()

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, fmt};
 
 use minibatch_core::{
-    Buffer, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Offset, Readiness, Timestamp,
+    Adaptive, Buffer, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Offset, Readiness, Timestamp,
     WindowEmitter,
     window::{Panes, Reason, Selection},
 };
@@ -133,6 +133,10 @@ impl WindowEmitter for EarlyEmitter {
 
     fn open(&self, buffer: &Buffer, since: Offset, panes: Panes) -> Vec<Selection> {
         self.inner.open(buffer, since, panes)
+    }
+
+    fn adaptive(&mut self) -> Option<&mut dyn Adaptive> {
+        self.inner.adaptive()
     }
 
     fn fingerprint(&self) -> Fingerprint {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use minibatch_core::{
-    Buffer, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Offset, Readiness, Timestamp,
+    Adaptive, Buffer, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Offset, Readiness, Timestamp,
     WindowEmitter,
     window::{Panes, Reason, Selection},
 };
@@ -57,6 +57,10 @@ impl<R: Refinement> WindowEmitter for RefinedEmitter<R> {
     fn open(&self, buffer: &Buffer, since: Offset, panes: Panes) -> Vec<Selection> {
         let open = self.inner.open(buffer, since, panes).into_iter();
         open.map(|selection| self.refined(selection, buffer)).collect()
+    }
+
+    fn adaptive(&mut self) -> Option<&mut dyn Adaptive> {
+        self.inner.adaptive()
     }
 
     fn fingerprint(&self) -> Fingerprint {

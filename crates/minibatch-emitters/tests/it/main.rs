@@ -1,6 +1,8 @@
 //! The built-in strategies: what each makes of a log, and the laws that all keep.
 
 #[cfg(test)]
+mod adaptive;
+#[cfg(test)]
 mod aggregate;
 #[cfg(test)]
 mod apart;

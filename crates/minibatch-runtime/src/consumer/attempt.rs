@@ -39,9 +39,11 @@ where
         let window: Window<T> = Window::open(&self.source, delivery.clone(), None);
         let (verdicts, effects) = (window.verdicts(), window.effects());
         let called = !window.is_rejected();
+        let begun = self.clock.elapsed();
         match if called { self.call(window).await } else { Ok(()) } {
             Ok(()) => {
-                let passed = Passed { effects: effects.take(), ..verdicts.passed(called) };
+                let took = called.then(|| self.clock.elapsed().saturating_sub(begun));
+                let passed = Passed { effects: effects.take(), took, ..verdicts.passed(called) };
                 Settlement::Done { delivery, passed, durable: None }
             }
             Err(failure) => Settlement::Failed { delivery, failure, in_order: self.in_order },

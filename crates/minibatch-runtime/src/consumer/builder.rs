@@ -7,7 +7,8 @@ use serde::de::DeserializeOwned;
 
 use super::{
     Consumer, ConsumerOptions, OnBufferFull, OnExhausted, OnExpired, OnLate, Outcome, StreamingInto, Summary, crew,
-    serve, supervisor,
+    serve,
+    supervisor::{Mode, Setup},
 };
 use crate::{Backoff, Group, OnStrategyChange, StartAt, Stream, Window, delivery::DeliveryMode};
 
@@ -280,10 +281,10 @@ impl<T: DeserializeOwned + Send + 'static, W> Streaming<T, W> {
     where
         W: Strategy,
     {
-        self.begin(false).await
+        self.begin(Mode::Pull).await
     }
 
-    pub(super) async fn begin(self, drain: bool) -> Result<Consumer<T>, Error>
+    pub(super) async fn begin(self, mode: Mode) -> Result<Consumer<T>, Error>
     where
         W: Strategy,
     {
@@ -306,7 +307,7 @@ impl<T: DeserializeOwned + Send + 'static, W> Streaming<T, W> {
         }
         let own = (!self.stream.name().is_derived()).then(|| self.stream.name());
         let (dead, late) = (own.map(StreamName::dead), own.map(StreamName::late));
-        let setup = supervisor::Setup {
+        let setup = Setup {
             client,
             stream: self.stream.info().clone(),
             partition: self.stream.info().partition(0),
@@ -318,7 +319,7 @@ impl<T: DeserializeOwned + Send + 'static, W> Streaming<T, W> {
             dead,
             late,
             folds: self.folds,
-            drain,
+            mode,
         };
         Ok(crew::start(setup))
     }
@@ -362,7 +363,7 @@ impl<T: DeserializeOwned + Send + 'static, W> Streaming<T, W> {
         R: Outcome,
     {
         let stop = self.take_stop();
-        serve::run(self.begin(false).await?, serve::Async::new(function, R::outcome), Some(stop)).await
+        serve::run(self.begin(Mode::Run).await?, serve::Async::new(function, R::outcome), Some(stop)).await
     }
 
     /// Runs a blocking function on every window, on the threads for blocking work. Otherwise as [`Streaming::run`].
@@ -379,7 +380,7 @@ impl<T: DeserializeOwned + Send + 'static, W> Streaming<T, W> {
         R: Outcome + 'static,
     {
         let stop = self.take_stop();
-        serve::run(self.begin(false).await?, serve::Blocking::new(function, R::outcome), Some(stop)).await
+        serve::run(self.begin(Mode::Run).await?, serve::Blocking::new(function, R::outcome), Some(stop)).await
     }
 
     /// Runs an async function on every window up to the end of the stream as it is now, the last one of each partition
@@ -399,7 +400,7 @@ impl<T: DeserializeOwned + Send + 'static, W> Streaming<T, W> {
         Fut: Future<Output = R> + Send,
         R: Outcome,
     {
-        serve::run(self.begin(true).await?, serve::Async::new(function, R::outcome), None).await
+        serve::run(self.begin(Mode::Drain).await?, serve::Async::new(function, R::outcome), None).await
     }
 
     /// Runs a blocking function on every window up to the end of the stream as it is now, on the threads for blocking
@@ -416,7 +417,7 @@ impl<T: DeserializeOwned + Send + 'static, W> Streaming<T, W> {
         F: Fn(Window<T>) -> R + Send + Sync + 'static,
         R: Outcome + 'static,
     {
-        serve::run(self.begin(true).await?, serve::Blocking::new(function, R::outcome), None).await
+        serve::run(self.begin(Mode::Drain).await?, serve::Blocking::new(function, R::outcome), None).await
     }
 }
 

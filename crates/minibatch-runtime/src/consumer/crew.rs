@@ -18,7 +18,7 @@ use super::{
     handoff::Handoff,
     members::Members,
     stats::Stats,
-    supervisor::{Patience, Setup, Shared, Supervisor},
+    supervisor::{Mode, Patience, Setup, Shared, Supervisor},
 };
 use crate::{delivery::DeliveryMode, window::WindowSource};
 
@@ -76,7 +76,7 @@ impl Crew {
     async fn work(&mut self) -> Result<(), Error> {
         let seat = self.shared.run_until_over(self.setup.client.seat(&self.stream, &self.setup.group)).await;
         let Some(_seat) = seat else { return Ok(()) };
-        if self.stream.partitions > 1 && !self.setup.drain {
+        if self.stream.partitions > 1 && self.setup.mode != Mode::Drain {
             return self.share().await;
         }
         for index in 0..self.stream.partitions {

@@ -10,6 +10,7 @@ use super::{
     Failure, Streaming, Summary,
     serve::{self, Async, Blocking, Function},
     stats::Stats,
+    supervisor::Mode,
 };
 use crate::{Stream, Window};
 
@@ -131,7 +132,7 @@ where
         R: Outputs<U>,
     {
         let stop = self.streaming.take_stop();
-        self.start(false, Async::new(function, R::outputs), Some(stop)).await
+        self.start(Mode::Run, Async::new(function, R::outputs), Some(stop)).await
     }
 
     /// Runs a blocking function on every window, on the threads for blocking work, and appends what it returns. Otherwise
@@ -148,7 +149,7 @@ where
         R: Outputs<U> + 'static,
     {
         let stop = self.streaming.take_stop();
-        self.start(false, Blocking::new(function, R::outputs), Some(stop)).await
+        self.start(Mode::Run, Blocking::new(function, R::outputs), Some(stop)).await
     }
 
     /// Runs an async function on every window up to the end of the stream as it is now and appends what it returns;
@@ -165,7 +166,7 @@ where
         Fut: Future<Output = R> + Send,
         R: Outputs<U>,
     {
-        self.start(true, Async::new(function, R::outputs), None).await
+        self.start(Mode::Drain, Async::new(function, R::outputs), None).await
     }
 
     /// Runs a blocking function on every window up to the end of the stream as it is now, on the threads for blocking
@@ -181,16 +182,16 @@ where
         F: Fn(Window<T>) -> R + Send + Sync + 'static,
         R: Outputs<U> + 'static,
     {
-        self.start(true, Blocking::new(function, R::outputs), None).await
+        self.start(Mode::Drain, Blocking::new(function, R::outputs), None).await
     }
 
     async fn start(
         self,
-        drain: bool,
+        mode: Mode,
         function: impl Function<T, Vec<Output<U>>>,
         stop: Option<serve::StopSignal>,
     ) -> Result<Summary, Error> {
-        let consumer = self.streaming.begin(drain).await?;
+        let consumer = self.streaming.begin(mode).await?;
         let stats = Arc::clone(&consumer.stats);
         serve::run(consumer, Appending { target: self.target, stats, function }, stop).await
     }

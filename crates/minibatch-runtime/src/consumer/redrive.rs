@@ -9,6 +9,7 @@ use minibatch_core::{
 use super::{
     Passed, Settlement,
     origin::{all_headers, is_folded, own_headers},
+    supervisor::Mode,
 };
 use crate::{Client, Group, OnStrategyChange, StartAt, Stream, producer::Origin};
 
@@ -47,7 +48,7 @@ pub(crate) async fn redrive(client: &Client, name: &StreamName) -> Result<u64, E
     }
     let (stream, dead) = (client.open::<()>(name).await?, client.open::<()>(&dead).await?);
     // what was appended stands under its batch's number, so a batch must stay what it is
-    let mut consumer = dead.streaming().window(|| Batches).group(GROUP).idempotent().begin(true).await?;
+    let mut consumer = dead.streaming().window(|| Batches).group(GROUP).idempotent().begin(Mode::Drain).await?;
     let mut kept = 0;
     while let Some(delivery) = consumer.next_delivery().await? {
         let (values, letters): (Vec<_>, Vec<_>) = delivery.formed.members.iter().partition(is_folded);

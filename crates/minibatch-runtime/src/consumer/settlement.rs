@@ -39,6 +39,8 @@ pub(crate) struct Passed {
     pub(crate) effects: Vec<Effect>,
     /// False where nothing decoded, so that nothing is known of the function.
     pub(crate) called: bool,
+    /// How long the function ran, where a consumer runs it.
+    pub(crate) took: Option<Duration>,
 }
 
 /// A message that goes to the dead letters, by its place among the members handed out.

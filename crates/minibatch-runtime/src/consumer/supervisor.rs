@@ -37,8 +37,18 @@ pub(super) struct Setup {
     pub(super) late: Option<StreamName>,
     /// Whether windows hold a value in place of messages.
     pub(super) folds: bool,
-    /// Whether to stop at the end of the log as it is now.
-    pub(super) drain: bool,
+    pub(super) mode: Mode,
+}
+
+/// How windows are consumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// They are taken, and acknowledged, by whoever wants.
+    Pull,
+    /// By a function.
+    Run,
+    /// By a function, up to the end of the log as it was.
+    Drain,
 }
 
 /// What all partitions of a consumer share.
@@ -140,7 +150,7 @@ impl Supervisor {
     }
 
     async fn work(&mut self) -> Result<(), Error> {
-        if self.setup.drain {
+        if self.setup.mode == Mode::Drain {
             let (client, partition) = (&self.setup.client, &self.setup.partition);
             let bounds = until_verdict(&**client.clock(), "bounds", || client.storage().bounds(partition)).await?;
             self.drain_to = Some(bounds.tail);

@@ -1,7 +1,7 @@
 //! Asks a strategy after every message, and several times, whatever it said that it waits for.
 
 use minibatch_core::{
-    Buffer, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Offset, Readiness, Timestamp,
+    Adaptive, Buffer, EmitterState, Error, Explanation, Fingerprint, Message, Observed, Offset, Readiness, Timestamp,
     WindowEmitter,
     window::{Panes, Reason, Selection},
 };
@@ -47,6 +47,10 @@ impl<E: WindowEmitter> WindowEmitter for AskedOften<E> {
     fn open(&self, buffer: &Buffer, since: Offset, panes: Panes) -> Vec<Selection> {
         self.emitter.open(buffer, since, panes)
     }
+    fn adaptive(&mut self) -> Option<&mut dyn Adaptive> {
+        self.emitter.adaptive()
+    }
+
     fn fingerprint(&self) -> Fingerprint {
         self.emitter.fingerprint()
     }

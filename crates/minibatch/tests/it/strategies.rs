@@ -6,9 +6,9 @@ use std::{
 };
 
 use minibatch::{
-    Aggregate, Aggregated, BatchWindow, Bounds, ByKey, CalendarUnit, CountWindow, EventTime, FixedTimeWindow, OnLate,
-    Pattern, PatternWindow, Reason, Sample, SessionWindow, Strategy, StrategyExt, TimeWindow, Timestamp, Tz,
-    prelude::*,
+    AdaptiveWindow, Aggregate, Aggregated, BatchWindow, Bounds, ByKey, CalendarUnit, CountWindow, EventTime, Every,
+    FixedTimeWindow, OnExhausted, OnLate, Panes, Pattern, PatternWindow, Reason, Sample, SessionWindow, Strategy,
+    StrategyExt, TimeWindow, Timestamp, Tz, prelude::*,
 };
 
 use crate::stores::{self, Store};
@@ -88,6 +88,30 @@ async fn check_sums(stream: &Stream<i64>, name: &str, sums: Aggregated<i64, i64>
     assert_eq!(windows, expected, "{name}");
 }
 
+/// The windows of a strategy that goes by how long the function takes: as large as they had become.
+async fn check_adaptive(stream: &Stream<i64>) {
+    let strategy = AdaptiveWindow::new(Duration::from_mins(1)).sizes(1..=4);
+    let consumer = stream.streaming().group("adaptive").window(strategy.clone());
+    let (mut sizes, mut data) = (Vec::new(), Vec::new());
+    let taken = Mutex::new((&mut sizes, &mut data));
+    let stopped = consumer.max_attempts(1).on_exhausted(OnExhausted::Stop).drain(|window| {
+        let mut taken = taken.lock().unwrap();
+        let done = taken.0.len() < 7;
+        if done {
+            taken.0.push(window.len());
+            taken.1.extend(window.data);
+        }
+        async move { if done { Ok(()) } else { Err("stops here") } }
+    });
+    stopped.await.unwrap_err();
+    assert_eq!(sizes, [1, 1, 2, 2, 3, 3, 4], "one is formed while another is out");
+    for (more, reason, _) in drained(stream, "adaptive", strategy).await {
+        assert!(more.len() == 4 || reason == Reason::Drain, "{more:?}");
+        data.extend(more);
+    }
+    assert_eq!(data, drained(stream, "in-order", CountWindow::new(60)).await[0].0);
+}
+
 async fn check_all(store: &Store) {
     const HOUR: Duration = Duration::from_hours(1);
     let stream = hours(store).await;
@@ -109,6 +133,17 @@ async fn check_all(store: &Store) {
     check(&stream, "by-key", by_fives).await;
     let days = TimeWindow::tumbling(5 * HOUR).event_time(happened()).sorted_by(|hours: &i64| -hours);
     check(&stream, "refined", days.sampled(Sample::every(2))).await;
+    let early =
+        TimeWindow::sliding(8 * HOUR, 5 * HOUR).event_time(happened()).early(Every::messages(4), Panes::Discarding);
+    check(&stream, "early", early).await;
+    let again = TimeWindow::tumbling(5 * HOUR).event_time(happened()).allowed_lateness(20 * HOUR, Panes::Accumulating);
+    let updates = drained(&stream, "updates", again.clone())
+        .await
+        .iter()
+        .filter(|(_, reason, _)| *reason == Reason::Update)
+        .count();
+    assert!(updates > 2, "{updates}");
+    check(&stream, "late", again).await;
     let even = |hours: &i64| hours % 2 == 0;
     let pattern = Pattern::begin("even", even)
         .without("third", |hours: &i64| hours % 3 == 0)
@@ -120,6 +155,7 @@ async fn check_all(store: &Store) {
     let by_fives = |by_key: ByKey| by_key.key(|hours: &i64| hours % 5);
     let sessions = SessionWindow::new(6 * HOUR).event_time(happened()).aggregate(sum());
     check_sums(&stream, "sums-by-key", sessions.by_key_with(by_fives)).await;
+    check_adaptive(&stream).await;
     // by append time all is in one interval, but for what the clock does
     let fixed = drained(&stream, "fixed", FixedTimeWindow::new(24 * HOUR)).await;
     assert!(fixed.len() <= 2 && fixed.iter().map(|(data, ..)| data.len()).sum::<usize>() == 60, "{fixed:?}");

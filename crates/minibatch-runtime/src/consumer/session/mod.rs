@@ -25,13 +25,19 @@ use std::{
 
 use futures::{future::BoxFuture, stream::FuturesUnordered};
 use minibatch_core::{
-    Clock, Error, Offset, Timestamp,
-    driver::WindowFormer,
+    Clock, Error, Offset, Served, Timestamp,
+    driver::{LogEntry, WindowFormer},
     storage::{Counters, Generation, GroupState, Position},
     window::FormedWindow,
 };
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Delivery, dead::Burial, ladder::Ladder, supervisor::Supervisor};
+use super::{
+    Delivery,
+    dead::Burial,
+    ladder::Ladder,
+    supervisor::{Mode, Supervisor},
+};
 use crate::{ConsumerState, Stream, client::Membership};
 use careful::Careful;
 use commit::Committer;
@@ -76,6 +82,12 @@ pub(super) struct Session {
     in_order: bool,
     /// Owners died here one after the other: one window at a time.
     careful: Option<Careful>,
+    /// The entry of the log of which only a part was used so far.
+    rest: Option<(LogEntry, Option<OwnedSemaphorePermit>)>,
+    /// No window is formed while so many are out: one that is formed has the size that it has.
+    ahead: usize,
+    /// How the function fared since the strategy was told last.
+    served: Vec<Served>,
     control: Control,
     quiet: Quiet,
     clock: Arc<dyn Clock>,
@@ -138,6 +150,8 @@ impl Session {
         let mut former = WindowFormer::new(driver, checkpoint, &chunks, &mut formed)?;
         former.crashed(crashes);
         let position = former.position();
+        let is_measured = setup.mode != Mode::Pull && former.is_adaptive();
+        let ahead = if is_measured { 2 * setup.options.workers } else { usize::MAX };
         let mut keeper = Keeper::new(setup, state.generation);
         keeper.formed(&formed);
         if changed {
@@ -159,12 +173,15 @@ impl Session {
             aside: Vec::new(),
             putting_aside: false,
             late: None,
-            ladder: Ladder::new(&setup.options, setup.dead.is_none(), setup.drain),
+            ladder: Ladder::new(&setup.options, setup.dead.is_none(), setup.mode == Mode::Drain),
             climb: None,
             state: ConsumerState::Working,
             failing_since: None,
             in_order: false,
             careful,
+            rest: None,
+            ahead,
+            served: Vec::new(),
             control: Control::new(setup, supervisor.paused.clone()),
             quiet: Quiet::new(setup.client.clock()),
             clock: Arc::clone(setup.client.clock()),

@@ -4,6 +4,7 @@ use std::{future::pending, sync::Arc};
 
 use futures::{StreamExt, future::BoxFuture};
 use minibatch_core::{Cause, Error, Timestamp, checkpoint::DecisionKind, driver::LogEntry, window::FormedWindow};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     super::{Delivery, Failing, OnBufferFull, supervisor::Supervisor},
@@ -44,8 +45,15 @@ impl Session {
             let settles = !self.transactions.is_open();
             if settles {
                 self.check_hopeless(supervisor);
+                self.adapt(supervisor)?;
             }
             self.hand_out(supervisor);
+            while self.wants_more()
+                && let Some((entry, room)) = self.rest.take()
+            {
+                self.feed(supervisor, entry, room)?;
+                self.hand_out(supervisor);
+            }
             self.tell_state(supervisor);
             self.start_commit(supervisor)?;
             if self.is_over() {
@@ -66,7 +74,7 @@ impl Session {
                 () = supervisor.stop.cancelled(), if settles && !self.stopping => Event::Stop,
                 () = self.control.changed(), if settles => Event::Control,
                 () = async { match &mut self.climb { Some((_, sleep)) => sleep.await, None => pending().await } }, if settles => Event::Climb,
-                fetched = self.fetcher.next(), if self.wants_more() => Event::Fetched(fetched),
+                fetched = self.fetcher.next(), if self.wants_more() && self.rest.is_none() => Event::Fetched(fetched),
                 expired = self.timer.expired() => Event::Expired(expired),
                 () = self.quiet.over() => Event::Quiet,
                 () = async { match &mut deadline { Some(sleep) => sleep.await, None => pending().await } } => Event::GiveUp,
@@ -117,7 +125,7 @@ impl Session {
 
     /// Whether the next entry of the log can be used now.
     fn wants_more(&self) -> bool {
-        !self.ending && self.ready.is_empty() && !self.control.is_paused()
+        !self.ending && self.ready.is_empty() && self.out.len() < self.ahead && !self.control.is_paused()
     }
 
     /// Whether it reads no further until something is settled, and that may never be.
@@ -186,7 +194,7 @@ impl Session {
 
     fn fetched(&mut self, supervisor: &Supervisor, fetched: Fetched) -> Result<(), Error> {
         match fetched {
-            Fetched::Entry(entry, _room) => self.feed(supervisor, &entry),
+            Fetched::Entry(entry, room) => self.feed(supervisor, entry, room),
             Fetched::NotPunctuated(deadline) => {
                 self.timer.not_punctuated(deadline);
                 Ok(())
@@ -207,15 +215,23 @@ impl Session {
         }
     }
 
-    fn feed(&mut self, supervisor: &Supervisor, entry: &LogEntry) -> Result<(), Error> {
+    fn feed(
+        &mut self,
+        supervisor: &Supervisor,
+        entry: LogEntry,
+        room: Option<OwnedSemaphorePermit>,
+    ) -> Result<(), Error> {
         let mut formed = Vec::new();
-        self.former.feed(entry, &mut formed)?;
+        let used_up = self.former.feed_part(&entry, &mut formed)?;
         self.keeper.formed(&formed);
         self.ready.extend(formed);
         self.timer.saw_entry(self.former.position().time);
-        if matches!(entry, LogEntry::Messages(chunk) if chunk.is_empty()) {
+        if matches!(&entry, LogEntry::Messages(chunk) if chunk.is_empty()) {
             // the group may have begun anew: the commit tells
             self.committer.wants(None);
+        }
+        if !used_up {
+            self.rest = Some((entry, room));
         }
         self.check_buffer(supervisor)?;
         self.check_drained(supervisor)
@@ -229,6 +245,19 @@ impl Session {
         if supervisor.setup.options.delivery == DeliveryMode::Idempotent {
             // a crash may not change what a window's id stands for, once somebody has seen it
             self.commit_first();
+        }
+        Ok(())
+    }
+
+    /// Goes on with windows of another size where the strategy wants that, now that the function was measured.
+    fn adapt(&mut self, supervisor: &Supervisor) -> Result<(), Error> {
+        for served in std::mem::take(&mut self.served) {
+            // nothing may be decided before all is formed that was, and in the end nothing needs to be
+            let resize = self.former.adapt(served).filter(|_| self.former.is_caught_up() && !self.ending);
+            if let Some(size) = resize {
+                tracing::debug!(partition = %supervisor.setup.partition, size, "windows get another size");
+                self.decide(supervisor, DecisionKind::Resize(size))?;
+            }
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use minibatch_core::{
-    Cause, Error,
+    Cause, Error, Served,
     checkpoint::OpenWindow,
     window::{FormedWindow, Places, Reason, WindowId},
 };
@@ -70,6 +70,8 @@ impl Session {
     ) -> Result<(), Error> {
         let now = self.clock.elapsed();
         let ordinal = delivery.formed.ordinal;
+        self.served
+            .extend(passed.took.map(|took| Served::new(delivery.formed.leaving.max(delivery.formed.messages()), took)));
         if !passed.is_whole() || self.ladder.holds(ordinal) {
             self.enter(delivery);
             let verdict = self.ladder.passed(ordinal, passed, now);
