@@ -1,6 +1,6 @@
 //! Messages per second through a strategy: a driver fed whole chunks, its windows dropped as they come.
 //!
-//! Chunks are prepared before, as the runtime's prefetch does; nothing is decoded but by `sorted` and `unique`.
+//! Chunks are prepared before, as the runtime's prefetch does; nothing is decoded but by `sorted`, `unique`, `pattern` and `aggregate`.
 //! `messages/…/n` has windows of n; `buffered/newest/n` has windows of 100 while n older messages stay in the buffer; the
 //! other `buffered/…/n` have windows of n, so that n messages are buffered before one closes; `by_key/…/n` has windows of
 //! 10 of n keys, which come in random order.
@@ -11,15 +11,15 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use minibatch_core::{
-    Buffer, Message, Observed, Offset, ProducerId, Readiness, Slot, Strategy, Timestamp, WindowEmitter,
+    Aggregation, Buffer, Message, Observed, Offset, ProducerId, Readiness, Slot, Strategy, Timestamp, WindowEmitter,
     chunk::{CHUNK_MAX_MESSAGES, Chunk, ChunkBuilder, Encoded, Extras, Payload, ProducerStamp, Record, RecordKind},
     driver::{Driver, WindowDriver},
     storage::Position,
     window::{Reason, Selection},
 };
 use minibatch_emitters::{
-    BatchWindow, CalendarUnit, Condition, CountWindow, EventTime, Every, FixedTimeWindow, Keep, Panes, Pattern,
-    PatternWindow, RelaxedTimeWindow, Sample, SessionWindow, StrategyExt, TimeWindow, Tz,
+    Aggregate, BatchWindow, CalendarUnit, Condition, CountWindow, EventTime, Every, FixedTimeWindow, Keep, Panes,
+    Pattern, PatternWindow, RelaxedTimeWindow, Sample, SessionWindow, StrategyExt, TimeWindow, Tz,
 };
 
 /// Chunks of so many small messages, ten milliseconds apart.
@@ -103,6 +103,9 @@ fn messages(c: &mut Criterion) {
     bench("fixed_time_zone", 100 * CHUNK_MAX_MESSAGES, &zone);
     let day = TimeWindow::calendar(CalendarUnit::Day, Tz::Europe__Berlin).event_time(by_event_time());
     bench("event_time_calendar", usize::MAX, &day);
+    bench("aggregate", 100 * CHUNK_MAX_MESSAGES, &TimeWindow::tumbling(second).aggregate(sum()).into_strategy());
+    let summed = TimeWindow::tumbling(second).event_time(by_event_time()).aggregate(sum());
+    bench("aggregate_event_time", 100 * CHUNK_MAX_MESSAGES, &summed.into_strategy());
     let value = |number: &i64| number % 1_000;
     bench("sorted", 1_000, &CountWindow::new(1_000).sorted_by(value));
     bench("unique", 1_000, &CountWindow::new(1_000).unique_by(value, Keep::Last));
@@ -120,8 +123,13 @@ fn messages(c: &mut Criterion) {
 }
 
 /// Three messages, others between them.
-fn three_steps(condition: impl Fn(i64) -> Condition<i64>) -> Pattern<i64> {
+fn three_steps<N: From<u8>>(condition: impl Fn(N) -> Condition<i64>) -> Pattern<i64> {
+    let condition = |rest: u8| condition(rest.into());
     Pattern::begin("first", condition(0)).then("second", condition(1)).then("third", condition(2))
+}
+
+fn sum() -> Aggregate<i64, i64> {
+    Aggregate::new(|| 0, |sum, number: &i64| *sum += number, |sum, other| *sum += other)
 }
 
 /// Windows of 100 of the newest messages; the oldest, which came first, stay for ever.
@@ -199,6 +207,10 @@ fn by_key(c: &mut Criterion) {
         bench("count", &CountWindow::new(10).by_key());
         bench("batch_size_wait", &BatchWindow::new().size(10).max_wait(Duration::from_secs(1)).by_key());
         bench("session", &SessionWindow::new(Duration::from_secs(1)).by_key());
+        let index = |rest: u32| Condition::by(move |message| message.offset().index() % 3 == rest);
+        bench("pattern", &PatternWindow::new(three_steps(index)).by_key());
+        bench("pattern_within", &PatternWindow::new(three_steps(index).within(Duration::from_secs(1))).by_key());
+        bench("aggregate", &TimeWindow::tumbling(Duration::from_secs(1)).aggregate(sum()).by_key().into_strategy());
     }
     group.finish();
 }

@@ -78,7 +78,8 @@ impl Client {
         let row = self.newest_row(partition, stamp).await?;
         let after = last.as_ref().map_or(Slot::ZERO, |last| last.slot);
         let (last_epoch, last_sequence) = match last {
-            Some(last) if last.sequence >= row.last_sequence => (last.epoch, last.sequence),
+            // under the number that was trimmed last only a stray can lie, of a former registration and below the floor
+            Some(last) if last.sequence > row.last_sequence => (last.epoch, last.sequence),
             _ => (row.last_epoch, row.last_sequence),
         };
         let unknown = || Producer::new(stamp.epoch, last_sequence + 1);

@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use minibatch_core::{
-    GroupName, ProducerId, Slot,
+    Cause, GroupName, ProducerId, Slot,
     storage::{ChunkLog, Partition, ReadLimit, Trim},
 };
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::timeout};
 
 use super::{
     invariants::{Broken, Invariant},
@@ -132,6 +132,33 @@ async fn slot_merely_read() {
 #[tokio::test(start_paused = true)]
 async fn slot_reserved() {
     insert_after_trim(3, 1, None).await.unwrap();
+}
+
+/// What a former registration sent arrives below the floor, under a number that its heir has used and that was trimmed: it is
+/// not the heir's last append.
+#[tokio::test(start_paused = true)]
+async fn a_stray_is_nobodys_last_append() {
+    let world = Slow::after(3, None).await;
+    let Slow { storage, partition, id, .. } = &world;
+    world.slow.hold_write(0, 5 * MINUTE);
+    let (zombie, here, late) = (storage.clone(), partition.clone(), chunk(id, world.epoch, 4, "late"));
+    let held = tokio::spawn(async move { zombie.append(&here, late).await });
+    pass(Duration::from_secs(1)).await;
+    let (heir, connection) = world.world.client(Faults::NONE, 3);
+    let epoch = heir.register_producer(partition, id).await.unwrap().epoch;
+    heir.append(partition, chunk(id, epoch, 4, "heir's")).await.unwrap();
+    let (mut reader, _) = world.go_on(10).await;
+    assert!(matches!(held.await.unwrap().unwrap_err().cause(), Cause::Fenced { .. }));
+
+    // nobody waits for what was sent, so the next attempt looks for it
+    connection.hold_write(0, MINUTE);
+    timeout(Duration::from_secs(1), heir.append(partition, chunk(id, epoch, 5, "next"))).await.unwrap_err();
+    let slot = verdict(|| heir.append(partition, chunk(id, epoch, 5, "next"))).await.unwrap();
+    pass(2 * MINUTE).await;
+    reader.catch_up().await.unwrap();
+    let next: Vec<Slot> =
+        reader.records.iter().filter(|record| is_text(record, "next")).map(|record| record.slot).collect();
+    assert_eq!(next, [slot]);
 }
 
 /// A client alone has filled slots that nobody reserved, and all are trimmed: of two that write now one loses the race for
