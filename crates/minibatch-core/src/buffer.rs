@@ -1,14 +1,18 @@
 //! The messages of a consumer that are not yet in a window.
 
-use std::{collections::VecDeque, fmt, ops::Range, sync::Arc};
+mod gone;
+mod segment;
+
+use std::{collections::VecDeque, fmt, sync::Arc};
 
 use smallvec::SmallVec;
 
 use crate::{
-    Members, Message, Offset, Run, Slot, Timestamp,
+    Members, Message, Offset, Slot, Timestamp,
     chunk::Chunk,
     window::{Leaves, Picks, Selection},
 };
+use segment::Segment;
 
 /// The messages offered to a window strategy and not yet taken out, in offset order.
 ///
@@ -23,17 +27,6 @@ pub struct Buffer {
     let_go: u64,
     /// Another buffer has these messages too, and copies them out of chunks that are mostly gone.
     is_part: bool,
-}
-
-/// The buffered messages of one chunk: `first..end` but those marked as gone.
-struct Segment {
-    chunk: Arc<Chunk>,
-    first: u32,
-    end: u32,
-    live: u32,
-    live_bytes: usize,
-    /// One bit for each message of the chunk, set for those taken out from the middle; none were while it is empty.
-    gone: Box<[u64]>,
 }
 
 /// The buffered messages of one chunk, as a checkpoint keeps them.
@@ -132,7 +125,7 @@ impl Buffer {
     #[must_use]
     pub fn last(&self) -> Option<Message<'_>> {
         let segment = self.segments.back()?;
-        segment.indices().next_back().and_then(|index| segment.chunk.message(index))
+        segment.chunk.message(segment.last()?)
     }
 
     /// The message at `offset`, if it is buffered.
@@ -150,12 +143,7 @@ impl Buffer {
             before -= if is_there { 0 } else { segment.live as usize };
             is_there
         })?;
-        let index = if segment.gone.is_empty() {
-            segment.first.saturating_add(u32::try_from(before).ok()?)
-        } else {
-            segment.indices().nth(before)?
-        };
-        segment.chunk.message(index)
+        segment.chunk.message(segment.nth(before)?)
     }
 
     /// The messages in offset order.
@@ -198,14 +186,7 @@ impl Buffer {
                     self.copy_out(newest);
                 }
                 self.pinned += chunk.pinned_bytes();
-                self.segments.push_back(Segment {
-                    chunk: Arc::clone(chunk),
-                    first: from,
-                    end: to,
-                    live: to - from,
-                    live_bytes: bytes,
-                    gone: Box::default(),
-                });
+                self.segments.push_back(Segment::new(chunk, from, to, bytes));
             }
         }
     }
@@ -244,7 +225,7 @@ impl Buffer {
             if left == 0 {
                 break;
             }
-            for index in segment.indices().take(left) {
+            for index in segment.indices_from(segment.first).take(left) {
                 members.push(&segment.chunk, index);
             }
         }
@@ -337,123 +318,6 @@ impl Buffer {
                 runs: segment.runs(),
             })
             .collect()
-    }
-}
-
-struct Taken {
-    count: usize,
-    bytes: usize,
-}
-
-impl Segment {
-    fn holds(&self, index: u32) -> bool {
-        (self.first..self.end).contains(&index) && !self.is_gone(index)
-    }
-
-    fn is_gone(&self, index: u32) -> bool {
-        self.gone.get(index as usize / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)
-    }
-
-    fn indices(&self) -> impl DoubleEndedIterator<Item = u32> {
-        self.indices_from(self.first)
-    }
-
-    fn indices_from(&self, index: u32) -> impl DoubleEndedIterator<Item = u32> {
-        (self.first.max(index)..self.end).filter(|&index| !self.is_gone(index))
-    }
-
-    fn mark_gone(&mut self, indices: Range<u32>) {
-        if self.gone.is_empty() {
-            self.gone = vec![0; (self.chunk.len() as usize).div_ceil(64)].into_boxed_slice();
-        }
-        for index in indices {
-            if let Some(word) = self.gone.get_mut(index as usize / 64) {
-                *word |= 1 << (index % 64);
-            }
-        }
-    }
-
-    fn extend(&mut self, from: u32, to: u32, bytes: usize) {
-        if from > self.end {
-            self.mark_gone(self.end..from);
-        }
-        self.end = to;
-        self.live += to - from;
-        self.live_bytes += bytes;
-    }
-
-    fn take_all(self, members: &mut Members) {
-        if self.gone.is_empty() {
-            members.push_run(Run::new(self.chunk, self.first, self.end));
-            return;
-        }
-        for (from, to) in self.runs_in(self.first..self.end) {
-            members.push_run(Run::new(Arc::clone(&self.chunk), from, to));
-        }
-    }
-
-    fn take_first(&mut self, count: usize, members: &mut Members) -> Taken {
-        let end = if self.gone.is_empty() {
-            self.end.min(self.first.saturating_add(u32::try_from(count).unwrap_or(u32::MAX)))
-        } else {
-            self.indices().nth(count).unwrap_or(self.end)
-        };
-        for (from, to) in self.runs_in(self.first..end) {
-            members.push_run(Run::new(Arc::clone(&self.chunk), from, to));
-        }
-        self.remove_before(end)
-    }
-
-    fn remove_before(&mut self, end: u32) -> Taken {
-        let (mut count, mut bytes) = (0, 0);
-        for (from, to) in self.runs_in(self.first..end) {
-            count += to - from;
-            bytes += self.chunk.size_between(from, to);
-        }
-        self.live -= count;
-        self.live_bytes -= bytes;
-        self.first = self.first.max(end);
-        self.skip_gone();
-        Taken { count: count as usize, bytes }
-    }
-
-    /// Takes one message out; its bytes, if it was there.
-    fn remove(&mut self, index: u32) -> Option<usize> {
-        if !self.holds(index) {
-            return None;
-        }
-        self.mark_gone(index..index + 1);
-        self.skip_gone();
-        let bytes = self.chunk.size_between(index, index + 1);
-        self.live -= 1;
-        self.live_bytes -= bytes;
-        Some(bytes)
-    }
-
-    fn skip_gone(&mut self) {
-        while self.first < self.end && self.is_gone(self.first) {
-            self.first += 1;
-        }
-    }
-
-    fn runs(&self) -> Vec<(u32, u32)> {
-        self.runs_in(self.first..self.end).collect()
-    }
-
-    /// The buffered messages within `range`, as `(from, to)`, ascending and apart.
-    fn runs_in(&self, range: Range<u32>) -> impl Iterator<Item = (u32, u32)> {
-        let mut at = range.start;
-        std::iter::from_fn(move || {
-            if self.gone.is_empty() {
-                let run = (at, range.end);
-                at = range.end;
-                return (run.0 < run.1).then_some(run);
-            }
-            let from = (at..range.end).find(|&index| !self.is_gone(index))?;
-            let to = (from..range.end).find(|&index| self.is_gone(index)).unwrap_or(range.end);
-            at = to;
-            Some((from, to))
-        })
     }
 }
 
