@@ -3,7 +3,7 @@
 mod gone;
 mod segment;
 
-use std::{collections::VecDeque, fmt, sync::Arc};
+use std::{collections::VecDeque, fmt, ops::Range, sync::Arc};
 
 use smallvec::SmallVec;
 
@@ -27,6 +27,8 @@ pub struct Buffer {
     let_go: u64,
     /// Another buffer has these messages too, and copies them out of chunks that are mostly gone.
     is_part: bool,
+    /// The slot of what was pushed last: where another comes, the segments need not be looked at.
+    newest: Slot,
 }
 
 /// The buffered messages of one chunk, as a checkpoint keeps them.
@@ -95,8 +97,7 @@ impl Buffer {
     /// Takes the chunks that the other buffer has by now, where that has copied messages out.
     pub fn renew(&mut self, of: &Self) {
         for segment in &mut self.segments {
-            let slot = segment.chunk.slot();
-            let Some(other) = of.find(slot).and_then(|at| of.segments.get(at)) else { continue };
+            let Some(other) = of.find(segment.slot).and_then(|at| of.segments.get(at)) else { continue };
             self.pinned = self.pinned - segment.chunk.pinned_bytes() + other.chunk.pinned_bytes();
             segment.chunk = Arc::clone(&other.chunk);
         }
@@ -105,7 +106,7 @@ impl Buffer {
     /// Takes out what leaves with a window.
     pub fn remove_with(&mut self, selection: &Selection) {
         match (selection.picks(), selection.leaves()) {
-            (Picks::First(count), Leaves::Members) => drop(self.take_first(*count)),
+            (Picks::First(count), Leaves::Members) => self.remove_first(*count),
             (Picks::Offsets(offsets), Leaves::Members) | (_, Leaves::Offsets(offsets)) => {
                 self.remove(offsets.iter().copied());
             }
@@ -153,20 +154,32 @@ impl Buffer {
 
     /// The messages from `offset` on, in offset order; those before it cost nothing.
     pub fn iter_from(&self, offset: Offset) -> impl Iterator<Item = Message<'_>> {
-        let at = self.segments.partition_point(|segment| segment.chunk.slot() < offset.slot());
+        let at = self.segments.partition_point(|segment| segment.slot < offset.slot());
         self.segments.range(at..).flat_map(move |segment| {
-            let from = if segment.chunk.slot() == offset.slot() { offset.index() } else { 0 };
+            let from = if segment.slot == offset.slot() { offset.index() } else { 0 };
             segment.indices_from(from).filter_map(|index| segment.chunk.message(index))
         })
     }
 
+    /// Their offsets, in order.
+    pub(crate) fn offsets(&self) -> impl Iterator<Item = Offset> {
+        self.segments
+            .iter()
+            .flat_map(|segment| segment.indices_from(segment.first).map(|index| Offset::packed(segment.slot, index)))
+    }
+
     fn find(&self, slot: Slot) -> Option<usize> {
-        self.segments.binary_search_by_key(&slot, |segment| segment.chunk.slot()).ok()
+        // where no slot between is missing it is there, else before
+        let at = usize::try_from(slot.get().checked_sub(self.segments.front()?.slot.get())?).ok()?;
+        if self.segments.get(at).is_some_and(|segment| segment.slot == slot) {
+            return Some(at);
+        }
+        self.segments.binary_search_by_key(&slot, |segment| segment.slot).ok()
     }
 
     /// The same where the message before was found at `near`: most often it is the same chunk.
     fn find_near(&self, slot: Slot, near: usize) -> Option<usize> {
-        let is_there = self.segments.get(near).is_some_and(|segment| segment.chunk.slot() == slot);
+        let is_there = self.segments.get(near).is_some_and(|segment| segment.slot == slot);
         if is_there { Some(near) } else { self.find(slot) }
     }
 
@@ -178,9 +191,10 @@ impl Buffer {
         let bytes = chunk.size_between(from, to);
         self.len += (to - from) as usize;
         self.bytes += bytes;
-        match self.segments.back_mut() {
-            Some(last) if last.chunk.slot() == chunk.slot() => last.extend(from, to, bytes),
-            _ => {
+        let is_same = std::mem::replace(&mut self.newest, chunk.slot()) == chunk.slot();
+        match self.segments.back_mut().filter(|last| is_same && last.slot == chunk.slot()) {
+            Some(last) => last.extend(from, to, bytes),
+            None => {
                 // the oldest is left alone: it is one chunk, and of windows in order the next to go
                 if let Some(newest) = self.segments.len().checked_sub(1).filter(|&newest| newest > 0) {
                     self.copy_out(newest);
@@ -194,27 +208,35 @@ impl Buffer {
     /// Takes the oldest `count` messages out, or all when there are fewer.
     pub(crate) fn take_first(&mut self, count: usize) -> Members {
         let mut members = Members::new();
+        self.take_each(count, |segment, end| segment.give(0..end, &mut members));
+        members
+    }
+
+    /// The same for nobody.
+    fn remove_first(&mut self, count: usize) {
+        self.take_each(count, |_, _| ());
+    }
+
+    /// Takes the oldest messages out, those of each segment before some index at once.
+    fn take_each(&mut self, count: usize, mut taking: impl FnMut(&Segment, u32)) {
         let mut left = count;
         while left > 0 {
-            let Some(segment) = self.segments.pop_front_if(|segment| segment.live as usize <= left) else {
-                self.take_some(left, &mut members);
-                break;
-            };
+            let Some(segment) = self.segments.pop_front_if(|segment| segment.live as usize <= left) else { break };
             left -= segment.live as usize;
             self.len -= segment.live as usize;
             self.bytes -= segment.live_bytes;
             self.pinned -= segment.chunk.pinned_bytes();
-            segment.take_all(&mut members);
+            taking(&segment, segment.end);
         }
-        members
-    }
-
-    /// Takes `count` messages of the first segment, which has more.
-    fn take_some(&mut self, count: usize, members: &mut Members) {
-        let Some(segment) = self.segments.front_mut() else { return };
-        let taken = segment.take_first(count, members);
-        self.len -= taken.count;
-        self.bytes -= taken.bytes;
+        if left > 0
+            && let Some(segment) = self.segments.front_mut()
+        {
+            let end = segment.nth(left).unwrap_or(segment.end);
+            taking(segment, end);
+            let taken = segment.remove(0..end);
+            self.len -= taken.count;
+            self.bytes -= taken.bytes;
+        }
     }
 
     /// The oldest `count` messages, left in place.
@@ -236,11 +258,11 @@ impl Buffer {
     pub(crate) fn pick(&self, offsets: &[Offset]) -> Members {
         let mut members = Members::new();
         let mut near = 0;
-        for offset in offsets {
-            let Some(at) = self.find_near(offset.slot(), near) else { continue };
+        for (slot, indices) in consecutive(offsets.iter().copied()) {
+            let Some(at) = self.find_near(slot, near) else { continue };
             near = at;
-            if let Some(segment) = self.segments.get(at).filter(|segment| segment.holds(offset.index())) {
-                members.push(&segment.chunk, offset.index());
+            if let Some(segment) = self.segments.get(at) {
+                segment.give(indices, &mut members);
             }
         }
         members
@@ -250,16 +272,15 @@ impl Buffer {
     pub(crate) fn remove(&mut self, offsets: impl IntoIterator<Item = Offset>) {
         let mut touched = SmallVec::<[Slot; 4]>::new();
         let mut near = 0;
-        for offset in offsets {
-            let Some(at) = self.find_near(offset.slot(), near) else { continue };
+        for (slot, indices) in consecutive(offsets) {
+            let Some(at) = self.find_near(slot, near) else { continue };
             near = at;
             let Some(segment) = self.segments.get_mut(at) else { continue };
-            if let Some(bytes) = segment.remove(offset.index()) {
-                self.len -= 1;
-                self.bytes -= bytes;
-                if touched.last() != Some(&offset.slot()) {
-                    touched.push(offset.slot());
-                }
+            let taken = segment.remove(indices);
+            self.len -= taken.count;
+            self.bytes -= taken.bytes;
+            if taken.count > 0 && touched.last() != Some(&slot) {
+                touched.push(slot);
             }
         }
         for slot in touched {
@@ -274,11 +295,11 @@ impl Buffer {
     /// Takes out every message before `offset`.
     pub(crate) fn remove_before(&mut self, offset: Offset) {
         while let Some(segment) = self.segments.front_mut() {
-            if segment.chunk.slot() > offset.slot() {
+            if segment.slot > offset.slot() {
                 break;
             }
-            let end = if segment.chunk.slot() < offset.slot() { segment.end } else { offset.index().min(segment.end) };
-            let taken = segment.remove_before(end);
+            let end = if segment.slot < offset.slot() { segment.end } else { offset.index() };
+            let taken = segment.remove(0..end);
             self.len -= taken.count;
             self.bytes -= taken.bytes;
             if !self.drop_if_empty(0) {
@@ -312,13 +333,22 @@ impl Buffer {
     pub(crate) fn slots(&self) -> Vec<BufferedSlot> {
         self.segments
             .iter()
-            .map(|segment| BufferedSlot {
-                slot: segment.chunk.slot(),
-                time: segment.chunk.time(),
-                runs: segment.runs(),
-            })
+            .map(|segment| BufferedSlot { slot: segment.slot, time: segment.chunk.time(), runs: segment.runs() })
             .collect()
     }
+}
+
+/// Offsets in any order as stretches of consecutive ones: the slot, and the indices in it.
+fn consecutive(offsets: impl IntoIterator<Item = Offset>) -> impl Iterator<Item = (Slot, Range<u32>)> {
+    let mut offsets = offsets.into_iter().peekable();
+    std::iter::from_fn(move || {
+        let first = offsets.next()?;
+        let mut end = first.index() + 1;
+        while offsets.next_if(|next| (next.slot(), next.index()) == (first.slot(), end)).is_some() {
+            end += 1;
+        }
+        Some((first.slot(), first.index()..end))
+    })
 }
 
 impl fmt::Debug for Buffer {

@@ -3,11 +3,13 @@
 use std::{iter, ops::Range, sync::Arc};
 
 use super::gone::Gone;
-use crate::{Members, Run, chunk::Chunk};
+use crate::{Members, Run, Slot, chunk::Chunk};
 
 /// The buffered messages of one chunk: `first..end` but those that are gone from the middle.
 pub(super) struct Segment {
     pub(super) chunk: Arc<Chunk>,
+    /// The chunk's own: looked for without touching the chunk.
+    pub(super) slot: Slot,
     pub(super) first: u32,
     pub(super) end: u32,
     pub(super) live: u32,
@@ -24,8 +26,8 @@ pub(super) struct Taken {
 impl Segment {
     /// Messages `from..to`, which have so many bytes.
     pub(super) fn new(chunk: &Arc<Chunk>, from: u32, to: u32, bytes: usize) -> Self {
-        let gone = Gone::default();
-        Self { chunk: Arc::clone(chunk), first: from, end: to, live: to - from, live_bytes: bytes, gone }
+        let (chunk, slot, gone) = (Arc::clone(chunk), chunk.slot(), Gone::default());
+        Self { chunk, slot, first: from, end: to, live: to - from, live_bytes: bytes, gone }
     }
 
     /// Messages `from..to` too, which come after all that are there.
@@ -72,48 +74,35 @@ impl Segment {
         })
     }
 
-    pub(super) fn take_all(self, members: &mut Members) {
-        for (from, to) in self.runs_in(self.first..self.end) {
+    /// Adds those of `indices` that are buffered to members.
+    pub(super) fn give(&self, indices: Range<u32>, members: &mut Members) {
+        for (from, to) in self.runs_in(self.within(indices)) {
             members.push_run(Run::new(Arc::clone(&self.chunk), from, to));
         }
     }
 
-    pub(super) fn take_first(&mut self, count: usize, members: &mut Members) -> Taken {
-        let end = self.nth(count).unwrap_or(self.end);
-        for (from, to) in self.runs_in(self.first..end) {
-            members.push_run(Run::new(Arc::clone(&self.chunk), from, to));
-        }
-        self.remove_before(end)
-    }
-
-    pub(super) fn remove_before(&mut self, end: u32) -> Taken {
+    /// Takes out those of `indices` that are buffered.
+    pub(super) fn remove(&mut self, indices: Range<u32>) -> Taken {
+        let indices = self.within(indices);
         let (mut count, mut bytes) = (0, 0);
-        for (from, to) in self.runs_in(self.first..end) {
+        for (from, to) in self.runs_in(indices.clone()) {
             count += to - from;
             bytes += self.chunk.size_between(from, to);
         }
         self.live -= count;
         self.live_bytes -= bytes;
-        self.first = self.first.max(end);
-        self.skip_gone();
+        if indices.start == self.first {
+            self.first = indices.end;
+            self.skip_gone();
+        } else if !indices.is_empty() {
+            self.gone.mark(indices, self.chunk.len());
+        }
         Taken { count: count as usize, bytes }
     }
 
-    /// Takes one message out; its bytes, if it was there.
-    pub(super) fn remove(&mut self, index: u32) -> Option<usize> {
-        if !self.holds(index) {
-            return None;
-        }
-        if index == self.first {
-            self.first += 1;
-            self.skip_gone();
-        } else {
-            self.gone.mark(index..index + 1, self.chunk.len());
-        }
-        let bytes = self.chunk.size_between(index, index + 1);
-        self.live -= 1;
-        self.live_bytes -= bytes;
-        Some(bytes)
+    fn within(&self, indices: Range<u32>) -> Range<u32> {
+        let start = indices.start.max(self.first);
+        start..indices.end.clamp(start, self.end.max(start))
     }
 
     fn skip_gone(&mut self) {

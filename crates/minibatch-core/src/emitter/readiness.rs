@@ -22,12 +22,14 @@ pub enum Readiness {
 
 impl Readiness {
     /// No window before the next message.
+    #[inline]
     #[must_use]
     pub const fn wait() -> Self {
         Self::wait_for(1)
     }
 
     /// No window before `more` more messages (at least 1).
+    #[inline]
     #[must_use]
     pub const fn wait_for(more: usize) -> Self {
         Self::Wait { more: if more == 0 { 1 } else { more }, bytes: usize::MAX, until: None }
@@ -35,6 +37,7 @@ impl Readiness {
 
     /// The same, but ask at the message with which `bytes` more are there at the latest. Bytes are those of the messages
     /// in the log, as in [`Message::size`](crate::Message::size).
+    #[inline]
     #[must_use]
     pub const fn or_bytes(self, bytes: usize) -> Self {
         match self {
@@ -51,6 +54,7 @@ impl Readiness {
     ///
     /// For what only bounds a wait, so that it costs others nothing: "at most 2 s after the first message". Of several
     /// deadlines the [earliest](Deadline::earliest) counts.
+    #[inline]
     #[must_use]
     pub fn until(self, deadline: Timestamp) -> Self {
         self.or_at(Deadline::private(deadline))
@@ -64,12 +68,14 @@ impl Readiness {
     ///
     /// For a deadline that follows from the log alone, as the end of an interval does, and while something is open that
     /// ends with it: never without end on a stream to which nothing comes, as each one costs a record.
+    #[inline]
     #[must_use]
     pub fn until_shared(self, deadline: Timestamp) -> Self {
         self.or_at(Deadline::shared(deadline))
     }
 
     /// The same, but ask when log time reaches `deadline`, at the latest.
+    #[inline]
     #[must_use]
     pub fn or_at(self, deadline: Deadline) -> Self {
         match self {

@@ -161,10 +161,7 @@ impl Selection {
             offsets.iter().copied().filter(is_there).collect()
         };
         let leaves = match &self.leaves {
-            Leaves::Before(end) => {
-                let offsets = buffer.iter().map(|message| message.offset());
-                Leaves::Offsets(offsets.take_while(|offset| offset < end).collect())
-            }
+            Leaves::Before(end) => Leaves::Offsets(buffer.offsets().take_while(|offset| offset < end).collect()),
             Leaves::Offsets(offsets) => Leaves::Offsets(buffered(offsets)),
             Leaves::Kept(offsets) => Leaves::Kept(buffered(offsets)),
             leaves @ (Leaves::Members | Leaves::Nothing) => leaves.clone(),
@@ -176,7 +173,7 @@ impl Selection {
     #[must_use]
     pub fn members(&self, buffer: &Buffer) -> Vec<Offset> {
         match &self.picks {
-            Picks::First(count) => buffer.iter().take(*count).map(|message| message.offset()).collect(),
+            Picks::First(count) => buffer.offsets().take(*count).collect(),
             Picks::Offsets(offsets) => offsets.iter().copied().filter(|offset| buffer.get(*offset).is_some()).collect(),
         }
     }

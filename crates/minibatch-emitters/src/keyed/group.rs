@@ -1,15 +1,14 @@
 //! One key: its messages, its emitter, and when that is to be asked.
 
-use std::sync::Arc;
-
 use minibatch_core::{
     Buffer, Deadline, EmitterState, Message, Observed, Offset, Readiness, Timestamp, Waiting, WindowEmitter,
     window::{Panes, Reason, Selection},
 };
+use smol_str::SmolStr;
 
 /// The messages of one key, and what the strategy makes of them.
 pub(super) struct Group {
-    pub(super) key: Option<Arc<str>>,
+    pub(super) key: Option<SmolStr>,
     /// Where its first message was: groups have an order by that.
     pub(super) born: Offset,
     /// The append time of its last message.
@@ -31,7 +30,7 @@ pub(super) struct Group {
 impl Group {
     pub(super) fn new(key: Option<&str>, born: Offset, seen: Timestamp, emitter: Box<dyn WindowEmitter>) -> Self {
         Self {
-            key: key.map(Arc::from),
+            key: key.map(SmolStr::new),
             born,
             seen,
             emitter,
@@ -98,7 +97,7 @@ impl Group {
 
     fn keyed(&self, selection: Selection) -> Selection {
         match &self.key {
-            Some(key) => selection.keyed(&**key),
+            Some(key) => selection.keyed(key.as_str()),
             None => selection,
         }
     }

@@ -1,11 +1,9 @@
 //! The groups of all keys, by their key, by their deadlines, and by when they may be forgotten.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, HashMap};
 
 use minibatch_core::{Deadline, Offset, Timestamp};
+use smol_str::SmolStr;
 
 use super::group::Group;
 
@@ -22,7 +20,7 @@ pub(super) struct Groups {
     places: Vec<Option<Box<Group>>>,
     free: Vec<Index>,
     /// Never gone through: its order is random.
-    named: HashMap<Arc<str>, Index>,
+    named: HashMap<SmolStr, Index>,
     unnamed: Option<Index>,
     deadlines: Agenda,
     /// By the time of their last message.

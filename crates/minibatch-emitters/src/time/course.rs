@@ -8,13 +8,18 @@ use minibatch_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{event_time::EventTime, late::Late, watermark::Watermark};
+use super::{
+    event_time::EventTime,
+    late::Late,
+    watermark::{Pace, Watermark},
+};
 
 /// How far time has got, and what came too late for it.
 #[derive(Clone, Debug)]
 pub(super) struct Course {
     /// `None` where append time decides.
     pub(super) event_time: Option<EventTime>,
+    pace: Pace,
     state: CourseState,
 }
 
@@ -36,7 +41,8 @@ pub(super) struct Moment {
 
 impl Course {
     pub(super) fn new(event_time: Option<EventTime>) -> Self {
-        Self { event_time, state: CourseState::default() }
+        let pace = event_time.as_ref().map(EventTime::pace).unwrap_or_default();
+        Self { event_time, pace, state: CourseState::default() }
     }
 
     pub(super) fn state(&self) -> &CourseState {
@@ -63,7 +69,7 @@ impl Course {
             // what is over is never opened again, whatever the message's time
             return Some(Moment { time: append_time.max(closed), over: closed });
         };
-        let (pace, watermark) = (event_time.pace(), &mut self.state.watermark);
+        let (pace, watermark) = (self.pace, &mut self.state.watermark);
         let over = watermark.at(append_time, pace).map_or(closed, |watermark| watermark.max(closed));
         let time = event_time.tell(message);
         match time {
@@ -97,7 +103,7 @@ impl Course {
     /// How far time has got by which windows close.
     pub(super) fn reached(&self, now: Timestamp) -> Option<Timestamp> {
         match &self.event_time {
-            Some(event_time) => self.state.watermark.at(now, event_time.pace()),
+            Some(_) => self.state.watermark.at(now, self.pace),
             None => Some(now),
         }
     }
@@ -105,26 +111,22 @@ impl Course {
     /// When that gets there if nothing more comes.
     pub(super) fn reaches(&self, end: Timestamp) -> Option<Timestamp> {
         match &self.event_time {
-            Some(event_time) => self.state.watermark.reaches(end, event_time.pace()),
+            Some(_) => self.state.watermark.reaches(end, self.pace),
             None => Some(end),
         }
     }
 
     /// Whether the window that ends next is ready, or the one of those that came too late. `others` are deadlines beside
     /// theirs.
-    pub(super) fn readiness(
-        &self,
-        next_end: Option<Timestamp>,
-        others: impl IntoIterator<Item = Timestamp>,
-        now: Timestamp,
-    ) -> Readiness {
+    pub(super) fn readiness(&self, next_end: Option<Timestamp>, other: Option<Timestamp>, now: Timestamp) -> Readiness {
         let late = self.state.late.deadline();
         let is_late_due = self.state.late.is_full() || late.is_some_and(|deadline| deadline <= now);
         let is_over = |end| self.reached(now).is_some_and(|reached| reached >= end);
         if is_late_due || next_end.is_some_and(is_over) {
             return Readiness::Ready;
         }
-        let deadline = [late, next_end.and_then(|end| self.reaches(end))].into_iter().flatten().chain(others).min();
+        let earlier = |one: Option<Timestamp>, other: Option<Timestamp>| one.into_iter().chain(other).min();
+        let deadline = earlier(earlier(next_end.and_then(|end| self.reaches(end)), late), other);
         deadline.map_or(Readiness::wait(), |deadline| Readiness::wait().until_shared(deadline))
     }
 

@@ -29,6 +29,8 @@ pub struct TimeEmitter<A = ()> {
     panes: BTreeMap<Timestamp, Pane<A>>,
     /// The pane looked up last: most messages are in that of the one before, and a calendar is slow to ask.
     pane: Bounds,
+    /// Its first window that ends after an instant, and after all up to that end: the instant, and the end.
+    open_end: (Timestamp, Timestamp),
     closed: Closed,
     /// How far time has got, where that is beyond the lateness of something.
     expired: Option<Timestamp>,
@@ -67,6 +69,7 @@ impl<A: Accumulator> TimeEmitter<A> {
             closed: Closed::default(),
             expired: None,
             pane: Bounds::new(Timestamp::MIN, Timestamp::MIN),
+            open_end: (Timestamp::MIN, Timestamp::MIN),
             next_end: None,
             drained: None,
         }
@@ -76,8 +79,19 @@ impl<A: Accumulator> TimeEmitter<A> {
     fn pane(&mut self, time: Timestamp) -> Option<Timestamp> {
         if !self.pane.contains(time) {
             self.pane = self.intervals.pane(time)?;
+            self.open_end = (Timestamp::MIN, Timestamp::MIN);
         }
         Some(self.pane.start)
+    }
+
+    /// The end of the first window with the pane looked up last that ends after an instant.
+    fn open_end(&mut self, after: Timestamp) -> Option<Timestamp> {
+        let (known, end) = self.open_end;
+        if (known..end).contains(&after) {
+            return Some(end);
+        }
+        self.open_end = (after, self.intervals.first_end(self.pane.start, after)?);
+        Some(self.open_end.1)
     }
 
     fn enter(&mut self, pane: Timestamp, message: &Message<'_>) -> Observed {
@@ -145,14 +159,18 @@ impl<A: Accumulator> TimeEmitter<A> {
 
 impl<A: Accumulator> WindowEmitter for TimeEmitter<A> {
     fn window_ready(&mut self, _buffer: &Buffer, now: Timestamp) -> Readiness {
+        if self.lateness.is_none() {
+            return self.course.readiness(self.next_end, None, now);
+        }
         let expires = self.expires();
         let reached = |expires: Timestamp| self.course.reached(now).filter(|reached| expires <= *reached);
         self.expired = expires.and_then(reached);
         if self.expired.is_some() || self.closed.is_update_due(now) {
             return Readiness::Ready;
         }
-        let others = [self.closed.updates.deadline(), expires.and_then(|expires| self.course.reaches(expires))];
-        self.course.readiness(self.next_end, others.into_iter().flatten(), now)
+        let expires = expires.and_then(|expires| self.course.reaches(expires));
+        let other = self.closed.updates.deadline().into_iter().chain(expires).min();
+        self.course.readiness(self.next_end, other, now)
     }
 
     fn query(&mut self, _buffer: &Buffer) -> Selection {
@@ -179,7 +197,7 @@ impl<A: Accumulator> WindowEmitter for TimeEmitter<A> {
             // of the windows that it is in, those that were over without a message stay so
             self.course.close(moment.over);
             let given_up = self.lateness.map_or(moment.over, |lateness| lateness.allowed.before(moment.over));
-            Some((pane, moment.over, self.intervals.first_end(pane, given_up)?))
+            Some((pane, moment.over, self.open_end(given_up)?))
         });
         let Some((pane, over, first_end)) = place else {
             self.course.push_late(message);

@@ -112,7 +112,8 @@ impl EventTime {
     }
 
     pub(super) fn pace(&self) -> Pace {
-        Pace { out_of_order: self.out_of_order, idle_after: self.idle_after }
+        let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Pace { out_of_order: millis(self.out_of_order), idle_after: self.idle_after.map(millis) }
     }
 
     /// # Errors

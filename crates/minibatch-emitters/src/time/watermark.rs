@@ -1,17 +1,15 @@
 //! How far event time has got.
 
-use std::time::Duration;
-
 use minibatch_core::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The rule by which a watermark follows the messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Pace {
     /// How much a message may be behind the newest one.
-    pub(super) out_of_order: Duration,
+    pub(super) out_of_order: i64,
     /// How long nothing comes before event time goes on without messages; `None` for never.
-    pub(super) idle_after: Option<Duration>,
+    pub(super) idle_after: Option<i64>,
 }
 
 /// All messages of event times before it are taken to have come. It never goes back.
@@ -26,9 +24,9 @@ pub(super) struct Watermark {
 impl Watermark {
     /// Where it is at a log time: from some time after the last message on, event time goes on as log time does.
     pub(super) fn at(&self, now: Timestamp, pace: Pace) -> Option<Timestamp> {
-        let mark = Timestamp::from_millis(self.mark?);
-        let idle = pace.idle_after.map_or(Duration::ZERO, |after| now.since(self.seen()).saturating_sub(after));
-        Some(mark.plus(idle))
+        let mark = self.mark?;
+        let idle = pace.idle_after.map_or(0, |after| now.as_millis().saturating_sub(self.seen).saturating_sub(after));
+        Some(Timestamp::from_millis(mark.saturating_add(idle.max(0))))
     }
 
     /// A message came that says nothing of event time.
@@ -40,22 +38,21 @@ impl Watermark {
     /// A message of that event time came.
     pub(super) fn saw(&mut self, event_time: Timestamp, append_time: Timestamp, pace: Pace) {
         self.saw_any(append_time, pace);
-        self.mark = self.mark.max(Some(event_time.minus(pace.out_of_order).as_millis()));
+        self.mark = self.mark.max(Some(event_time.as_millis().saturating_sub(pace.out_of_order)));
     }
 
     /// The log time at which it gets there if nothing more comes; `None` if never.
     pub(super) fn reaches(&self, event_time: Timestamp, pace: Pace) -> Option<Timestamp> {
-        let missing = event_time.since(Timestamp::from_millis(self.mark?));
-        Some(self.seen().plus(pace.idle_after?).plus(missing))
-    }
-
-    fn seen(&self) -> Timestamp {
-        Timestamp::from_millis(self.seen)
+        let missing = event_time.as_millis().saturating_sub(self.mark?).max(0);
+        let reached = self.seen.saturating_add(pace.idle_after?).saturating_add(missing);
+        Some(Timestamp::from_millis(reached))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
@@ -68,7 +65,7 @@ mod tests {
         Duration::from_millis(millis)
     }
 
-    const PACE: Pace = Pace { out_of_order: Duration::from_millis(5), idle_after: Some(Duration::from_millis(20)) };
+    const PACE: Pace = Pace { out_of_order: 5, idle_after: Some(20) };
 
     #[test]
     fn it_follows_the_newest_message_at_a_distance() {
