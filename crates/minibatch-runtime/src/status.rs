@@ -44,6 +44,9 @@ pub struct GroupStatus {
     /// How many messages were read and are not done, where it has read to the end of the log; `None` where it has not.
     #[serde(default)]
     pub lag: Option<u64>,
+    /// What its next window waits for, as [`Explanation`](minibatch_core::Explanation) says it; `None` where it reads no more.
+    #[serde(default)]
+    pub waits_for: Option<String>,
     /// When the group's last commit was, by the storage's clock.
     #[serde(default, with = "maybe_timestamp")]
     pub committed: Option<Timestamp>,
@@ -126,6 +129,6 @@ mod tests {
         let note = Note { key: String::new(), bytes: bson::serialize_to_vec(&newer).unwrap().into() };
         let status: GroupStatus = documents::decode("status", &note).unwrap();
         assert_eq!((status.state, status.position), (ConsumerState::Unknown, Offset::FIRST));
-        assert_eq!((status.committed, status.lag), (None, None));
+        assert_eq!((status.committed, status.lag, status.waits_for), (None, None, None));
     }
 }

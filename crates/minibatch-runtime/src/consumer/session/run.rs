@@ -202,6 +202,7 @@ impl Session {
             Fetched::Tail => match self.timer.saw_tail() {
                 Some(deadline) => self.decide(supervisor, DecisionKind::Grant(deadline)),
                 None => {
+                    self.tell_tail(supervisor);
                     // whatever the strategy left out need not be read again
                     if self.out.is_empty()
                         && self.former.buffer().is_empty()

@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use minibatch_core::Offset;
+
 use super::{super::supervisor::Supervisor, Later, Session};
 use crate::status::{self, ConsumerState, GroupStatus};
 
@@ -15,6 +17,8 @@ pub(super) struct Teller {
     /// One is on its way, or waits for its time.
     pending: bool,
     changed: bool,
+    /// How far it had read.
+    position: Offset,
     /// When the last commit of this session was.
     committed: Option<Duration>,
     /// The greatest ordinal handed out.
@@ -49,12 +53,20 @@ impl Session {
     /// It is time to tell.
     pub(super) fn tell_now(&mut self, supervisor: &Supervisor) {
         self.teller.changed = false;
+        self.teller.position = self.former.position().offset;
         self.teller.told = Some(supervisor.setup.client.clock().elapsed());
         let tell = self.telling(supervisor, self.state);
         self.later.push(Box::pin(async move {
             tell.await;
             Ok(Later::Told)
         }));
+    }
+
+    /// There is nothing to read at present.
+    pub(super) fn tell_tail(&mut self, supervisor: &Supervisor) {
+        if self.teller.position < self.former.position().offset {
+            self.tell(supervisor);
+        }
     }
 
     /// The last status is told.
@@ -78,6 +90,7 @@ impl Session {
         let ended = self.counters.total().saturating_sub(self.counters.dropped).saturating_add(self.former.dropped());
         let lag = position.count.saturating_sub(self.start.count).saturating_sub(ended);
         let lag = self.timer.is_at_tail().then_some(lag);
+        let waits_for = (!self.ending).then(|| self.former.explain().to_string());
         let since_commit = self.teller.committed.map(|committed| client.clock().elapsed().saturating_sub(committed));
         let (member, ordinal) = (self.membership.id().to_string(), self.teller.ordinal);
         let oldest_out = self.out.keys().next().copied().into_iter().chain(self.ladder.first()).min();
@@ -95,6 +108,7 @@ impl Session {
                 failures: summary.failures,
                 dead: summary.dead,
                 lag,
+                waits_for,
                 committed: since_commit.map(|since| now.minus(since)),
                 told: now,
                 version: env!("CARGO_PKG_VERSION").to_owned(),
