@@ -6,7 +6,7 @@ use minibatch_emitters::AdaptiveWindow;
 use minibatch_runtime::{Stream, Streaming, Window};
 use minibatch_testkit::clock::ManualClock;
 
-use crate::tools::{manual_client, numbers};
+use crate::tools::{client, manual_client, numbers, soon};
 
 fn within_two_seconds(stream: &Stream<u32>) -> Streaming<u32, AdaptiveWindow> {
     stream.streaming().window(AdaptiveWindow::new(Duration::from_secs(2)).sizes(1..=101))
@@ -50,6 +50,25 @@ async fn idempotent_consumers_adapt_too() {
     let stream = numbers(&client, 500).await;
     let grown = sizes(within_two_seconds(&stream).idempotent(), &clock, 1).await;
     assert!(grown.iter().any(|size| *size > 5), "{grown:?}");
+}
+
+/// What is in doubt is not out: others are formed beside it, however few at a time.
+#[tokio::test]
+async fn messages_at_fault_do_not_hold_it_up() {
+    let stream = numbers(&client(), 60).await;
+    let mut done = Vec::new();
+    let windows = within_two_seconds(&stream).max_attempts(1).backoff(soon());
+    let drain = windows.drain(|window: Window<u32>| {
+        let fails = window.data.iter().any(|number| (21..=25).contains(number));
+        if !fails {
+            done.extend(window.data);
+        }
+        async move { if fails { Err("bad") } else { Ok(()) } }
+    });
+    let summary = drain.await.unwrap();
+    assert_eq!(summary.dead, 5);
+    done.sort_unstable();
+    assert_eq!(done, (1..=20).chain(26..=60).collect::<Vec<u32>>());
 }
 
 #[tokio::test]
