@@ -27,8 +27,6 @@ pub struct Buffer {
     let_go: u64,
     /// Another buffer has these messages too, and copies them out of chunks that are mostly gone.
     is_part: bool,
-    /// The slot of what was pushed last: where another comes, the segments need not be looked at.
-    newest: Slot,
 }
 
 /// The buffered messages of one chunk, as a checkpoint keeps them.
@@ -191,10 +189,9 @@ impl Buffer {
         let bytes = chunk.size_between(from, to);
         self.len += (to - from) as usize;
         self.bytes += bytes;
-        let is_same = std::mem::replace(&mut self.newest, chunk.slot()) == chunk.slot();
-        match self.segments.back_mut().filter(|last| is_same && last.slot == chunk.slot()) {
-            Some(last) => last.extend(from, to, bytes),
-            None => {
+        match self.segments.back_mut() {
+            Some(last) if last.slot == chunk.slot() => last.extend(from, to, bytes),
+            _ => {
                 // the oldest is left alone: it is one chunk, and of windows in order the next to go
                 if let Some(newest) = self.segments.len().checked_sub(1).filter(|&newest| newest > 0) {
                     self.copy_out(newest);
@@ -247,9 +244,7 @@ impl Buffer {
             if left == 0 {
                 break;
             }
-            for index in segment.indices_from(segment.first).take(left) {
-                members.push(&segment.chunk, index);
-            }
+            segment.give(0..segment.nth(left).unwrap_or(segment.end), &mut members);
         }
         members
     }

@@ -182,16 +182,6 @@ impl Members {
         Some(members)
     }
 
-    pub(crate) fn push(&mut self, chunk: &Arc<Chunk>, index: u32) {
-        match self.runs.last_mut() {
-            Some(last) if last.is_continued_by(chunk, index) => {
-                last.to += 1;
-                self.len += 1;
-            }
-            _ => self.push_run(Run::new(Arc::clone(chunk), index, index + 1)),
-        }
-    }
-
     pub(crate) fn push_run(&mut self, run: Run) {
         self.len += run.len();
         match self.runs.last_mut() {

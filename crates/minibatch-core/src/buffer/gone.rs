@@ -43,6 +43,9 @@ impl Gone {
 
     /// The first of these that is gone.
     pub(super) fn first_gone(&self, indices: Range<u32>) -> Option<u32> {
+        if self.is_none() {
+            return None;
+        }
         first_bit(indices, |index| self.word(index))
     }
 

@@ -102,7 +102,7 @@ impl Segment {
 
     fn within(&self, indices: Range<u32>) -> Range<u32> {
         let start = indices.start.max(self.first);
-        start..indices.end.clamp(start, self.end.max(start))
+        start..indices.end.min(self.end).max(start)
     }
 
     fn skip_gone(&mut self) {
