@@ -230,7 +230,7 @@ impl<E: WindowEmitter> Driver<E> {
         let mut leaving = (buffered - self.buffer.len()) as u64 + kept;
         let folded = match selection.folded {
             Some((folded, folded_leaving)) => {
-                members = std::iter::once(folded.run()?).chain(members.runs().iter().cloned()).collect();
+                members = folded.before(&members)?;
                 self.folded = self.folded.saturating_sub(folded_leaving);
                 leaving += folded_leaving;
                 Some(folded)

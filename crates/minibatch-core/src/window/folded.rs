@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use crate::{
-    Cause, Error, Offset, Run, Timestamp,
+    Cause, Error, Members, Offset, Run, Timestamp,
     chunk::{Chunk, Encoded},
 };
 
@@ -54,11 +54,12 @@ impl Folded {
         self.0.value.as_ref().map_err(|cause| cause.clone().into())
     }
 
-    /// The value as a member of its window.
-    pub(crate) fn run(&self) -> Result<Run, Error> {
+    /// The members of its window: the value, and after it those that could not be folded.
+    pub(crate) fn before(&self, others: &Members) -> Result<Members, Error> {
         let chunk = Chunk::folded(self.0.place, self.0.time, self.value()?);
         let index = self.0.place.index();
-        Ok(Run::new(Arc::new(chunk), index, index + 1))
+        let value = Run::new(Arc::new(chunk), index, index + 1);
+        Ok(std::iter::once(value).chain(others.runs().iter().cloned()).collect())
     }
 }
 

@@ -119,9 +119,7 @@ impl OpenWindow {
         let missing = || Cause::corrupt_state("checkpoint", "an open window needs a record that is not there");
         let members = Members::restored(&self.runs_left(), chunks).ok_or_else(missing)?.compacted();
         match &self.folded {
-            Some(folded) if self.places_left().nth(0) == Some(0) => {
-                Ok(std::iter::once(folded.run()?).chain(members.runs().iter().cloned()).collect())
-            }
+            Some(folded) if self.places_left().nth(0) == Some(0) => folded.before(&members),
             _ => Ok(members),
         }
     }
