@@ -32,8 +32,8 @@ struct Stored {
     left: i64,
     #[serde(default, skip_serializing_if = "is_none")]
     folded: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    kept: Option<i64>,
+    #[serde(default, skip_serializing_if = "is_none")]
+    kept: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     snapshot: Option<Binary>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -159,7 +159,7 @@ impl Checkpoint {
             dropped: number(base.dropped)?,
             left: number(base.left)?,
             folded: number(base.folded)?,
-            kept: (base.kept > 0).then(|| number(base.kept)).transpose()?,
+            kept: number(base.kept)?,
             snapshot: None,
             pieces: Vec::new(),
             decisions: self.decisions.iter().map(store_decision).collect::<Result<_, _>>()?,
@@ -250,7 +250,7 @@ impl Checkpoint {
                 dropped: count(stored.dropped)?,
                 left: count(stored.left)?,
                 folded: count(stored.folded)?,
-                kept: stored.kept.map_or(Ok(0), count)?,
+                kept: count(stored.kept)?,
                 buffered: runs::decode(&snapshot.buffered.bytes)
                     .ok_or_else(|| damaged("its buffer does not decode"))?,
                 state: EmitterState::stored(snapshot.state.bytes.into()),

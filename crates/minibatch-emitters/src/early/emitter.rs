@@ -35,13 +35,8 @@ struct State {
     shown: u64,
     next: u64,
     news: News,
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "inner_state::is_none")]
     folded: u64,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
-fn is_none(count: &u64) -> bool {
-    *count == 0
 }
 
 impl EarlyEmitter {

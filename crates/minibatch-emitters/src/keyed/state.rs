@@ -16,7 +16,7 @@ pub(super) struct Kept<'a> {
     born: u64,
     seen: i64,
     /// How many messages its emitter remembers in the form of a value.
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "inner_state::is_none")]
     pub(super) folded: u64,
     #[serde(default, with = "inner_state", skip_serializing_if = "inner_state::is_nothing")]
     pub(super) state: EmitterState,
@@ -40,9 +40,4 @@ impl<'a> Kept<'a> {
     pub(super) fn seen(&self) -> Timestamp {
         Timestamp::from_millis(self.seen)
     }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
-fn is_none(count: &u64) -> bool {
-    *count == 0
 }
