@@ -19,6 +19,7 @@ use super::{
 pub(super) struct Course {
     /// `None` where append time decides.
     pub(super) event_time: Option<EventTime>,
+    /// Its own, as whole milliseconds.
     pace: Pace,
     state: CourseState,
 }
@@ -116,7 +117,7 @@ impl Course {
         }
     }
 
-    /// Whether the window that ends next is ready, or the one of those that came too late. `others` are deadlines beside
+    /// Whether the window that ends next is ready, or the one of those that came too late. `other` is a deadline beside
     /// theirs.
     pub(super) fn readiness(&self, next_end: Option<Timestamp>, other: Option<Timestamp>, now: Timestamp) -> Readiness {
         let late = self.state.late.deadline();
@@ -125,8 +126,7 @@ impl Course {
         if is_late_due || next_end.is_some_and(is_over) {
             return Readiness::Ready;
         }
-        let earlier = |one: Option<Timestamp>, other: Option<Timestamp>| one.into_iter().chain(other).min();
-        let deadline = earlier(earlier(next_end.and_then(|end| self.reaches(end)), late), other);
+        let deadline = [late, next_end.and_then(|end| self.reaches(end)), other].into_iter().flatten().min();
         deadline.map_or(Readiness::wait(), |deadline| Readiness::wait().until_shared(deadline))
     }
 

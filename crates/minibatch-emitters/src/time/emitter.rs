@@ -159,9 +159,6 @@ impl<A: Accumulator> TimeEmitter<A> {
 
 impl<A: Accumulator> WindowEmitter for TimeEmitter<A> {
     fn window_ready(&mut self, _buffer: &Buffer, now: Timestamp) -> Readiness {
-        if self.lateness.is_none() {
-            return self.course.readiness(self.next_end, None, now);
-        }
         let expires = self.expires();
         let reached = |expires: Timestamp| self.course.reached(now).filter(|reached| expires <= *reached);
         self.expired = expires.and_then(reached);
