@@ -28,6 +28,17 @@ pub(super) fn encode_derived(partition: &Partition, slot: Slot, chunk: &DerivedC
     append_array(head, "data", chunk.payload.bytes())
 }
 
+/// The document of a record without messages.
+pub(super) fn encode_control(
+    partition: &Partition,
+    slot: Slot,
+    kind: RecordKind,
+    producer: &ProducerStamp,
+    time: Timestamp,
+) -> Result<RawDocumentBuf, Error> {
+    record(partition, slot, kind, producer, time, 0)
+}
+
 fn head(
     partition: &Partition,
     slot: Slot,
@@ -35,22 +46,35 @@ fn head(
     time: Timestamp,
     payload: &Payload,
 ) -> Result<RawDocumentBuf, Error> {
+    let mut head = record(partition, slot, RecordKind::Data, producer, time, payload.count())?;
+    head.append(cstr!("codec"), payload.codec().name());
+    head.append(cstr!("crc"), i64::from(payload.crc()));
+    head.append(cstr!("bytes"), i64::try_from(payload.bytes().len()).unwrap_or(i64::MAX));
+    Ok(head)
+}
+
+/// What all records have, one of so many messages.
+fn record(
+    partition: &Partition,
+    slot: Slot,
+    kind: RecordKind,
+    producer: &ProducerStamp,
+    time: Timestamp,
+    messages: u32,
+) -> Result<RawDocumentBuf, Error> {
     Ok(rawdoc! {
         "_id": random::object_id(),
         "s": partition.stream.as_str(),
         "p": i64::from(partition.index),
         "inc": partition.incarnation.get(),
         "slot": slot.to_i64(),
-        "kind": RecordKind::Data.name(),
-        "n": i64::from(payload.count()),
+        "kind": kind.name(),
+        "n": i64::from(messages),
         "pid": producer.id.as_str(),
         "pe": signed(producer.epoch)?,
         "ps": signed(producer.sequence)?,
         "ts": DateTime::from_millis(time.as_millis()),
         "sts": SERVER_STAMP,
-        "codec": payload.codec().name(),
-        "crc": i64::from(payload.crc()),
-        "bytes": i64::try_from(payload.bytes().len()).unwrap_or(i64::MAX),
     })
 }
 

@@ -9,15 +9,18 @@ use std::{
     time::Duration,
 };
 
-use bson::{DateTime, rawdoc};
-use minibatch_core::{Error, Slot, chunk::RecordKind, storage::Partition};
+use minibatch_core::{
+    Error, ProducerId, Slot, Timestamp,
+    chunk::{ProducerStamp, RecordKind},
+    storage::Partition,
+};
 
+use super::chunk;
 use crate::{
     MongoStorage,
     client::Client,
-    database::{Collection, Failure, SERVER_STAMP},
+    database::{Collection, Failure},
     partition::PartitionState,
-    random,
 };
 
 /// The id that tombstones are written under, with their slot for a number: the unique key of producers and numbers takes
@@ -67,21 +70,10 @@ impl Client {
         if now.saturating_sub(seen) < self.options().gap_timeout {
             return Ok(false);
         }
-        let tombstone = rawdoc! {
-            "_id": random::object_id(),
-            "s": partition.stream.as_str(),
-            "p": i64::from(partition.index),
-            "inc": partition.incarnation.get(),
-            "slot": slot.to_i64(),
-            "kind": RecordKind::Tombstone.name(),
-            "n": 0_i64,
-            "pid": TOMBSTONE,
-            "pe": 0_i64,
-            "ps": slot.to_i64(),
-            // as early as its stamp allows: it is no reason to put the records after it later
-            "ts": DateTime::from_millis(0),
-            "sts": SERVER_STAMP,
-        };
+        let stamp = ProducerStamp { id: ProducerId::stored(TOMBSTONE), epoch: 0, sequence: slot.get() };
+        // as early as its stamp allows: it is no reason to put the records after it later
+        let time = Timestamp::EPOCH;
+        let tombstone = chunk::encode_control(partition, slot, RecordKind::Tombstone, &stamp, time)?;
         match self.settle(|| self.database().insert(Collection::Chunks, tombstone.clone())).await {
             Ok(()) => {
                 self.count_gap_repair();

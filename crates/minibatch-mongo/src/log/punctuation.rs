@@ -4,7 +4,6 @@
 //! read after the insert. Where the outcome is unclear the tail tells: if it is elsewhere by then, whoever wrote there,
 //! that is all a caller wants to know.
 
-use bson::{DateTime, RawDocumentBuf, rawdoc};
 use minibatch_core::{
     Error, ErrorKind, Slot, Timestamp,
     chunk::{ProducerStamp, RecordKind},
@@ -13,10 +12,10 @@ use minibatch_core::{
 
 use super::{
     append::Attempt,
-    chunk::signed,
+    chunk,
     slots::{Place, Teacher},
 };
-use crate::{client::Client, database::SERVER_STAMP, random};
+use crate::client::Client;
 
 /// The id that punctuations are written under, as their stamp says.
 pub(super) const PUNCTUATION: &str = "~punct";
@@ -41,7 +40,8 @@ impl Client {
                 return Ok(Punctuated::Elsewhere);
             }
             let place = Place { slot: Slot::new(after.get() + 1)?, taught, by: Teacher::Tail };
-            let document = encode(partition, place.slot, time)?;
+            let stamp = ProducerStamp::punctuation(place.slot);
+            let document = chunk::encode_control(partition, place.slot, RecordKind::Punctuation, &stamp, time)?;
             let failure = match self.insert_at(partition, place, document).await {
                 Ok(Attempt::Appended(slot)) => {
                     turn.slots.found(slot);
@@ -61,25 +61,6 @@ impl Client {
             }
         }
     }
-}
-
-/// The document of a punctuation. Readers keep its time near the server's stamp.
-fn encode(partition: &Partition, slot: Slot, time: Timestamp) -> Result<RawDocumentBuf, Error> {
-    let ProducerStamp { id, epoch, sequence } = ProducerStamp::punctuation(slot);
-    Ok(rawdoc! {
-        "_id": random::object_id(),
-        "s": partition.stream.as_str(),
-        "p": i64::from(partition.index),
-        "inc": partition.incarnation.get(),
-        "slot": slot.to_i64(),
-        "kind": RecordKind::Punctuation.name(),
-        "n": 0_i64,
-        "pid": id.as_str(),
-        "pe": signed(epoch)?,
-        "ps": signed(sequence)?,
-        "ts": DateTime::from_millis(time.as_millis()),
-        "sts": SERVER_STAMP,
-    })
 }
 
 #[cfg(test)]
