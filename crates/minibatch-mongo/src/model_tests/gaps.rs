@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use minibatch_core::{
-    Cause, GroupName, ProducerId, Slot, Timestamp,
+    Cause, GroupName, Slot, Timestamp,
     chunk::{Record, RecordKind},
     driver::EntryReader,
     storage::{ChunkLog, GroupStore, Partition, ReadLimit, Start, StreamStore, Trim},
@@ -13,57 +13,37 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::world::{Reader, chunk, client, pass, stream, text, verdict};
+use super::world::{Reader, Writer, client, pass, stream, text};
 use crate::{
     MongoStorage,
-    database::{
-        Change, Collection, Database, Filter, Update,
-        model::{Connection, Faults, Server},
-    },
+    database::model::{Faults, Server},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
 const ALL: ReadLimit = ReadLimit { messages: 1_000, bytes: 1 << 20 };
 
-/// A client that appends under an id of its own.
+/// A writer that counts its appends.
 struct Appender {
-    storage: MongoStorage,
-    connection: Arc<Connection>,
-    partition: Partition,
-    id: ProducerId,
-    epoch: u64,
+    writer: Writer,
     sequence: u64,
 }
 
 impl Appender {
     async fn new(server: &Arc<Server>, partition: &Partition, id: &str, seed: u64) -> Self {
-        let (storage, connection) = client(server, Faults::NONE, seed);
-        let id = ProducerId::new(id).unwrap();
-        let epoch = storage.register_producer(partition, &id).await.unwrap().epoch;
-        Self { storage, connection, partition: partition.clone(), id, epoch, sequence: 0 }
+        Self { writer: Writer::new(server, partition, id, seed).await, sequence: 0 }
     }
 
     async fn append(&mut self, text: &str) -> Slot {
         self.sequence += 1;
-        let chunk = chunk(&self.id, self.epoch, self.sequence, text);
-        verdict(|| self.storage.append(&self.partition, chunk.clone())).await.unwrap()
-    }
-
-    /// Reserves a slot, and dies.
-    async fn reserve(&self) {
-        let tail = self.storage.bounds(&self.partition).await.unwrap().tail;
-        let beyond = Update::default()
-            .and("head", Change::Beyond { other: "floor_slot", value: tail.to_i64(), unless: ("reserver", 0) });
-        let this = Filter::of(&self.partition);
-        self.connection.find_and_update(Collection::Partitions, this, beyond, false).await.unwrap();
+        self.writer.append(self.sequence, text).await
     }
 
     /// Begins an append whose insert stands still on its way for so long.
     fn append_slowly(mut self, text: &'static str, duration: Duration) -> JoinHandle<(Self, Slot)> {
         tokio::spawn(async move {
             // what is reserved and empty makes it reserve as well, which is its first write; the insert is the second
-            self.reserve().await;
-            self.connection.hold_write(1, duration);
+            self.writer.reserve().await;
+            self.writer.connection.hold_write(1, duration);
             let slot = self.append(text).await;
             (self, slot)
         })
@@ -85,11 +65,11 @@ async fn with_two_gaps(server: &Arc<Server>) -> (Appender, Partition) {
     let mut alive = Appender::new(server, &partition, "alive", 1).await;
     let dead = Appender::new(server, &partition, "dead", 2).await;
     assert_eq!(alive.append("a").await.get(), 1);
-    dead.reserve().await;
-    dead.reserve().await;
+    dead.writer.reserve().await;
+    dead.writer.reserve().await;
     pass(3 * SECOND).await;
     assert_eq!(alive.append("b").await.get(), 4);
-    dead.reserve().await;
+    dead.writer.reserve().await;
     pass(3 * SECOND).await;
     assert_eq!(alive.append("c").await.get(), 6);
     (alive, partition)

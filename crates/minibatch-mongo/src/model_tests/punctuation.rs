@@ -1,61 +1,22 @@
 //! Punctuations among producers that are slow, and logs that are trimmed meanwhile.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use minibatch_core::{
-    ProducerId, Slot,
+    Slot,
     chunk::{Record, RecordKind},
-    storage::{ChunkLog, Partition, Punctuated, StreamStore, Trim},
+    storage::{ChunkLog, Punctuated, StreamStore, Trim},
 };
 
-use super::world::{Reader, chunk, client, pass, stream, text, verdict};
-use crate::{
-    MongoStorage,
-    database::{
-        Change, Collection, Database, Filter, Update,
-        model::{Connection, Faults, Server},
-    },
-};
+use super::world::{Reader, Writer, client, pass, stream, text, verdict};
+use crate::database::model::{Faults, Server};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A client with a producer of its own.
-#[derive(Clone)]
-struct Writer {
-    storage: MongoStorage,
-    connection: Arc<Connection>,
-    partition: Partition,
-    id: ProducerId,
-    epoch: u64,
-}
-
-impl Writer {
-    async fn new(server: &Arc<Server>, partition: &Partition, id: &str, seed: u64) -> Self {
-        let (storage, connection) = client(server, Faults::NONE, seed);
-        let id = ProducerId::new(id).unwrap();
-        let epoch = storage.register_producer(partition, &id).await.unwrap().epoch;
-        Self { storage, connection, partition: partition.clone(), id, epoch }
-    }
-
-    async fn append(&self, sequence: u64, text: &str) -> Slot {
-        let chunk = chunk(&self.id, self.epoch, sequence, text);
-        verdict(|| self.storage.append(&self.partition, chunk.clone())).await.unwrap()
-    }
-
-    async fn punctuate(&self, after: u64) -> Punctuated {
-        let time = self.storage.now().await.unwrap();
-        let after = Slot::new(after).unwrap();
-        verdict(|| self.storage.punctuate(&self.partition, after, time)).await.unwrap()
-    }
-
-    /// Reserves the slot after the last, and leaves it empty.
-    async fn reserve(&self) {
-        let tail = self.storage.bounds(&self.partition).await.unwrap().tail;
-        let beyond = Update::default()
-            .and("head", Change::Beyond { other: "floor_slot", value: tail.to_i64(), unless: ("reserver", 0) });
-        let this = Filter::of(&self.partition);
-        self.connection.find_and_update(Collection::Partitions, this, beyond, false).await.unwrap();
-    }
+async fn punctuate(writer: &Writer, after: u64) -> Punctuated {
+    let Writer { storage, partition, .. } = writer;
+    let (after, time) = (Slot::new(after).unwrap(), storage.now().await.unwrap());
+    verdict(|| storage.punctuate(partition, after, time)).await.unwrap()
 }
 
 fn kinds(records: &[Record]) -> Vec<String> {
@@ -85,8 +46,8 @@ async fn a_reserved_slot_is_not_waited_for() {
         async move { slow.append(2, "late").await }
     });
     pass(Duration::from_secs(2)).await;
-    assert_eq!(reader.punctuate(1).await, Punctuated::Appended);
-    assert_eq!(reader.punctuate(1).await, Punctuated::Elsewhere);
+    assert_eq!(punctuate(&reader, 1).await, Punctuated::Appended);
+    assert_eq!(punctuate(&reader, 1).await, Punctuated::Elsewhere);
     let slot = late.await.unwrap();
     let mut all = Reader::new(&calm, &partition, &group).await.unwrap();
     all.catch_up().await.unwrap();
@@ -107,7 +68,7 @@ async fn one_that_comes_after_a_trim_is_nowhere() {
     slow.connection.hold_write(0, 5 * MINUTE);
     let held = tokio::spawn({
         let slow = slow.clone();
-        async move { slow.punctuate(1).await }
+        async move { punctuate(&slow, 1).await }
     });
     pass(Duration::from_secs(1)).await;
     for sequence in 2..=5 {
@@ -119,7 +80,7 @@ async fn one_that_comes_after_a_trim_is_nowhere() {
     pass(MINUTE).await;
     assert_eq!(calm.trim(&partition, Trim::Finished).await.unwrap().deleted, 4);
     assert_eq!(held.await.unwrap(), Punctuated::Elsewhere);
-    assert_eq!(slow.punctuate(5).await, Punctuated::Appended);
+    assert_eq!(punctuate(&slow, 5).await, Punctuated::Appended);
     quick.append(6, "6").await;
     reader.catch_up().await.unwrap();
     assert_eq!(kinds(&reader.records), ["1", "2", "3", "4", "5", "punct", "6"]);

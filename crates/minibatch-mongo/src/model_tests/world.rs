@@ -17,7 +17,7 @@ use super::mutants::Mutant;
 use crate::{
     MongoOptions, MongoStorage,
     database::{
-        Database,
+        Change, Collection, Database, Filter, Update,
         model::{Connection, Faults, Rules, Server},
     },
 };
@@ -125,6 +125,39 @@ pub(super) fn text(record: &Record) -> String {
 /// Whether it is a chunk of that text.
 pub(super) fn is_text(record: &Record, wanted: &str) -> bool {
     record.kind == RecordKind::Data && text(record) == wanted
+}
+
+/// A client with a producer of its own.
+#[derive(Clone)]
+pub(super) struct Writer {
+    pub(super) storage: MongoStorage,
+    pub(super) connection: Arc<Connection>,
+    pub(super) partition: Partition,
+    id: ProducerId,
+    epoch: u64,
+}
+
+impl Writer {
+    pub(super) async fn new(server: &Arc<Server>, partition: &Partition, id: &str, seed: u64) -> Self {
+        let (storage, connection) = client(server, Faults::NONE, seed);
+        let id = ProducerId::new(id).unwrap();
+        let epoch = storage.register_producer(partition, &id).await.unwrap().epoch;
+        Self { storage, connection, partition: partition.clone(), id, epoch }
+    }
+
+    pub(super) async fn append(&self, sequence: u64, text: &str) -> Slot {
+        let chunk = chunk(&self.id, self.epoch, sequence, text);
+        verdict(|| self.storage.append(&self.partition, chunk.clone())).await.unwrap()
+    }
+
+    /// Reserves the slot after the last, and leaves it empty.
+    pub(super) async fn reserve(&self) {
+        let tail = self.storage.bounds(&self.partition).await.unwrap().tail;
+        let beyond = Update::default()
+            .and("head", Change::Beyond { other: "floor_slot", value: tail.to_i64(), unless: ("reserver", 0) });
+        let this = Filter::of(&self.partition);
+        self.connection.find_and_update(Collection::Partitions, this, beyond, false).await.unwrap();
+    }
 }
 
 /// Owns the group's partition and has finished with everything it read.
