@@ -84,7 +84,8 @@ pub(super) struct Session {
     careful: Option<Careful>,
     /// The entry of the log of which only a part was used so far.
     rest: Option<(LogEntry, Option<OwnedSemaphorePermit>)>,
-    /// No window is formed while so many are out: one that is formed has the size that it has.
+    /// No window is formed while so many are out, where the strategy goes by how the function fares: one that is formed has
+    /// the size that it has.
     ahead: usize,
     /// How the function fared since the strategy was told last.
     served: Vec<Served>,

@@ -70,8 +70,9 @@ impl Session {
     ) -> Result<(), Error> {
         let now = self.clock.elapsed();
         let ordinal = delivery.formed.ordinal;
-        self.served
-            .extend(passed.took.map(|took| Served::new(delivery.formed.leaving.max(delivery.formed.messages()), took)));
+        if let Some(took) = passed.took.filter(|_| self.ahead < usize::MAX) {
+            self.served.push(Served::new(delivery.formed.leaving.max(delivery.formed.messages()), took));
+        }
         if !passed.is_whole() || self.ladder.holds(ordinal) {
             self.enter(delivery);
             let verdict = self.ladder.passed(ordinal, passed, now);
