@@ -42,5 +42,5 @@ fn chunk(slot: u64, numbers: &[i64]) -> Result<Arc<Chunk>, Error> {
         time,
         payload: chunk.finish(),
     };
-    Ok(Arc::new(Chunk::open(&record, time)?))
+    Chunk::open(&record, time)
 }

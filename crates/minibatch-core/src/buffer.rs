@@ -3,13 +3,14 @@
 mod gone;
 mod segment;
 
-use std::{collections::VecDeque, fmt, ops::Range, sync::Arc};
+use std::{collections::VecDeque, fmt, iter, ops::Range, sync::Arc};
 
 use smallvec::SmallVec;
 
 use crate::{
     Members, Message, Offset, Slot, Timestamp,
     chunk::Chunk,
+    gallop::first_not,
     window::{Leaves, Picks, Selection},
 };
 use segment::Segment;
@@ -77,26 +78,28 @@ impl Buffer {
         self.let_go
     }
 
-    /// Adds the message at `offset` of another buffer, after all that are in this one; `false` where that has none there.
+    /// Adds a message, which comes after all that are there.
     ///
     /// For a strategy that keeps buffers of its own, one a key: they hold the same chunks as the driver's, and keep them in
     /// memory when that has let them go. So [`Buffer::renew`] them now and then, after so many
     /// [bytes let go](Buffer::let_go_bytes).
-    pub fn share(&mut self, of: &Self, offset: Offset) -> bool {
-        let Some(segment) = of.find(offset.slot()).and_then(|at| of.segments.get(at)) else { return false };
-        let holds = segment.holds(offset.index());
-        if holds {
-            self.is_part = true;
-            self.push(&segment.chunk, offset.index(), offset.index() + 1);
-        }
-        holds
+    pub fn add(&mut self, message: &Message<'_>) {
+        let (chunk, index) = message.place();
+        self.is_part = true;
+        self.push(chunk, index, index + 1);
     }
 
     /// Takes the chunks that the other buffer has by now, where that has copied messages out.
     pub fn renew(&mut self, of: &Self) {
+        let mut slot = None;
         for segment in &mut self.segments {
-            let Some(other) = of.find(segment.slot).and_then(|at| of.segments.get(at)) else { continue };
-            self.pinned = self.pinned - segment.chunk.pinned_bytes() + other.chunk.pinned_bytes();
+            let Some(other) = of.find(segment.slot(), segment.first).and_then(|at| of.segments.get(at)) else {
+                continue;
+            };
+            if slot != Some(segment.slot()) {
+                self.pinned = self.pinned - segment.chunk.pinned_bytes() + other.chunk.pinned_bytes();
+                slot = Some(segment.slot());
+            }
             segment.chunk = Arc::clone(&other.chunk);
         }
     }
@@ -104,12 +107,10 @@ impl Buffer {
     /// Takes out what leaves with a window.
     pub fn remove_with(&mut self, selection: &Selection) {
         match (selection.picks(), selection.leaves()) {
-            (Picks::First(count), Leaves::Members) => self.remove_first(*count),
-            (Picks::Offsets(offsets), Leaves::Members) | (_, Leaves::Offsets(offsets)) => {
-                self.remove(offsets.iter().copied());
-            }
-            (_, Leaves::Before(offset)) => self.remove_before(*offset),
-            (_, Leaves::Nothing | Leaves::Kept(_)) => {}
+            (Picks::First(count), Leaves::Members) => self.take_each(*count, |_, _| ()),
+            (Picks::First(_), leaves) => self.remove_leaving(leaves, iter::empty()),
+            (Picks::Offsets(offsets), leaves) => self.remove_leaving(leaves, consecutive(offsets)),
+            (Picks::Members(members), leaves) => self.remove_leaving(leaves, members.places()),
         }
     }
 
@@ -130,7 +131,7 @@ impl Buffer {
     /// The message at `offset`, if it is buffered.
     #[must_use]
     pub fn get(&self, offset: Offset) -> Option<Message<'_>> {
-        let segment = self.segments.get(self.find(offset.slot())?)?;
+        let segment = self.segments.get(self.find(offset.slot(), offset.index())?)?;
         segment.holds(offset.index()).then(|| segment.chunk.message(offset.index()))?
     }
 
@@ -138,8 +139,9 @@ impl Buffer {
     #[must_use]
     pub fn nth(&self, mut before: usize) -> Option<Message<'_>> {
         let segment = self.segments.iter().find(|segment| {
-            let is_there = before < segment.live as usize;
-            before -= if is_there { 0 } else { segment.live as usize };
+            let live = segment.live() as usize;
+            let is_there = before < live;
+            before -= if is_there { 0 } else { live };
             is_there
         })?;
         segment.chunk.message(segment.nth(before)?)
@@ -152,9 +154,9 @@ impl Buffer {
 
     /// The messages from `offset` on, in offset order; those before it cost nothing.
     pub fn iter_from(&self, offset: Offset) -> impl Iterator<Item = Message<'_>> {
-        let at = self.segments.partition_point(|segment| segment.slot < offset.slot());
+        let at = self.after(offset.slot(), offset.index());
         self.segments.range(at..).flat_map(move |segment| {
-            let from = if segment.slot == offset.slot() { offset.index() } else { 0 };
+            let from = if segment.slot() == offset.slot() { offset.index() } else { 0 };
             segment.indices_from(from).filter_map(|index| segment.chunk.message(index))
         })
     }
@@ -163,22 +165,36 @@ impl Buffer {
     pub(crate) fn offsets(&self) -> impl Iterator<Item = Offset> {
         self.segments
             .iter()
-            .flat_map(|segment| segment.indices_from(segment.first).map(|index| Offset::packed(segment.slot, index)))
+            .flat_map(|segment| segment.indices_from(segment.first).map(|index| segment.chunk.offset(index)))
     }
 
-    fn find(&self, slot: Slot) -> Option<usize> {
-        // where no slot between is missing it is there, else before
-        let at = usize::try_from(slot.get().checked_sub(self.segments.front()?.slot.get())?).ok()?;
-        if self.segments.get(at).is_some_and(|segment| segment.slot == slot) {
-            return Some(at);
-        }
-        self.segments.binary_search_by_key(&slot, |segment| segment.slot).ok()
+    /// The first segment that ends after that place.
+    fn after(&self, slot: Slot, index: u32) -> usize {
+        // of whole chunks it is as far from the newest as its slot, or nearer where slots between are missing
+        let from = match self.segments.back().filter(|_| !self.is_part) {
+            Some(newest) => {
+                let behind = newest.slot().get().saturating_sub(slot.get());
+                (self.segments.len() - 1).saturating_sub(usize::try_from(behind).unwrap_or(usize::MAX))
+            }
+            None => 0,
+        };
+        let is_before = |segment: &Segment| (segment.slot(), segment.end) <= (slot, index);
+        first_not(from..self.segments.len(), |at| self.segments.get(at).is_some_and(is_before))
     }
 
-    /// The same where the message before was found at `near`: most often it is the same chunk.
-    fn find_near(&self, slot: Slot, near: usize) -> Option<usize> {
-        let is_there = self.segments.get(near).is_some_and(|segment| segment.slot == slot);
-        if is_there { Some(near) } else { self.find(slot) }
+    /// The same, if it is of that chunk.
+    fn find(&self, slot: Slot, index: u32) -> Option<usize> {
+        Some(self.after(slot, index)).filter(|&at| self.is_of(at, slot))
+    }
+
+    /// The same where it is at `near` most often.
+    fn find_near(&self, slot: Slot, index: u32, near: usize) -> Option<usize> {
+        let is_near = |segment: &Segment| segment.slot() == slot && segment.spans(index);
+        if self.segments.get(near).is_some_and(is_near) { Some(near) } else { self.find(slot, index) }
+    }
+
+    fn is_of(&self, at: usize, slot: Slot) -> bool {
+        self.segments.get(at).is_some_and(|segment| segment.slot() == slot)
     }
 
     /// Adds messages `from..to` of `chunk`, which come after all that are there.
@@ -189,15 +205,19 @@ impl Buffer {
         let bytes = chunk.size_between(from, to);
         self.len += (to - from) as usize;
         self.bytes += bytes;
-        match self.segments.back_mut() {
-            Some(last) if last.slot == chunk.slot() => last.extend(from, to, bytes),
-            _ => {
+        match self.segments.back_mut().filter(|last| last.slot() == chunk.slot()) {
+            // in a part, messages may be few and far between
+            Some(last) if self.is_part && last.is_far_from(from) => {
+                self.segments.push_back(Segment::new(chunk, from, to));
+            }
+            Some(last) => last.extend(from, to, bytes),
+            None => {
                 // the oldest is left alone: it is one chunk, and of windows in order the next to go
                 if let Some(newest) = self.segments.len().checked_sub(1).filter(|&newest| newest > 0) {
                     self.copy_out(newest);
                 }
                 self.pinned += chunk.pinned_bytes();
-                self.segments.push_back(Segment::new(chunk, from, to, bytes));
+                self.segments.push_back(Segment::new(chunk, from, to));
             }
         }
     }
@@ -209,20 +229,17 @@ impl Buffer {
         members
     }
 
-    /// The same for nobody.
-    fn remove_first(&mut self, count: usize) {
-        self.take_each(count, |_, _| ());
-    }
-
     /// Takes the oldest messages out, those of each segment before some index at once.
     fn take_each(&mut self, count: usize, mut taking: impl FnMut(&Segment, u32)) {
         let mut left = count;
         while left > 0 {
-            let Some(segment) = self.segments.pop_front_if(|segment| segment.live as usize <= left) else { break };
-            left -= segment.live as usize;
-            self.len -= segment.live as usize;
-            self.bytes -= segment.live_bytes;
-            self.pinned -= segment.chunk.pinned_bytes();
+            let Some(segment) = self.segments.pop_front_if(|segment| segment.live() as usize <= left) else { break };
+            left -= segment.live() as usize;
+            self.len -= segment.live() as usize;
+            self.bytes -= segment.live_bytes();
+            if !self.is_of(0, segment.slot()) {
+                self.pinned -= segment.chunk.pinned_bytes();
+            }
             taking(&segment, segment.end);
         }
         if left > 0
@@ -233,6 +250,35 @@ impl Buffer {
             let taken = segment.remove(0..end);
             self.len -= taken.count;
             self.bytes -= taken.bytes;
+        }
+    }
+
+    /// The members of a window, left in place.
+    pub(crate) fn peek(&self, picks: &Picks) -> Members {
+        match picks {
+            Picks::First(count) => self.peek_first(*count),
+            Picks::Offsets(offsets) => self.pick(offsets),
+            Picks::Members(members) => members.clone(),
+        }
+    }
+
+    /// The members of a window; what leaves with it is taken out.
+    pub(crate) fn take(&mut self, picks: Picks, leaves: &Leaves) -> Members {
+        let members = match (picks, leaves) {
+            (Picks::First(count), Leaves::Members) => return self.take_first(count),
+            (Picks::Members(members), _) => members,
+            (picks, _) => self.peek(&picks),
+        };
+        self.remove_leaving(leaves, members.places());
+        members
+    }
+
+    fn remove_leaving(&mut self, leaves: &Leaves, members: impl Iterator<Item = (Slot, Range<u32>)>) {
+        match leaves {
+            Leaves::Members => self.remove(members),
+            Leaves::Offsets(offsets) => self.remove(consecutive(offsets)),
+            Leaves::Before(offset) => self.remove_before(*offset),
+            Leaves::Nothing | Leaves::Kept(_) => {}
         }
     }
 
@@ -253,35 +299,48 @@ impl Buffer {
     pub(crate) fn pick(&self, offsets: &[Offset]) -> Members {
         let mut members = Members::new();
         let mut near = 0;
-        for (slot, indices) in consecutive(offsets.iter().copied()) {
-            let Some(at) = self.find_near(slot, near) else { continue };
-            near = at;
-            if let Some(segment) = self.segments.get(at) {
-                segment.give(indices, &mut members);
+        for (slot, indices) in consecutive(offsets) {
+            let Some(mut at) = self.find_near(slot, indices.start, near) else { continue };
+            while let Some(segment) = self.segments.get(at).filter(|segment| segment.slot() == slot) {
+                segment.give(indices.clone(), &mut members);
+                near = at;
+                if indices.end <= segment.end {
+                    break;
+                }
+                at += 1;
             }
         }
         members
     }
 
-    /// Takes the messages at `offsets` out; those that are not buffered are left out.
-    pub(crate) fn remove(&mut self, offsets: impl IntoIterator<Item = Offset>) {
-        let mut touched = SmallVec::<[Slot; 4]>::new();
+    /// Takes the messages at these places out; those that are not buffered are left out.
+    fn remove(&mut self, places: impl Iterator<Item = (Slot, Range<u32>)>) {
+        let mut emptied = SmallVec::<[usize; 4]>::new();
         let mut near = 0;
-        for (slot, indices) in consecutive(offsets) {
-            let Some(at) = self.find_near(slot, near) else { continue };
-            near = at;
-            let Some(segment) = self.segments.get_mut(at) else { continue };
-            let taken = segment.remove(indices);
-            self.len -= taken.count;
-            self.bytes -= taken.bytes;
-            if taken.count > 0 && touched.last() != Some(&slot) {
-                touched.push(slot);
+        // of the newest chunk more may come
+        let newest = self.segments.len().saturating_sub(1);
+        for (slot, indices) in places {
+            let Some(mut at) = self.find_near(slot, indices.start, near) else { continue };
+            while let Some(segment) = self.segments.get_mut(at).filter(|segment| segment.slot() == slot) {
+                let taken = segment.remove(indices.clone());
+                self.len -= taken.count;
+                self.bytes -= taken.bytes;
+                let is_nearly_empty = segment.live() == 0 || at < newest && segment.is_mostly_gone();
+                if taken.count > 0 && is_nearly_empty && emptied.last() != Some(&at) {
+                    emptied.push(at);
+                }
+                near = at;
+                if indices.end <= segment.end {
+                    break;
+                }
+                at += 1;
             }
         }
-        for slot in touched {
-            let Some(at) = self.find(slot) else { continue };
-            // of the newest chunk more may come
-            if !self.drop_if_empty(at) && at + 1 < self.segments.len() {
+        emptied.sort_unstable();
+        emptied.dedup();
+        // the last first, as those behind one that goes move up
+        for at in emptied.into_iter().rev() {
+            if !self.drop_if_empty(at) {
                 self.copy_out(at);
             }
         }
@@ -290,10 +349,10 @@ impl Buffer {
     /// Takes out every message before `offset`.
     pub(crate) fn remove_before(&mut self, offset: Offset) {
         while let Some(segment) = self.segments.front_mut() {
-            if segment.slot > offset.slot() {
+            if segment.slot() > offset.slot() {
                 break;
             }
-            let end = if segment.slot < offset.slot() { segment.end } else { offset.index() };
+            let end = if segment.slot() < offset.slot() { segment.end } else { offset.index() };
             let taken = segment.remove(0..end);
             self.len -= taken.count;
             self.bytes -= taken.bytes;
@@ -304,8 +363,10 @@ impl Buffer {
     }
 
     fn drop_if_empty(&mut self, at: usize) -> bool {
-        let Some(segment) = self.segments.get(at).filter(|segment| segment.live == 0) else { return false };
-        self.pinned -= segment.chunk.pinned_bytes();
+        let Some(segment) = self.segments.get(at).filter(|segment| segment.live() == 0) else { return false };
+        let slot = segment.slot();
+        let is_shared = self.is_of(at + 1, slot) || at.checked_sub(1).is_some_and(|before| self.is_of(before, slot));
+        self.pinned -= if is_shared { 0 } else { segment.chunk.pinned_bytes() };
         self.segments.remove(at);
         true
     }
@@ -315,28 +376,31 @@ impl Buffer {
         if self.is_part {
             return;
         }
-        let is_mostly_gone = |segment: &&mut Segment| segment.chunk.is_mostly_gone(segment.live_bytes);
-        let Some(segment) = self.segments.get_mut(at).filter(is_mostly_gone) else { return };
-        let reduced = segment.chunk.reduced_to(&segment.runs());
+        let Some(segment) = self.segments.get_mut(at).filter(|segment| segment.is_mostly_gone()) else { return };
+        let reduced = segment.chunk.reduced_to(&segment.runs().collect::<Vec<_>>());
         let (before, after) = (segment.chunk.pinned_bytes(), reduced.pinned_bytes());
         self.pinned = self.pinned - before + after;
         self.let_go += before.saturating_sub(after) as u64;
-        segment.chunk = Arc::new(reduced);
+        segment.chunk = reduced;
     }
 
     /// What is buffered, as a checkpoint keeps it.
     pub(crate) fn slots(&self) -> Vec<BufferedSlot> {
         self.segments
             .iter()
-            .map(|segment| BufferedSlot { slot: segment.slot, time: segment.chunk.time(), runs: segment.runs() })
+            .map(|segment| BufferedSlot {
+                slot: segment.slot(),
+                time: segment.chunk.time(),
+                runs: segment.runs().collect(),
+            })
             .collect()
     }
 }
 
 /// Offsets in any order as stretches of consecutive ones: the slot, and the indices in it.
-fn consecutive(offsets: impl IntoIterator<Item = Offset>) -> impl Iterator<Item = (Slot, Range<u32>)> {
-    let mut offsets = offsets.into_iter().peekable();
-    std::iter::from_fn(move || {
+fn consecutive(offsets: &[Offset]) -> impl Iterator<Item = (Slot, Range<u32>)> {
+    let mut offsets = offsets.iter().copied().peekable();
+    iter::from_fn(move || {
         let first = offsets.next()?;
         let mut end = first.index() + 1;
         while offsets.next_if(|next| (next.slot(), next.index()) == (first.slot(), end)).is_some() {

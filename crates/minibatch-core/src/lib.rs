@@ -9,6 +9,7 @@ mod clock;
 pub mod driver;
 mod emitter;
 mod error;
+mod gallop;
 mod leb128;
 mod members;
 mod message;

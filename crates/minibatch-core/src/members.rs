@@ -1,10 +1,10 @@
 //! The messages of a window, held as runs of chunks: a window of a million messages may be one run.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, ops::Range, sync::Arc};
 
 use smallvec::SmallVec;
 
-use crate::{Message, Offset, Timestamp, checkpoint::MemberRuns, chunk::Chunk, window::Places};
+use crate::{Message, Offset, Slot, Timestamp, checkpoint::MemberRuns, chunk::Chunk, window::Places};
 
 /// Consecutive messages of one chunk.
 #[derive(Clone)]
@@ -43,6 +43,11 @@ impl Run {
         self.from == self.to
     }
 
+    /// The chunk's slot, and its messages' indices there.
+    pub(crate) fn place(&self) -> (Slot, Range<u32>) {
+        (self.chunk.slot(), self.from..self.to)
+    }
+
     /// The place of its first message.
     #[must_use]
     pub fn first(&self) -> Offset {
@@ -60,6 +65,15 @@ impl Run {
     }
 }
 
+/// Of the same messages.
+impl PartialEq for Run {
+    fn eq(&self, other: &Self) -> bool {
+        (self.place(), self.chunk.is_folded()) == (other.place(), other.chunk.is_folded())
+    }
+}
+
+impl Eq for Run {}
+
 impl fmt::Debug for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}+{}", self.first(), self.len())
@@ -67,7 +81,7 @@ impl fmt::Debug for Run {
 }
 
 /// The members of a window, in the order that its strategy gave them.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Members {
     runs: SmallVec<[Run; 1]>,
     len: usize,
@@ -107,6 +121,11 @@ impl Members {
     #[must_use]
     pub fn runs(&self) -> &[Run] {
         &self.runs
+    }
+
+    /// Where each run is.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (Slot, Range<u32>)> {
+        self.runs.iter().map(Run::place)
     }
 
     /// The first message.
@@ -159,7 +178,7 @@ impl Members {
             let apart = runs.is_sorted_by(|a, b| a.1 <= b.0);
             let bytes: usize = runs.iter().map(|&(from, to)| chunk.stored_between(from, to)).sum();
             if apart && chunk.is_mostly_gone(bytes) {
-                copies.insert(known, Arc::new(chunk.reduced_to(&runs)));
+                copies.insert(known, chunk.reduced_to(&runs));
             }
         }
         let mut compacted = Self::new();

@@ -1,19 +1,19 @@
 //! A message as strategies see it: a handle into its chunk.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use bson::RawDocument;
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
     Cause, Error, Offset, Timestamp,
-    chunk::{Chunk, Codec, DOCUMENT, check_depth, value_len},
+    chunk::{Chunk, Codec, DOCUMENT, STRING, check_depth, value_len},
 };
 
 /// One message of a chunk. Cheap to copy; nothing is decoded until asked.
 #[derive(Clone, Copy)]
 pub struct Message<'a> {
-    chunk: &'a Chunk,
+    chunk: &'a Arc<Chunk>,
     index: u32,
 }
 
@@ -23,8 +23,21 @@ struct Wrapper<T> {
 }
 
 impl<'a> Message<'a> {
-    pub(crate) fn new(chunk: &'a Chunk, index: u32) -> Self {
+    pub(crate) fn new(chunk: &'a Arc<Chunk>, index: u32) -> Self {
         Self { chunk, index }
+    }
+
+    /// The chunk that it is in, and its index there.
+    pub(crate) fn place(&self) -> (&'a Arc<Chunk>, u32) {
+        (self.chunk, self.index)
+    }
+
+    /// It and those after it in its chunk, at most so many: the next to be offered, unless the log is read anew from elsewhere.
+    ///
+    /// To look up at once what they need. Where the chunk ends says nothing, so no window may depend on what is there.
+    pub fn with_following(&self, count: u32) -> impl Iterator<Item = Self> + use<'a> {
+        let chunk = self.chunk;
+        (self.index..self.index.saturating_add(count)).map_while(move |index| chunk.message(index))
     }
 
     /// Where it is.
@@ -71,7 +84,14 @@ impl<'a> Message<'a> {
     /// The key it was appended with.
     #[must_use]
     pub fn key(&self) -> Option<&'a str> {
-        self.envelope()?.get_str("k").ok()
+        match self.after_value()? {
+            [STRING, b'k', 0, rest @ ..] => {
+                let text = rest.get(4..value_len(STRING, rest)?.checked_sub(1)?)?;
+                str::from_utf8(text).ok()
+            }
+            // another writer may have another order
+            _ => self.envelope()?.get_str("k").ok(),
+        }
     }
 
     /// The headers it was appended with, in their order.
@@ -87,6 +107,13 @@ impl<'a> Message<'a> {
     #[must_use]
     pub fn raw(&self) -> &'a [u8] {
         self.chunk.element(self.index).map_or(&[], |(_, bytes)| bytes)
+    }
+
+    /// What follows on the value in its envelope.
+    fn after_value(&self) -> Option<&'a [u8]> {
+        let (_, bytes) = self.chunk.element(self.index).filter(|_| self.chunk.codec() == Codec::Envelopes)?;
+        let (_, value) = self.value()?;
+        bytes.get(7 + value.len()..)
     }
 
     fn envelope(&self) -> Option<&'a RawDocument> {

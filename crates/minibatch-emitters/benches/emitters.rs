@@ -56,7 +56,7 @@ fn chunk(number: u32, payload: Payload) -> Arc<Chunk> {
     let slot = Slot::new(number.into()).unwrap();
     let time = Timestamp::from_millis(i64::from(number) * 10);
     let record = Record { slot, kind: RecordKind::Data, producer, time, payload };
-    Arc::new(Chunk::open(&record, time).unwrap())
+    Chunk::open(&record, time).unwrap()
 }
 
 /// Feeds chunks and says how many windows came.

@@ -169,7 +169,7 @@ pub struct BatchEmitter {
     /// At least 1.
     min_size: usize,
     until: Option<Predicate>,
-    /// The newest message ends its window. Never so while the emitter waits: the driver asks after every message.
+    /// The newest message ends its window. Never so while the emitter waits: it is due then.
     ends: bool,
     /// The window announced: its messages, and why.
     closing: (usize, Reason),
@@ -201,7 +201,7 @@ impl BatchEmitter {
     /// Waits for what it takes at least to close the window at `size`, or to start its timer.
     fn wait(&self, buffer: &Buffer, size: usize) -> Readiness {
         let starts_a_timer = self.max_wait.is_some() && buffer.is_empty();
-        if self.until.is_some() || starts_a_timer {
+        if starts_a_timer {
             return Readiness::wait();
         }
         let wait = Readiness::wait_for(size - buffer.len());
@@ -232,6 +232,10 @@ impl WindowEmitter for BatchEmitter {
             self.ends = holds(message);
         }
         Observed::Keep
+    }
+
+    fn is_due(&self) -> bool {
+        self.ends
     }
 
     fn explain(&self, buffer: &Buffer, now: Timestamp) -> Explanation {

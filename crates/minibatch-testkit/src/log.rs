@@ -1,6 +1,6 @@
 //! Logs written by hand, for tests that need chunks and no storage.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use minibatch_core::{
     Cause, Error, ProducerId, Slot, Timestamp,
@@ -27,7 +27,7 @@ use minibatch_core::{
 ///
 /// # Errors
 /// [`Cause::OutOfRange`] where what follows an `@` is not a number, or no word stands before it.
-pub fn chunks(line: &str) -> Result<Vec<Chunk>, Error> {
+pub fn chunks(line: &str) -> Result<Vec<Arc<Chunk>>, Error> {
     let mut log = Log::default();
     // a bar needs no spaces around it
     for word in line.replace('|', " | ").split_whitespace() {
@@ -45,7 +45,7 @@ pub fn chunks(line: &str) -> Result<Vec<Chunk>, Error> {
 
 #[derive(Default)]
 struct Log {
-    chunks: Vec<Chunk>,
+    chunks: Vec<Arc<Chunk>>,
     open: Encoded,
     time: Timestamp,
 }

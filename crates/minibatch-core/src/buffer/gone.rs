@@ -5,25 +5,21 @@ use std::ops::Range;
 /// The bits of a word.
 const WORD: u32 = u64::BITS;
 
-/// One bit for each message of a chunk, set for those that are gone: looked through a word at a time. Without memory of its own
-/// while none is.
+/// One bit for each message of a chunk, set for those that are gone: looked through a word at a time. Those beyond the last that
+/// is gone need no bit.
 #[derive(Default)]
-pub(super) struct Gone(Box<[u64]>);
+pub(super) struct Gone(Vec<u64>);
 
 impl Gone {
-    /// True while no message is gone.
-    pub(super) fn is_none(&self) -> bool {
-        self.0.is_empty()
-    }
-
     pub(super) fn has(&self, index: u32) -> bool {
         self.word(index) >> (index % WORD) & 1 == 1
     }
 
-    /// These are gone, of a chunk of so many.
-    pub(super) fn mark(&mut self, indices: Range<u32>, len: u32) {
-        if self.0.is_empty() {
-            self.0 = vec![0; len.div_ceil(WORD) as usize].into_boxed_slice();
+    /// These are gone.
+    pub(super) fn mark(&mut self, indices: Range<u32>) {
+        let words = indices.end.div_ceil(WORD) as usize;
+        if self.0.len() < words {
+            self.0.resize(words, 0);
         }
         let mut at = indices.start;
         while at < indices.end {
@@ -43,9 +39,6 @@ impl Gone {
 
     /// The first of these that is gone.
     pub(super) fn first_gone(&self, indices: Range<u32>) -> Option<u32> {
-        if self.is_none() {
-            return None;
-        }
         first_bit(indices, |index| self.word(index))
     }
 
@@ -102,7 +95,7 @@ mod tests {
             let mut list = [false; LEN as usize];
             for range in marked {
                 list[..].iter_mut().zip(0..).filter(|(_, index)| range.contains(index)).for_each(|(bit, _)| *bit = true);
-                gone.mark(range, LEN);
+                gone.mark(range);
             }
             let is_gone = |index: &u32| list[*index as usize];
             prop_assert!((0..LEN).all(|index| gone.has(index) == is_gone(&index)));

@@ -10,7 +10,7 @@ pub(crate) const MAX_DEPTH: usize = 64;
 
 pub(crate) const DOCUMENT: u8 = 0x03;
 pub(crate) const ARRAY: u8 = 0x04;
-const STRING: u8 = 0x02;
+pub(crate) const STRING: u8 = 0x02;
 /// JavaScript code with a document of variables.
 const SCOPED_CODE: u8 = 0x0F;
 

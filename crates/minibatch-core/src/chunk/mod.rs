@@ -12,7 +12,7 @@ mod record;
 pub use element::decode_document;
 #[cfg(test)]
 pub(crate) use element::tests::nested;
-pub(crate) use element::{DOCUMENT, check_depth, value_len};
+pub(crate) use element::{DOCUMENT, STRING, check_depth, value_len};
 pub use encode::{CHUNK_MAX_MESSAGES, CHUNK_TARGET_BYTES, ChunkBuilder, Encoded, Extras, MESSAGE_MAX_BYTES};
 pub use open::Chunk;
 pub use payload::{Codec, Payload};

@@ -1,11 +1,11 @@
 //! A record opened for reading: where each message begins.
 
-use std::{fmt, ops::Range};
+use std::{fmt, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 
 use super::{Codec, Payload, Record, element::value_len, encode::push_decimal};
-use crate::{Cause, Error, Message, Offset, Slot, Timestamp, window::FoldedValue};
+use crate::{Cause, Error, Message, Offset, Slot, Timestamp, gallop::first_not, window::FoldedValue};
 
 /// The messages of one record, found but not decoded.
 pub struct Chunk {
@@ -41,16 +41,17 @@ impl Chunk {
     ///
     /// # Errors
     /// [`Cause::CorruptRecord`] where the payload is not an array of as many messages as it says.
-    pub fn open(record: &Record, time: Timestamp) -> Result<Self, Error> {
+    pub fn open(record: &Record, time: Timestamp) -> Result<Arc<Self>, Error> {
         let (slot, payload) = (record.slot, &record.payload);
         let starts = find_elements(payload)
             .ok_or_else(|| Cause::corrupt_record(slot, "it is not an array of as many messages as it says"))?;
-        Ok(Self { slot, time, codec: payload.codec(), bytes: payload.bytes().clone(), starts, is_folded: false })
+        let (codec, bytes) = (payload.codec(), payload.bytes().clone());
+        Ok(Arc::new(Self { slot, time, codec, bytes, starts, is_folded: false }))
     }
 
     /// One value in the place of a message; all before it read as nothing.
     #[expect(clippy::cast_possible_truncation, reason = "a value is no larger than a message may be")]
-    pub(crate) fn folded(place: Offset, time: Timestamp, value: &FoldedValue) -> Self {
+    pub(crate) fn folded(place: Offset, time: Timestamp, value: &FoldedValue) -> Arc<Self> {
         let index = place.index();
         let mut bytes = vec![value.kind];
         push_decimal(&mut bytes, index);
@@ -59,7 +60,7 @@ impl Chunk {
         let mut starts = vec![0; index as usize + 1];
         starts.push(bytes.len() as u32);
         let (slot, starts) = (place.slot(), starts.into_boxed_slice());
-        Self { slot, time, codec: Codec::Values, bytes: Bytes::from(bytes), starts, is_folded: true }
+        Arc::new(Self { slot, time, codec: Codec::Values, bytes: Bytes::from(bytes), starts, is_folded: true })
     }
 
     /// Whether its only message stands for others.
@@ -100,7 +101,7 @@ impl Chunk {
 
     /// Message `index`, if there is one.
     #[must_use]
-    pub fn message(&self, index: u32) -> Option<Message<'_>> {
+    pub fn message(self: &Arc<Self>, index: u32) -> Option<Message<'_>> {
         (index < self.len()).then(|| Message::new(self, index))
     }
 
@@ -113,7 +114,7 @@ impl Chunk {
     /// The bytes of messages `from..to`, each as [`Message::size`].
     #[must_use]
     pub fn size_between(&self, from: u32, to: u32) -> usize {
-        self.stored_between(from, to).saturating_sub(digits_below(to).saturating_sub(digits_below(from)))
+        self.stored_between(from, to).saturating_sub(digits_of(from..to))
     }
 
     /// The bytes of messages `from..to` with their indices, which are longer in a longer chunk.
@@ -128,31 +129,17 @@ impl Chunk {
     }
 
     /// The smallest end above `from` with which messages `from..end` have `bytes` bytes, at most `to`.
+    #[expect(clippy::cast_possible_truncation, reason = "between two indices")]
     pub(crate) fn reaching(&self, from: u32, to: u32, bytes: usize) -> u32 {
-        let mut low = from.saturating_add(1).min(to);
-        // most often it is near
-        let mut step = 1;
-        while low + step < to && self.size_between(from, low + step) < bytes {
-            low += step + 1;
-            step *= 2;
-        }
-        let mut high = (low + step).min(to);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if self.size_between(from, middle) < bytes {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        low
+        let ends = from.saturating_add(1).min(to) as usize..to as usize;
+        first_not(ends, |end| self.size_between(from, end as u32) < bytes) as u32
     }
 
     /// The same chunk with the bytes of the messages in `runs` only; the others read as nothing.
     ///
     /// `runs` are `(from, to)`, ascending and apart.
     #[expect(clippy::cast_possible_truncation, reason = "no more bytes than before")]
-    pub(crate) fn reduced_to(&self, runs: &[(u32, u32)]) -> Self {
+    pub(crate) fn reduced_to(&self, runs: &[(u32, u32)]) -> Arc<Self> {
         let mut bytes = Vec::with_capacity(runs.iter().map(|&(from, to)| self.stored_between(from, to)).sum());
         let mut starts = Vec::with_capacity(self.starts.len());
         let mut runs = runs.iter().peekable();
@@ -165,7 +152,7 @@ impl Chunk {
             }
         }
         let starts = starts.into_boxed_slice();
-        Self { bytes: Bytes::from(bytes), starts, ..*self }
+        Arc::new(Self { bytes: Bytes::from(bytes), starts, ..*self })
     }
 
     pub(crate) fn codec(&self) -> Codec {
@@ -187,6 +174,14 @@ impl Chunk {
 
 fn digits(number: u32) -> usize {
     number.checked_ilog10().unwrap_or(0) as usize + 1
+}
+
+/// The digits of all these numbers together.
+fn digits_of(numbers: Range<u32>) -> usize {
+    if numbers.len() == 1 {
+        return digits(numbers.start);
+    }
+    digits_below(numbers.end).saturating_sub(digits_below(numbers.start))
 }
 
 /// The digits of all numbers below `number` together.

@@ -78,7 +78,7 @@ impl EntryReader {
             self.append_time = self.append_time.max(record.time);
         }
         match record.kind {
-            RecordKind::Data => Ok(LogEntry::Messages(Arc::new(Chunk::open(record, self.append_time)?))),
+            RecordKind::Data => Ok(LogEntry::Messages(Chunk::open(record, self.append_time)?)),
             _ => Ok(LogEntry::Control { slot: record.slot, time: self.append_time }),
         }
     }

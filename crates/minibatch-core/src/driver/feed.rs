@@ -8,7 +8,7 @@ use crate::{
     checkpoint::{Base, Decision, DecisionKind},
     chunk::Chunk,
     storage::Position,
-    window::{Bounds, FormedWindow, Leaves, Picks, Purpose, Reason, Selection, WindowChain},
+    window::{Bounds, FormedWindow, Leaves, Purpose, Reason, Selection, WindowChain},
 };
 
 /// How many windows of a key and a stretch of time in a row may take nothing out of the buffer before the strategy is taken
@@ -141,25 +141,31 @@ impl<E: WindowEmitter> Driver<E> {
         &self.emitter
     }
 
-    fn offer(&mut self, chunk: &Arc<Chunk>, from: u32, to: u32) {
-        let mut kept_from = from;
-        for index in from..to {
-            let left_out = match self.emitter.observe(&Message::new(chunk, index)) {
+    /// Offers messages, up to one with which the strategy is due; says where it stopped.
+    fn offer(&mut self, chunk: &Arc<Chunk>, from: u32, to: u32) -> u32 {
+        let (mut kept_from, mut end) = (from, from);
+        let mut is_due = false;
+        while end < to && !is_due {
+            let observed = self.emitter.observe(&Message::new(chunk, end));
+            is_due = self.emitter.is_due();
+            end += 1;
+            let left_out = match observed {
                 Observed::Keep => continue,
                 Observed::Drop => &mut self.dropped,
                 Observed::Fold => &mut self.folded,
             };
             *left_out += 1;
-            self.buffer.push(chunk, kept_from, index);
-            kept_from = index + 1;
+            self.buffer.push(chunk, kept_from, end - 1);
+            kept_from = end;
         }
-        self.buffer.push(chunk, kept_from, to);
-        self.next = chunk.offset(to);
-        self.count += u64::from(to - from);
-        self.more = self.more.saturating_sub((to - from) as usize);
+        self.buffer.push(chunk, kept_from, end);
+        self.next = chunk.offset(end);
+        self.count += u64::from(end - from);
+        self.more = if is_due { 0 } else { self.more.saturating_sub((end - from) as usize) };
         if self.more_bytes < usize::MAX {
-            self.more_bytes = self.more_bytes.saturating_sub(chunk.size_between(from, to));
+            self.more_bytes = self.more_bytes.saturating_sub(chunk.size_between(from, end));
         }
+        end
     }
 
     /// Asks until the strategy waits.
@@ -212,17 +218,7 @@ impl<E: WindowEmitter> Driver<E> {
             Leaves::Kept(offsets) => offsets.iter().filter(|offset| self.buffer.get(**offset).is_some()).count() as u64,
             _ => 0,
         };
-        let mut members = match (&selection.picks, &selection.leaves) {
-            (Picks::First(count), Leaves::Members) => self.buffer.take_first(*count),
-            (Picks::First(count), _) => self.buffer.peek_first(*count),
-            (Picks::Offsets(offsets), _) => self.buffer.pick(offsets),
-        };
-        match (selection.picks, selection.leaves) {
-            (Picks::Offsets(offsets), Leaves::Members) => self.buffer.remove(offsets),
-            (_, Leaves::Offsets(offsets)) => self.buffer.remove(offsets),
-            (_, Leaves::Before(offset)) => self.buffer.remove_before(offset),
-            (_, Leaves::Members | Leaves::Nothing | Leaves::Kept(_)) => {}
-        }
+        let mut members = self.buffer.take(selection.picks, &selection.leaves);
         let bounds = selection
             .bounds
             .or_else(|| Bounds::around(members.runs().iter().map(Run::time)))
@@ -278,8 +274,7 @@ impl<E: WindowEmitter> WindowDriver for Driver<E> {
         let mut at = from;
         while at < to {
             let end = self.asked_at(chunk, at, to);
-            self.offer(chunk, at, end);
-            at = end;
+            at = self.offer(chunk, at, end);
             if self.more == 0 || self.more_bytes == 0 {
                 self.ask(out)?;
             }

@@ -349,6 +349,54 @@ impl WindowEmitter for ByBytes {
     }
 }
 
+/// Windows that end with an `e`. It counts how often it is asked.
+#[derive(Default)]
+struct Words {
+    ends: bool,
+    asked: usize,
+}
+
+impl WindowEmitter for Words {
+    fn window_ready(&mut self, _buffer: &Buffer, _now: Timestamp) -> Readiness {
+        self.asked += 1;
+        if self.ends { Readiness::Ready } else { Readiness::wait_until_due() }
+    }
+
+    fn query(&mut self, buffer: &Buffer) -> Selection {
+        self.ends = false;
+        Selection::first(buffer.len(), Reason::Predicate)
+    }
+
+    fn observe(&mut self, message: &Message<'_>) -> Observed {
+        let letter: String = message.decode().unwrap();
+        self.ends = letter == "e";
+        if letter == "-" { Observed::Drop } else { Observed::Keep }
+    }
+
+    fn is_due(&self) -> bool {
+        self.ends
+    }
+}
+
+#[test]
+fn what_is_due_is_asked_at_once_and_nothing_else_is() {
+    let mut driver = Driver::new(Words::default(), Position::START);
+    let mut out = Vec::new();
+    for (slot, letters) in (1..).zip(["a-be", "cd-", "-eeab", "ab"]) {
+        let letters: Vec<String> = letters.chars().map(String::from).collect();
+        let chunk = chunk(slot, 0, &letters);
+        driver.feed(&chunk, 0, chunk.len(), &mut out).unwrap();
+    }
+    assert_eq!(words(&out), ["abe", "cde", "e"]);
+    assert_eq!(
+        out.iter().map(|window| window.next).collect::<Vec<_>>(),
+        [(1, 4), (3, 2), (3, 3)].map(|(slot, index)| { Offset::new(Slot::new(slot).unwrap(), index).unwrap() })
+    );
+    assert_eq!((driver.buffer().len(), driver.dropped()), (4, 3));
+    // at the first message, and twice for each window
+    assert_eq!(driver.emitter().asked, 1 + 2 * 3);
+}
+
 /// What a strategy may ask for that would never end.
 #[derive(Clone, Copy)]
 struct Endless(Where);

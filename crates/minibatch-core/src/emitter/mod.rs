@@ -26,9 +26,9 @@ pub use state::EmitterState;
 /// iteration orders must be deterministic (no randomly seeded maps).
 ///
 /// # Contract
-/// 1. `window_ready` is asked after every message in slot order, unless it said that it waits for more of them, and at
-///    the deadlines that it asked for. After [`Readiness::Ready`] the driver calls `query` and asks again with the same `now`, until it is told
-///    to wait.
+/// 1. `window_ready` is asked after every message in slot order, unless it said that it waits for more of them and is not
+///    [due](WindowEmitter::is_due) before, and at the deadlines that it asked for. After [`Readiness::Ready`] the driver
+///    calls `query` and asks again with the same `now`, until it is told to wait.
 /// 2. Asking more often than needed changes nothing.
 /// 3. `now` is log time: the append time of the newest message, or the deadline granted if that is later. It never goes
 ///    back. A deadline is granted before a message of that very time enters the buffer. Before the first message `now` may
@@ -69,6 +69,45 @@ pub trait WindowEmitter: Send {
     fn observe(&mut self, message: &Message<'_>) -> Observed {
         let _ = message;
         Observed::Keep
+    }
+
+    /// Whether the message observed last is a reason to be asked now, although it waits for more of them: so a strategy that
+    /// knows by the message alone waits for [any number](Readiness::wait_until_due), and is asked only where it has a window
+    /// or another deadline.
+    ///
+    /// Without an implementation it never is.
+    ///
+    /// Windows that end with an empty message:
+    ///
+    /// ```
+    /// # use minibatch_core::{Buffer, Message, Observed, Readiness, Timestamp, WindowEmitter, window::{Reason, Selection}};
+    /// #[derive(Default)]
+    /// struct Paragraphs {
+    ///     ends: bool,
+    /// }
+    ///
+    /// impl WindowEmitter for Paragraphs {
+    ///     fn observe(&mut self, line: &Message<'_>) -> Observed {
+    ///         self.ends = line.decode::<String>().is_ok_and(|line| line.is_empty());
+    ///         Observed::Keep
+    ///     }
+    ///
+    ///     fn is_due(&self) -> bool {
+    ///         self.ends
+    ///     }
+    ///
+    ///     fn window_ready(&mut self, _buffer: &Buffer, _now: Timestamp) -> Readiness {
+    ///         if self.ends { Readiness::Ready } else { Readiness::wait_until_due() }
+    ///     }
+    ///
+    ///     fn query(&mut self, buffer: &Buffer) -> Selection {
+    ///         self.ends = false;
+    ///         Selection::first(buffer.len(), Reason::Predicate)
+    ///     }
+    /// }
+    /// ```
+    fn is_due(&self) -> bool {
+        false
     }
 
     /// What to emit of an open window when no more messages are to come; asked until `None`.
@@ -161,6 +200,9 @@ impl<E: WindowEmitter + ?Sized> WindowEmitter for Box<E> {
     }
     fn observe(&mut self, message: &Message<'_>) -> Observed {
         (**self).observe(message)
+    }
+    fn is_due(&self) -> bool {
+        (**self).is_due()
     }
     fn drain(&mut self, buffer: &Buffer, reason: Reason) -> Option<Selection> {
         (**self).drain(buffer, reason)

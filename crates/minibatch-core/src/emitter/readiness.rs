@@ -35,6 +35,13 @@ impl Readiness {
         Self::Wait { more: if more == 0 { 1 } else { more }, bytes: usize::MAX, until: None }
     }
 
+    /// No window before a message of which the strategy says that it is [due](crate::WindowEmitter::is_due).
+    #[inline]
+    #[must_use]
+    pub const fn wait_until_due() -> Self {
+        Self::wait_for(usize::MAX)
+    }
+
     /// The same, but ask at the message with which `bytes` more are there at the latest. Bytes are those of the messages
     /// in the log, as in [`Message::size`](crate::Message::size).
     #[inline]

@@ -58,7 +58,7 @@ impl Folded {
     pub(crate) fn before(&self, others: &Members) -> Result<Members, Error> {
         let chunk = Chunk::folded(self.0.place, self.0.time, self.value()?);
         let index = self.0.place.index();
-        let value = Run::new(Arc::new(chunk), index, index + 1);
+        let value = Run::new(chunk, index, index + 1);
         Ok(std::iter::once(value).chain(others.runs().iter().cloned()).collect())
     }
 }

@@ -1,7 +1,7 @@
 //! What a strategy answers when it is asked for the window that is ready.
 
 use super::{Bounds, Folded, Reason};
-use crate::{Buffer, Offset};
+use crate::{Buffer, Members, Offset};
 
 /// Which messages are in the window, and in which order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub enum Picks {
     First(usize),
     /// These, in this order; an offset that is not buffered is left out.
     Offsets(Vec<Offset>),
+    /// These, in this order: as a buffer that has a part of the messages [gave](Selection::of_part) them.
+    Members(Members),
 }
 
 /// Which messages leave the buffer with the window.
@@ -152,21 +154,22 @@ impl Selection {
         self
     }
 
-    /// The same window with every message named by its offset: so it is the same of another buffer, which has more messages
-    /// than this one.
+    /// The same window of the driver's buffer, where it was selected of one that has a [part](Buffer::add) of its messages.
     #[must_use]
-    pub fn by_offset(&self, buffer: &Buffer) -> Self {
+    pub fn of_part(&self, part: &Buffer) -> Self {
         let buffered = |offsets: &[Offset]| {
-            let is_there = |offset: &Offset| buffer.get(*offset).is_some();
+            let is_there = |offset: &Offset| part.get(*offset).is_some();
             offsets.iter().copied().filter(is_there).collect()
         };
         let leaves = match &self.leaves {
-            Leaves::Before(end) => Leaves::Offsets(buffer.offsets().take_while(|offset| offset < end).collect()),
+            Leaves::Before(end) => Leaves::Offsets(part.offsets().take_while(|offset| offset < end).collect()),
             Leaves::Offsets(offsets) => Leaves::Offsets(buffered(offsets)),
             Leaves::Kept(offsets) => Leaves::Kept(buffered(offsets)),
             leaves @ (Leaves::Members | Leaves::Nothing) => leaves.clone(),
         };
-        Self { picks: Picks::Offsets(self.members(buffer)), leaves, ..self.clone() }
+        let Self { bounds, reason, purpose, .. } = *self;
+        let (key, folded) = (self.key.clone(), self.folded.clone());
+        Self { picks: Picks::Members(part.peek(&self.picks)), leaves, bounds, key, reason, purpose, folded }
     }
 
     /// The offsets of its members, in their order; those that are not buffered are left out.
@@ -175,6 +178,7 @@ impl Selection {
         match &self.picks {
             Picks::First(count) => buffer.offsets().take(*count).collect(),
             Picks::Offsets(offsets) => offsets.iter().copied().filter(|offset| buffer.get(*offset).is_some()).collect(),
+            Picks::Members(members) => members.iter().map(|message| message.offset()).collect(),
         }
     }
 
@@ -242,7 +246,7 @@ mod tests {
 
     /// A window of the first two of messages 2, 3 and 5: what leaves of a buffer that has 0 and 1 and 4 too.
     #[test]
-    fn by_offset_it_is_the_same_of_a_buffer_with_more() {
+    fn of_a_part_it_is_the_same_of_a_buffer_with_more() {
         let part = buffer(&[2, 3, 5]);
         for (leaves, stay) in [
             (Leaves::Members, vec![0, 1, 4, 5]),
@@ -252,7 +256,7 @@ mod tests {
             (Leaves::Kept([1, 3, 4].map(offset).to_vec()), vec![0, 1, 2, 3, 4, 5]),
         ] {
             let mut all = buffer(&[0, 1, 2, 3, 4, 5]);
-            let selection = Selection::first(2, Reason::Count).keyed("k").leaving(leaves).by_offset(&part);
+            let selection = Selection::first(2, Reason::Count).keyed("k").leaving(leaves).of_part(&part);
             assert_eq!(selection.members(&all), [2, 3].map(offset));
             assert_eq!((selection.key(), selection.reason()), (Some("k"), Reason::Count));
             all.remove_with(&selection);

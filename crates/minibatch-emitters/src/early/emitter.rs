@@ -45,7 +45,7 @@ impl EarlyEmitter {
         Self { inner, interval, panes, shown, next, news, folded: 0, firing: VecDeque::new() }
     }
 
-    fn is_due(&self, now: Timestamp) -> bool {
+    fn fires(&self, now: Timestamp) -> bool {
         self.interval.missing(self.news) == 0
             || self.interval.deadline(self.news).is_some_and(|deadline| deadline <= now)
     }
@@ -83,7 +83,7 @@ impl WindowEmitter for EarlyEmitter {
         if buffer.is_empty() && self.folded == 0 {
             (self.shown, self.next, self.news) = (Offset::ZERO, Offset::ZERO, News::default());
         }
-        if self.is_due(now) {
+        if self.fires(now) {
             self.fire(buffer);
             if !self.firing.is_empty() {
                 return Readiness::Ready;
@@ -109,6 +109,10 @@ impl WindowEmitter for EarlyEmitter {
             self.folded += u64::from(observed == Observed::Fold);
         }
         observed
+    }
+
+    fn is_due(&self) -> bool {
+        self.inner.is_due()
     }
 
     fn drain(&mut self, buffer: &Buffer, reason: Reason) -> Option<Selection> {

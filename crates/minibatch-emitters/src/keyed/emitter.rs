@@ -7,8 +7,10 @@ use minibatch_core::{
     Strategy, Timestamp, WindowEmitter,
     window::{Panes, Reason, Selection},
 };
+use smol_str::SmolStr;
 
 use super::{
+    ahead::Ahead,
     group::Group,
     groups::{Groups, Index},
     key::Key,
@@ -28,8 +30,7 @@ pub struct ByKeyEmitter {
     fingerprint: Fingerprint,
     fresh: EmitterState,
     groups: Groups,
-    /// The message that enters the buffer next, and its group.
-    offered: Option<(Index, Offset)>,
+    ahead: Ahead,
     /// The groups to be asked now: always the last one, until it waits.
     turns: Vec<Index>,
     /// In the middle of a drain: the groups still to be drained, the last one first.
@@ -53,7 +54,7 @@ impl ByKeyEmitter {
             key,
             forget_after,
             groups: Groups::default(),
-            offered: None,
+            ahead: Ahead::default(),
             turns: Vec::new(),
             draining: None,
             renewed: 0,
@@ -67,24 +68,19 @@ impl ByKeyEmitter {
         self.groups.len()
     }
 
-    /// The group of a message, made where there is none.
-    fn group(&mut self, message: &Message<'_>) -> Result<Index, Error> {
-        let key = self.key.of(message);
-        if let Some(at) = self.groups.find(key.as_deref()) {
-            return Ok(at);
-        }
-        let emitter = self.strategy.emitter()?;
-        Ok(self.groups.insert(Group::new(key.as_deref(), message.offset(), message.time(), emitter)))
+    fn find(&self, message: &Message<'_>) -> Option<Index> {
+        let key = self.key.of(message).map(|key| self.groups.hashed(&key));
+        self.groups.find(key.as_ref())
     }
 
-    /// Puts the message offered last into its group's buffer, if it has entered that of all keys.
-    fn enter(&mut self, buffer: &Buffer) {
-        let Some((at, offset)) = self.offered.take() else { return };
-        let Some(group) = self.groups.get_mut(at) else { return };
-        group.buffer.share(buffer, offset);
-        if group.is_to_be_asked() {
-            self.turns.push(at);
+    /// The group of a message, made where there is none.
+    fn group(&mut self, message: &Message<'_>) -> Result<Index, Error> {
+        let key = self.ahead.key(message, &self.key, &self.groups);
+        if let Some(at) = self.groups.find(key.as_ref()) {
+            return Ok(at);
         }
+        let (key, emitter) = (key.map(|hashed| hashed.key), self.strategy.emitter()?);
+        Ok(self.groups.insert(Group::new(key, message.offset(), message.time(), emitter)))
     }
 
     /// Lets go the chunks that the buffer of all keys has let go, once they are more than it takes to find them.
@@ -128,7 +124,6 @@ impl ByKeyEmitter {
 impl WindowEmitter for ByKeyEmitter {
     fn window_ready(&mut self, buffer: &Buffer, now: Timestamp) -> Readiness {
         self.renew(buffer);
-        self.enter(buffer);
         while let Some(at) = self.turn(now) {
             match self.groups.get_mut(at).map(|group| group.ask(now)) {
                 Some(None) => return Readiness::Ready,
@@ -136,7 +131,8 @@ impl WindowEmitter for ByKeyEmitter {
                 None => drop(self.turns.pop()),
             }
         }
-        self.groups.next().map_or(Readiness::wait(), |(deadline, _)| Readiness::wait().or_at(deadline))
+        let wait = Readiness::wait_until_due();
+        self.groups.next().map_or(wait, |(deadline, _)| wait.or_at(deadline))
     }
 
     fn query(&mut self, _buffer: &Buffer) -> Selection {
@@ -153,8 +149,16 @@ impl WindowEmitter for ByKeyEmitter {
             return Observed::Keep;
         };
         self.groups.set_idle(at, false);
-        self.offered = Some((at, message.offset()));
-        self.groups.get_mut(at).map_or(Observed::Keep, |group| group.offer(message))
+        let Some(group) = self.groups.get_mut(at) else { return Observed::Keep };
+        let observed = group.offer(message);
+        if group.is_to_be_asked() {
+            self.turns.push(at);
+        }
+        observed
+    }
+
+    fn is_due(&self) -> bool {
+        !self.turns.is_empty()
     }
 
     fn drain(&mut self, _buffer: &Buffer, reason: Reason) -> Option<Selection> {
@@ -172,7 +176,7 @@ impl WindowEmitter for ByKeyEmitter {
     }
 
     fn explain(&self, buffer: &Buffer, now: Timestamp) -> Explanation {
-        let of_the_oldest = || self.groups.find(self.key.of(&buffer.first()?).as_deref());
+        let of_the_oldest = || self.find(&buffer.first()?);
         let next = self.groups.next().map(|(_, at)| at).or_else(of_the_oldest);
         let Some(group) = next.and_then(|at| self.groups.get(at)) else {
             return Explanation::at(now).other("a first message");
@@ -187,7 +191,7 @@ impl WindowEmitter for ByKeyEmitter {
     }
 
     fn open(&self, buffer: &Buffer, since: Offset, panes: Panes) -> Vec<Selection> {
-        let group = |message: Message<'_>| self.groups.get(self.groups.find(self.key.of(&message).as_deref())?);
+        let group = |message: Message<'_>| self.groups.get(self.find(&message)?);
         let groups: BTreeMap<Offset, &Group> =
             buffer.iter_from(since).filter_map(group).map(|group| (group.born, group)).collect();
         groups.into_values().flat_map(|group| group.open(since, panes)).collect()
@@ -208,14 +212,15 @@ impl WindowEmitter for ByKeyEmitter {
 
     fn restore(&mut self, state: &EmitterState, buffer: &Buffer) -> Result<(), Error> {
         self.groups = Groups::default();
-        self.offered = None;
+        self.ahead.clear();
         self.draining = None;
         self.renewed = buffer.let_go_bytes();
         self.is_broken = false;
         let mut kept = Vec::new();
         for group in state.decode::<Vec<Kept<'_>>>()?.unwrap_or_default() {
             let emitter = self.strategy.emitter()?;
-            let at = self.groups.insert(Group::new(group.key.as_deref(), group.born(), group.seen(), emitter));
+            let key = group.key.as_deref().map(SmolStr::new);
+            let at = self.groups.insert(Group::new(key, group.born(), group.seen(), emitter));
             if let Some(made) = self.groups.get_mut(at) {
                 made.folded = group.folded;
             }
@@ -225,7 +230,7 @@ impl WindowEmitter for ByKeyEmitter {
             // another closure than before makes groups of its own: that will show
             let at = self.group(&message)?;
             if let Some(group) = self.groups.get_mut(at) {
-                group.buffer.share(buffer, message.offset());
+                group.buffer.add(&message);
             }
         }
         for (at, state) in kept {

@@ -23,14 +23,16 @@ pub(super) struct Group {
     more_bytes: usize,
     /// or then.
     pub(super) deadline: Option<Deadline>,
+    /// When that is looked at: then or before.
+    pub(super) looked_at: Option<Timestamp>,
     /// It waits to be forgotten.
     pub(super) is_idle: bool,
 }
 
 impl Group {
-    pub(super) fn new(key: Option<&str>, born: Offset, seen: Timestamp, emitter: Box<dyn WindowEmitter>) -> Self {
+    pub(super) fn new(key: Option<SmolStr>, born: Offset, seen: Timestamp, emitter: Box<dyn WindowEmitter>) -> Self {
         Self {
-            key: key.map(SmolStr::new),
+            key,
             born,
             seen,
             emitter,
@@ -39,11 +41,12 @@ impl Group {
             more: 1,
             more_bytes: usize::MAX,
             deadline: None,
+            looked_at: None,
             is_idle: false,
         }
     }
 
-    /// Shows the emitter a message that may enter the buffer next.
+    /// Shows the emitter a message, which enters the buffer if it keeps it.
     pub(super) fn offer(&mut self, message: &Message<'_>) -> Observed {
         self.seen = message.time();
         self.more = self.more.saturating_sub(1);
@@ -51,7 +54,11 @@ impl Group {
             self.more_bytes = self.more_bytes.saturating_sub(message.size());
         }
         let observed = self.emitter.observe(message);
-        self.folded += u64::from(observed == Observed::Fold);
+        match observed {
+            Observed::Keep => self.buffer.add(message),
+            Observed::Fold => self.folded += 1,
+            _ => {}
+        }
         observed
     }
 
@@ -62,7 +69,7 @@ impl Group {
 
     /// Whether what was offered is a reason to ask. One that has nothing buffered could be forgotten.
     pub(super) fn is_to_be_asked(&self) -> bool {
-        self.more == 0 || self.more_bytes == 0 || self.buffer.is_empty()
+        self.more == 0 || self.more_bytes == 0 || self.buffer.is_empty() || self.emitter.is_due()
     }
 
     /// Asks at `now`; `None` if there is a window, else when to ask again unless messages come.
@@ -89,7 +96,7 @@ impl Group {
 
     /// Takes out what leaves with a window; the same window of the buffer of all keys.
     fn take(&mut self, selection: &Selection) -> Selection {
-        let shared = selection.by_offset(&self.buffer);
+        let shared = selection.of_part(&self.buffer);
         self.buffer.remove_with(selection);
         self.folded = self.folded.saturating_sub(selection.folded_leaving());
         self.keyed(shared)
@@ -105,7 +112,7 @@ impl Group {
     /// Its open windows that have a message from `since` on.
     pub(super) fn open(&self, since: Offset, panes: Panes) -> impl Iterator<Item = Selection> {
         let open = self.emitter.open(&self.buffer, since, panes).into_iter();
-        open.map(|selection| self.keyed(selection.by_offset(&self.buffer)))
+        open.map(|selection| self.keyed(selection.of_part(&self.buffer)))
     }
 
     /// Whether one that comes anew would go on in the same way.

@@ -1,5 +1,6 @@
 //! Any strategy, run on the messages of each key apart.
 
+mod ahead;
 mod emitter;
 mod group;
 mod groups;

@@ -19,11 +19,13 @@ use super::{
 pub struct PatternEmitter {
     automaton: Arc<Automaton>,
     partials: Partials,
+    /// When it is asked at the latest.
+    deadline: Option<Timestamp>,
 }
 
 impl PatternEmitter {
     pub(super) fn new(automaton: Arc<Automaton>) -> Self {
-        Self { automaton, partials: Partials::default() }
+        Self { automaton, partials: Partials::default(), deadline: None }
     }
 
     /// How many partial matches there are.
@@ -60,7 +62,9 @@ impl WindowEmitter for PatternEmitter {
         if self.partials.has_match() || self.partials.chains.has_dead() {
             return Readiness::Ready;
         }
-        self.partials.deadline().map_or(Readiness::wait(), |deadline| Readiness::wait().until_shared(deadline))
+        self.deadline = self.partials.deadline();
+        let wait = Readiness::wait_until_due();
+        self.deadline.map_or(wait, |deadline| wait.until_shared(deadline))
     }
 
     fn query(&mut self, buffer: &Buffer) -> Selection {
@@ -72,6 +76,10 @@ impl WindowEmitter for PatternEmitter {
 
     fn observe(&mut self, message: &Message<'_>) -> Observed {
         if self.partials.offer(&self.automaton, message) { Observed::Keep } else { Observed::Drop }
+    }
+
+    fn is_due(&self) -> bool {
+        self.partials.has_match() || self.partials.chains.has_dead() || self.partials.deadline() != self.deadline
     }
 
     fn drain(&mut self, _buffer: &Buffer, reason: Reason) -> Option<Selection> {

@@ -45,6 +45,10 @@ impl<R: Refinement> WindowEmitter for RefinedEmitter<R> {
         self.inner.observe(message)
     }
 
+    fn is_due(&self) -> bool {
+        self.inner.is_due()
+    }
+
     fn drain(&mut self, buffer: &Buffer, reason: Reason) -> Option<Selection> {
         let selection = self.inner.drain(buffer, reason)?;
         Some(self.refined(selection, buffer))

@@ -1,6 +1,6 @@
 //! Values in place of messages: the same windows as without, and the value is that of their messages.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use minibatch_core::{
     Aggregation, Offset, Strategy as WindowStrategy, Timestamp, WindowEmitter,
@@ -95,7 +95,7 @@ fn both_of_two() {
     let mut driver = strategy.driver(Position::START).unwrap();
     let mut out = Vec::new();
     for chunk in log::chunks("bb a ccc@2 a@3").unwrap() {
-        driver.feed(&Arc::new(chunk), 0, u32::MAX, &mut out).unwrap();
+        driver.feed(&chunk, 0, u32::MAX, &mut out).unwrap();
     }
     driver.decide(DecisionKind::Drain, &mut out).unwrap();
     let value: ((u64, Option<String>), Option<usize>) = out[0].members.first().unwrap().decode().unwrap();
@@ -165,7 +165,7 @@ fn windows(strategy: &dyn WindowStrategy, line: &str) -> Vec<Told> {
     let mut driver = strategy.driver(Position::START).unwrap();
     let mut out = Vec::new();
     for chunk in log::chunks(line).unwrap() {
-        driver.feed(&Arc::new(chunk), 0, u32::MAX, &mut out).unwrap();
+        driver.feed(&chunk, 0, u32::MAX, &mut out).unwrap();
     }
     driver.decide(DecisionKind::Drain, &mut out).unwrap();
     let told = out.into_iter().map(|window| {

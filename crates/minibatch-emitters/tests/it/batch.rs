@@ -137,8 +137,7 @@ fn windows(strategy: &BatchWindow, lengths: &[usize]) -> Vec<FormedWindow> {
     let mut driver = strategy.driver(Position::START).unwrap();
     let mut out = Vec::new();
     for chunk in log::chunks(&line.join(" | ")).unwrap() {
-        let len = chunk.len();
-        driver.feed(&chunk.into(), 0, len, &mut out).unwrap();
+        driver.feed(&chunk, 0, chunk.len(), &mut out).unwrap();
     }
     out
 }

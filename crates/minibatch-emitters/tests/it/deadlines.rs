@@ -13,8 +13,7 @@ use crate::tools::SEC;
 fn deadline(strategy: &impl Strategy, line: &str) -> Option<Deadline> {
     let mut driver = strategy.driver(Position::START).unwrap();
     for chunk in log::chunks(line).unwrap() {
-        let len = chunk.len();
-        driver.feed(&chunk.into(), 0, len, &mut Vec::new()).unwrap();
+        driver.feed(&chunk, 0, chunk.len(), &mut Vec::new()).unwrap();
     }
     driver.deadline()
 }

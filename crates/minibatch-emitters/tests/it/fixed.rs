@@ -70,7 +70,7 @@ fn a_gap_is_no_flood() {
     let mut driver = all.driver(Position::START).unwrap();
     let mut windows = Vec::new();
     for chunk in log::chunks("a@0 b@86400 c@86402").unwrap() {
-        driver.feed(&chunk.into(), 0, 1, &mut windows).unwrap();
+        driver.feed(&chunk, 0, 1, &mut windows).unwrap();
     }
     let empty = FixedTimeWindow::MAX_EMPTY as usize;
     assert_eq!(windows.len(), 1 + empty + 2);

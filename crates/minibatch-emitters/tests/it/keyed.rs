@@ -1,7 +1,5 @@
 //! Strategies by key.
 
-use std::sync::Arc;
-
 use minibatch_core::{Strategy, Timestamp, storage::Position};
 use minibatch_emitters::{
     BatchWindow, ByKey, CountWindow, EventTime, FixedTimeWindow, RelaxedTimeWindow, SessionWindow, StrategyExt,
@@ -101,7 +99,7 @@ fn it_says_what_comes_next_and_no_key() {
         "2 more messages of its key or 3 s or what 2 other open keys wait for",
     ];
     for (chunk, said) in log::chunks("secret@1 other@2 third@3").unwrap().into_iter().zip(said) {
-        driver.feed(&Arc::new(chunk), 0, 1, &mut out).unwrap();
+        driver.feed(&chunk, 0, 1, &mut out).unwrap();
         assert_eq!(driver.explain().to_string(), said);
     }
 }

@@ -185,8 +185,7 @@ fn shared_conditions_are_asked_once() {
 fn feed(driver: &mut dyn WindowDriver, line: &str) -> usize {
     let mut out = Vec::new();
     for chunk in log::chunks(line).unwrap() {
-        let len = chunk.len();
-        driver.feed(&chunk.into(), 0, len, &mut out).unwrap();
+        driver.feed(&chunk, 0, chunk.len(), &mut out).unwrap();
     }
     out.len()
 }
@@ -207,7 +206,7 @@ fn a_state_of_other_patterns_is_refused() {
     feed(&mut *driver, "a b a");
     let mut base = driver.base().unwrap();
     let restored = |pattern: Pattern<String>, base: &Base| {
-        let chunks: Vec<Arc<Chunk>> = log::chunks("a b a").unwrap().into_iter().map(Arc::new).collect();
+        let chunks: Vec<Arc<Chunk>> = log::chunks("a b a").unwrap();
         let mut driver = window(pattern).driver(Position::START).unwrap();
         driver.restore(base, &chunks, &mut Vec::new()).map_err(|error| error.kind())
     };

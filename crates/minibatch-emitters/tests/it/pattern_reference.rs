@@ -238,7 +238,7 @@ fn found(strategy: &dyn WindowStrategy, word: &Word) -> Vec<Window> {
     let mut driver = strategy.driver(Position::START).unwrap();
     let mut out = Vec::new();
     for chunk in log::chunks(&line.join(" | ")).unwrap() {
-        driver.feed(&chunk.into(), 0, u32::MAX, &mut out).unwrap();
+        driver.feed(&chunk, 0, u32::MAX, &mut out).unwrap();
     }
     driver.decide(DecisionKind::Grant(Timestamp::from_millis(1 << 40)), &mut out).unwrap();
     let number = |slot: u64| usize::try_from(slot).unwrap() - 1;

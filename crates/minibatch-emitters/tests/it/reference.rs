@@ -1,6 +1,6 @@
 //! Windows by event time against their definition, told another way: every message looked at for every window.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use minibatch_core::{
     ProducerId, Slot, Strategy as WindowStrategy, Timestamp,
@@ -29,7 +29,7 @@ fn millis(millis: i64) -> Duration {
 /// The windows by start and end, each with the numbers of its messages; late ones under `None`.
 type Windows = BTreeMap<Option<(i64, i64)>, Vec<usize>>;
 
-fn chunk(events: &[i64]) -> Chunk {
+fn chunk(events: &[i64]) -> Arc<Chunk> {
     let mut builder = ChunkBuilder::new();
     builder.fill(&Encoded::values(events).unwrap(), 0);
     let producer = ProducerStamp { id: ProducerId::new("p").unwrap(), epoch: 1, sequence: 1 };
@@ -42,7 +42,7 @@ fn formed(strategy: &dyn WindowStrategy, events: &[i64]) -> Windows {
     let mut driver = strategy.driver(Position::START).unwrap();
     let mut out = Vec::new();
     if !events.is_empty() {
-        driver.feed(&chunk(events).into(), 0, u32::MAX, &mut out).unwrap();
+        driver.feed(&chunk(events), 0, u32::MAX, &mut out).unwrap();
     }
     driver.decide(DecisionKind::Drain, &mut out).unwrap();
     let mut windows = Windows::new();

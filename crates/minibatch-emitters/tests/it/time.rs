@@ -118,7 +118,7 @@ fn what_it_waits_for_is_said() {
     let mut driver = TimeWindow::tumbling(300 * SEC).event_time(time).driver(Position::START).unwrap();
     assert_eq!(driver.explain().to_string(), "a first message");
     for chunk in log::chunks("a@180").unwrap() {
-        driver.feed(&chunk.into(), 0, 1, &mut Vec::new()).unwrap();
+        driver.feed(&chunk, 0, 1, &mut Vec::new()).unwrap();
     }
     let said = "the watermark, which is at 1970-01-01T00:03:00.000Z, to reach 1970-01-01T00:05:00.000Z";
     assert_eq!(driver.explain().to_string(), said);

@@ -36,5 +36,5 @@ pub(crate) fn keyed_chunk(slot: u64, millis: i64, messages: &[(u32, Option<&str>
     let (slot, time) = (Slot::new(slot).unwrap(), Timestamp::from_millis(millis));
     let producer = ProducerStamp { id: ProducerId::new("p").unwrap(), epoch: 1, sequence: slot.get() };
     let record = Record { slot, kind: RecordKind::Data, producer, time, payload: builder.finish() };
-    Arc::new(Chunk::open(&record, time).unwrap())
+    Chunk::open(&record, time).unwrap()
 }

@@ -201,7 +201,7 @@ impl WindowLiteral {
                 time: self.time,
                 payload: builder.finish(),
             };
-            let chunk = Arc::new(Chunk::open(&record, self.time)?);
+            let chunk = Chunk::open(&record, self.time)?;
             runs.extend(Run::of(&chunk, 0, chunk.len()));
             slot = slot.next();
         }

@@ -24,7 +24,7 @@ fn simulate(strategy: &dyn Strategy, chunks: &[Arc<Chunk>], end: Option<u32>, ma
 }
 
 fn chunks(line: &str) -> Vec<Arc<Chunk>> {
-    log::chunks(line).unwrap().into_iter().map(Arc::new).collect()
+    log::chunks(line).unwrap()
 }
 
 fn of(line: &str, end: Option<u32>, strategy: &impl Strategy) -> StrategyReport {

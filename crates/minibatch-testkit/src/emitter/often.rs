@@ -38,6 +38,9 @@ impl<E: WindowEmitter> WindowEmitter for AskedOften<E> {
     fn observe(&mut self, message: &Message<'_>) -> Observed {
         self.emitter.observe(message)
     }
+    fn is_due(&self) -> bool {
+        self.emitter.is_due()
+    }
     fn drain(&mut self, buffer: &Buffer, reason: Reason) -> Option<Selection> {
         self.emitter.drain(buffer, reason)
     }

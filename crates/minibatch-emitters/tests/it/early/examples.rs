@@ -1,7 +1,5 @@
 //! What each makes of a log.
 
-use std::sync::Arc;
-
 use minibatch_core::{
     Buffer, Observed, Offset, Readiness, Strategy, Timestamp, WindowEmitter,
     checkpoint::DecisionKind,
@@ -194,7 +192,7 @@ fn what_it_waits_for_is_said() {
         let mut driver = BatchWindow::new().size(9).early(every, Discarding).driver(Position::START).unwrap();
         let mut said = vec![driver.explain().to_string()];
         for chunk in log::chunks("a@1 b@2").unwrap() {
-            driver.feed(&Arc::new(chunk), 0, 1, &mut Vec::new()).unwrap();
+            driver.feed(&chunk, 0, 1, &mut Vec::new()).unwrap();
             said.push(driver.explain().to_string());
         }
         said

@@ -71,7 +71,7 @@ fn chunk(slot: u64, seconds: i64, encoded: &Encoded) -> Arc<Chunk> {
     let time = Timestamp::from_millis(seconds * 1_000);
     let slot = Slot::new(slot).unwrap();
     let record = Record { slot, kind: RecordKind::Data, producer, time, payload: builder.finish() };
-    Arc::new(Chunk::open(&record, time).unwrap())
+    Chunk::open(&record, time).unwrap()
 }
 
 fn chunks(log: &Log) -> Vec<Arc<Chunk>> {

@@ -280,7 +280,7 @@ async fn chunk(
     let records = until_verdict(clock, "read", || storage.read(partition, slot, one)).await?;
     let record = records.first().filter(|record| record.slot == slot);
     let record = record.ok_or_else(|| Cause::corrupt_record(slot, "a kept window needs it, and it is not there"))?;
-    Ok(Arc::new(Chunk::open(record, time)?))
+    Chunk::open(record, time)
 }
 
 /// Writes what is kept of windows.

@@ -93,7 +93,7 @@ fn formed(ordinal: u64, chunk: &Arc<Chunk>) -> FormedWindow {
 impl Lives {
     fn new(world: World, drains: bool) -> Self {
         let line: Vec<String> = world.windows.iter().map(|fates| "m ".repeat(fates.len())).collect();
-        let chunks: Vec<Arc<Chunk>> = log::chunks(&line.join("|")).unwrap().into_iter().map(Arc::new).collect();
+        let chunks: Vec<Arc<Chunk>> = log::chunks(&line.join("|")).unwrap();
         let options = ConsumerOptions {
             max_attempts: world.max_attempts,
             on_exhausted: world.on_exhausted,

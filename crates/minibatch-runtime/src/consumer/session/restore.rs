@@ -63,7 +63,7 @@ pub(super) async fn records(setup: &Setup, checkpoint: &Checkpoint) -> Result<Ve
         let before = chunks.len();
         for record in &records {
             if let Some((_, time)) = needed.next_if(|&(slot, _): &(_, Timestamp)| slot == record.slot) {
-                chunks.push(Arc::new(Chunk::open(record, time)?));
+                chunks.push(Chunk::open(record, time)?);
             }
         }
         if chunks.len() == before {

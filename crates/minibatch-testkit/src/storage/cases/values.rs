@@ -1,5 +1,7 @@
 //! Values: whatever a message holds comes back byte by byte.
 
+use std::sync::Arc;
+
 use std::collections::BTreeMap;
 
 use minibatch_core::{
@@ -50,7 +52,7 @@ impl Serialize for Raw {
 }
 
 /// What is appended by one client is read by the other, and opens as a chunk.
-async fn check_comes_back(cx: &Cx, payloads: &[Payload]) -> Verdict<Vec<Chunk>> {
+async fn check_comes_back(cx: &Cx, payloads: &[Payload]) -> Verdict<Vec<Arc<Chunk>>> {
     let (a, b, partition) = cx.partition().await?;
     let mut producer = Producer::register(&a, &partition, "p").await?;
     for payload in payloads {

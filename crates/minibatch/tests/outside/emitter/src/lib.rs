@@ -62,7 +62,7 @@ mod tests {
             time: Timestamp::EPOCH,
             payload: builder.finish(),
         };
-        Arc::new(Chunk::open(&record, Timestamp::EPOCH).unwrap())
+        Chunk::open(&record, Timestamp::EPOCH).unwrap()
     }
 
     fn words(window: &FormedWindow) -> String {
