@@ -11,7 +11,7 @@ use crate::{
     Members, Message, Offset, Slot, Timestamp,
     chunk::Chunk,
     gallop::first_not,
-    window::{Leaves, Picks, Selection},
+    window::{Leaves, Picks},
 };
 use segment::Segment;
 
@@ -93,24 +93,14 @@ impl Buffer {
     pub fn renew(&mut self, of: &Self) {
         let mut slot = None;
         for segment in &mut self.segments {
-            let Some(other) = of.find(segment.slot(), segment.first).and_then(|at| of.segments.get(at)) else {
+            let Some(other) = of.find(segment.slot(), segment.first()).and_then(|at| of.segments.get(at)) else {
                 continue;
             };
             if slot != Some(segment.slot()) {
-                self.pinned = self.pinned - segment.chunk.pinned_bytes() + other.chunk.pinned_bytes();
+                self.pinned = self.pinned - segment.chunk().pinned_bytes() + other.chunk().pinned_bytes();
                 slot = Some(segment.slot());
             }
-            segment.chunk = Arc::clone(&other.chunk);
-        }
-    }
-
-    /// Takes out what leaves with a window.
-    pub fn remove_with(&mut self, selection: &Selection) {
-        match (selection.picks(), selection.leaves()) {
-            (Picks::First(count), Leaves::Members) => self.take_each(*count, |_, _| ()),
-            (Picks::First(_), leaves) => self.remove_leaving(leaves, iter::empty()),
-            (Picks::Offsets(offsets), leaves) => self.remove_leaving(leaves, consecutive(offsets)),
-            (Picks::Members(members), leaves) => self.remove_leaving(leaves, members.places()),
+            segment.set_chunk(Arc::clone(other.chunk()));
         }
     }
 
@@ -118,33 +108,33 @@ impl Buffer {
     #[must_use]
     pub fn first(&self) -> Option<Message<'_>> {
         let segment = self.segments.front()?;
-        segment.chunk.message(segment.first)
+        segment.chunk().message(segment.first())
     }
 
     /// The newest message.
     #[must_use]
     pub fn last(&self) -> Option<Message<'_>> {
         let segment = self.segments.back()?;
-        segment.chunk.message(segment.last()?)
+        segment.chunk().message(segment.last()?)
     }
 
     /// The message at `offset`, if it is buffered.
     #[must_use]
     pub fn get(&self, offset: Offset) -> Option<Message<'_>> {
         let segment = self.segments.get(self.find(offset.slot(), offset.index())?)?;
-        segment.holds(offset.index()).then(|| segment.chunk.message(offset.index()))?
+        segment.holds(offset.index()).then(|| segment.chunk().message(offset.index()))?
     }
 
     /// The message that has so many others before it; whole chunks of them cost nothing to pass.
     #[must_use]
     pub fn nth(&self, mut before: usize) -> Option<Message<'_>> {
         let segment = self.segments.iter().find(|segment| {
-            let live = segment.live() as usize;
+            let live = segment.live();
             let is_there = before < live;
             before -= if is_there { 0 } else { live };
             is_there
         })?;
-        segment.chunk.message(segment.nth(before)?)
+        segment.chunk().message(segment.nth(before)?)
     }
 
     /// The messages in offset order.
@@ -157,7 +147,7 @@ impl Buffer {
         let at = self.after(offset.slot(), offset.index());
         self.segments.range(at..).flat_map(move |segment| {
             let from = if segment.slot() == offset.slot() { offset.index() } else { 0 };
-            segment.indices_from(from).filter_map(|index| segment.chunk.message(index))
+            segment.indices_from(from).filter_map(|index| segment.chunk().message(index))
         })
     }
 
@@ -165,7 +155,7 @@ impl Buffer {
     pub(crate) fn offsets(&self) -> impl Iterator<Item = Offset> {
         self.segments
             .iter()
-            .flat_map(|segment| segment.indices_from(segment.first).map(|index| segment.chunk.offset(index)))
+            .flat_map(|segment| segment.indices_from(segment.first()).map(|index| segment.chunk().offset(index)))
     }
 
     /// The first segment that ends after that place.
@@ -178,7 +168,7 @@ impl Buffer {
             }
             None => 0,
         };
-        let is_before = |segment: &Segment| (segment.slot(), segment.end) <= (slot, index);
+        let is_before = |segment: &Segment| (segment.slot(), segment.end()) <= (slot, index);
         first_not(from..self.segments.len(), |at| self.segments.get(at).is_some_and(is_before))
     }
 
@@ -225,32 +215,27 @@ impl Buffer {
     /// Takes the oldest `count` messages out, or all when there are fewer.
     pub(crate) fn take_first(&mut self, count: usize) -> Members {
         let mut members = Members::new();
-        self.take_each(count, |segment, end| segment.give(0..end, &mut members));
-        members
-    }
-
-    /// Takes the oldest messages out, those of each segment before some index at once.
-    fn take_each(&mut self, count: usize, mut taking: impl FnMut(&Segment, u32)) {
         let mut left = count;
         while left > 0 {
-            let Some(segment) = self.segments.pop_front_if(|segment| segment.live() as usize <= left) else { break };
-            left -= segment.live() as usize;
-            self.len -= segment.live() as usize;
+            let Some(segment) = self.segments.pop_front_if(|segment| segment.live() <= left) else { break };
+            left -= segment.live();
+            self.len -= segment.live();
             self.bytes -= segment.live_bytes();
             if !self.is_of(0, segment.slot()) {
-                self.pinned -= segment.chunk.pinned_bytes();
+                self.pinned -= segment.chunk().pinned_bytes();
             }
-            taking(&segment, segment.end);
+            segment.give_all(&mut members);
         }
         if left > 0
             && let Some(segment) = self.segments.front_mut()
         {
-            let end = segment.nth(left).unwrap_or(segment.end);
-            taking(segment, end);
+            let end = segment.nth(left).unwrap_or(segment.end());
+            segment.give(0..end, &mut members);
             let taken = segment.remove(0..end);
             self.len -= taken.count;
             self.bytes -= taken.bytes;
         }
+        members
     }
 
     /// The members of a window, left in place.
@@ -269,17 +254,13 @@ impl Buffer {
             (Picks::Members(members), _) => members,
             (picks, _) => self.peek(&picks),
         };
-        self.remove_leaving(leaves, members.places());
-        members
-    }
-
-    fn remove_leaving(&mut self, leaves: &Leaves, members: impl Iterator<Item = (Slot, Range<u32>)>) {
         match leaves {
-            Leaves::Members => self.remove(members),
+            Leaves::Members => self.remove(members.places()),
             Leaves::Offsets(offsets) => self.remove(consecutive(offsets)),
             Leaves::Before(offset) => self.remove_before(*offset),
             Leaves::Nothing | Leaves::Kept(_) => {}
         }
+        members
     }
 
     /// The oldest `count` messages, left in place.
@@ -290,7 +271,7 @@ impl Buffer {
             if left == 0 {
                 break;
             }
-            segment.give(0..segment.nth(left).unwrap_or(segment.end), &mut members);
+            segment.give(0..segment.nth(left).unwrap_or(segment.end()), &mut members);
         }
         members
     }
@@ -304,7 +285,7 @@ impl Buffer {
             while let Some(segment) = self.segments.get(at).filter(|segment| segment.slot() == slot) {
                 segment.give(indices.clone(), &mut members);
                 near = at;
-                if indices.end <= segment.end {
+                if indices.end <= segment.end() {
                     break;
                 }
                 at += 1;
@@ -330,7 +311,7 @@ impl Buffer {
                     emptied.push(at);
                 }
                 near = at;
-                if indices.end <= segment.end {
+                if indices.end <= segment.end() {
                     break;
                 }
                 at += 1;
@@ -352,7 +333,7 @@ impl Buffer {
             if segment.slot() > offset.slot() {
                 break;
             }
-            let end = if segment.slot() < offset.slot() { segment.end } else { offset.index() };
+            let end = if segment.slot() < offset.slot() { segment.end() } else { offset.index() };
             let taken = segment.remove(0..end);
             self.len -= taken.count;
             self.bytes -= taken.bytes;
@@ -366,7 +347,7 @@ impl Buffer {
         let Some(segment) = self.segments.get(at).filter(|segment| segment.live() == 0) else { return false };
         let slot = segment.slot();
         let is_shared = self.is_of(at + 1, slot) || at.checked_sub(1).is_some_and(|before| self.is_of(before, slot));
-        self.pinned -= if is_shared { 0 } else { segment.chunk.pinned_bytes() };
+        self.pinned -= if is_shared { 0 } else { segment.chunk().pinned_bytes() };
         self.segments.remove(at);
         true
     }
@@ -377,11 +358,11 @@ impl Buffer {
             return;
         }
         let Some(segment) = self.segments.get_mut(at).filter(|segment| segment.is_mostly_gone()) else { return };
-        let reduced = segment.chunk.reduced_to(&segment.runs().collect::<Vec<_>>());
-        let (before, after) = (segment.chunk.pinned_bytes(), reduced.pinned_bytes());
+        let reduced = segment.chunk().reduced_to(&segment.runs().collect::<Vec<_>>());
+        let (before, after) = (segment.chunk().pinned_bytes(), reduced.pinned_bytes());
         self.pinned = self.pinned - before + after;
         self.let_go += before.saturating_sub(after) as u64;
-        segment.chunk = reduced;
+        segment.set_chunk(reduced);
     }
 
     /// What is buffered, as a checkpoint keeps it.
@@ -390,7 +371,7 @@ impl Buffer {
             .iter()
             .map(|segment| BufferedSlot {
                 slot: segment.slot(),
-                time: segment.chunk.time(),
+                time: segment.chunk().time(),
                 runs: segment.runs().collect(),
             })
             .collect()

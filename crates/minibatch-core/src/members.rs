@@ -9,9 +9,9 @@ use crate::{Message, Offset, Slot, Timestamp, checkpoint::MemberRuns, chunk::Chu
 /// Consecutive messages of one chunk.
 #[derive(Clone)]
 pub struct Run {
-    chunk: Arc<Chunk>,
-    from: u32,
-    to: u32,
+    pub(crate) chunk: Arc<Chunk>,
+    pub(crate) from: u32,
+    pub(crate) to: u32,
 }
 
 impl Run {

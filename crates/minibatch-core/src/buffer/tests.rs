@@ -145,7 +145,7 @@ impl Model {
             let from = list.iter().map(|entry| entry.offset).filter(|offset| *offset >= middle);
             assert!(buffer.iter_from(middle).map(|message| message.offset()).eq(from));
         }
-        let pinned = buffer.segments.iter().map(|segment| segment.chunk.pinned_bytes()).sum::<usize>();
+        let pinned = buffer.segments.iter().map(|segment| segment.chunk().pinned_bytes()).sum::<usize>();
         assert_eq!(buffer.pinned_bytes(), pinned);
         self.check_copied_out();
         self.check_slots();
@@ -161,7 +161,7 @@ impl Model {
     fn check_copied_out(&self) {
         let count = self.buffer.segments.len();
         for segment in self.buffer.segments.iter().take(count.saturating_sub(1)).skip(1) {
-            let all = segment.chunk.stored_between(0, segment.chunk.len());
+            let all = segment.chunk().stored_between(0, segment.chunk().len());
             assert!(segment.live_bytes() * 4 >= all, "{} of {all} bytes", segment.live_bytes());
         }
     }
@@ -320,6 +320,6 @@ fn a_part_is_renewed() {
     assert_eq!(part.pinned_bytes(), buffer.pinned_bytes());
     let decoded = part.iter().map(|message| message.decode::<String>().unwrap());
     assert_eq!(decoded.collect::<Vec<_>>(), [7, 7, 7].map(|index| texts[index].clone()));
-    part.remove_with(&Selection::first(2, crate::window::Reason::Count));
+    assert_eq!(part.take(Picks::First(2), &Leaves::Members).len(), 2);
     assert_eq!(part.iter().map(|message| message.offset()).collect::<Vec<_>>(), [chunks[2].offset(7)]);
 }

@@ -206,7 +206,7 @@ impl<E: WindowEmitter> Driver<E> {
     fn form(&mut self, selection: Selection, out: &mut Vec<FormedWindow>) -> Result<bool, Error> {
         let buffered = self.buffer.len();
         if !selection.forms_window() {
-            self.buffer.remove_with(&selection);
+            self.buffer.take(selection.picks, &selection.leaves);
             let removed = (buffered - self.buffer.len()) as u64;
             match selection.purpose {
                 Purpose::Release => self.kept -= removed.min(self.kept),

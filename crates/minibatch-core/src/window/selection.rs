@@ -11,7 +11,7 @@ pub enum Picks {
     First(usize),
     /// These, in this order; an offset that is not buffered is left out.
     Offsets(Vec<Offset>),
-    /// These, in this order: as a buffer that has a part of the messages [gave](Selection::of_part) them.
+    /// These, in this order: as a buffer that has a part of the messages [gave](Selection::taken_from) them.
     Members(Members),
 }
 
@@ -154,22 +154,32 @@ impl Selection {
         self
     }
 
-    /// The same window of the driver's buffer, where it was selected of one that has a [part](Buffer::add) of its messages.
+    /// The same window of the driver's buffer, where it was selected of one that has a [part](Buffer::add) of its messages;
+    /// what leaves with it is taken out of that.
     #[must_use]
-    pub fn of_part(&self, part: &Buffer) -> Self {
+    pub fn taken_from(self, part: &mut Buffer) -> Self {
+        let leaves = self.leaves_of(part);
+        Self { picks: Picks::Members(part.take(self.picks, &self.leaves)), leaves, ..self }
+    }
+
+    /// The same, and all of it stays: for a window that is shown [before it is over](crate::WindowEmitter::open).
+    #[must_use]
+    pub fn shown_of(self, part: &Buffer) -> Self {
+        Self { picks: Picks::Members(part.peek(&self.picks)), leaves: self.leaves_of(part), ..self }
+    }
+
+    /// What leaves a part with it, by offset.
+    fn leaves_of(&self, part: &Buffer) -> Leaves {
         let buffered = |offsets: &[Offset]| {
             let is_there = |offset: &Offset| part.get(*offset).is_some();
             offsets.iter().copied().filter(is_there).collect()
         };
-        let leaves = match &self.leaves {
+        match &self.leaves {
             Leaves::Before(end) => Leaves::Offsets(part.offsets().take_while(|offset| offset < end).collect()),
             Leaves::Offsets(offsets) => Leaves::Offsets(buffered(offsets)),
             Leaves::Kept(offsets) => Leaves::Kept(buffered(offsets)),
             leaves @ (Leaves::Members | Leaves::Nothing) => leaves.clone(),
-        };
-        let Self { bounds, reason, purpose, .. } = *self;
-        let (key, folded) = (self.key.clone(), self.folded.clone());
-        Self { picks: Picks::Members(part.peek(&self.picks)), leaves, bounds, key, reason, purpose, folded }
+        }
     }
 
     /// The offsets of its members, in their order; those that are not buffered are left out.
@@ -247,7 +257,6 @@ mod tests {
     /// A window of the first two of messages 2, 3 and 5: what leaves of a buffer that has 0 and 1 and 4 too.
     #[test]
     fn of_a_part_it_is_the_same_of_a_buffer_with_more() {
-        let part = buffer(&[2, 3, 5]);
         for (leaves, stay) in [
             (Leaves::Members, vec![0, 1, 4, 5]),
             (Leaves::Nothing, vec![0, 1, 2, 3, 4, 5]),
@@ -256,10 +265,11 @@ mod tests {
             (Leaves::Kept([1, 3, 4].map(offset).to_vec()), vec![0, 1, 2, 3, 4, 5]),
         ] {
             let mut all = buffer(&[0, 1, 2, 3, 4, 5]);
-            let selection = Selection::first(2, Reason::Count).keyed("k").leaving(leaves).of_part(&part);
+            let selection =
+                Selection::first(2, Reason::Count).keyed("k").leaving(leaves).taken_from(&mut buffer(&[2, 3, 5]));
             assert_eq!(selection.members(&all), [2, 3].map(offset));
             assert_eq!((selection.key(), selection.reason()), (Some("k"), Reason::Count));
-            all.remove_with(&selection);
+            all.take(selection.picks.clone(), &selection.leaves);
             let rest: Vec<u32> = all.iter().map(|message| message.offset().index()).collect();
             assert_eq!(rest, stay, "{selection:?}");
             if let Leaves::Kept(kept) = selection.leaves() {

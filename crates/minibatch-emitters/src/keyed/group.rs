@@ -86,19 +86,18 @@ impl Group {
 
     pub(super) fn query(&mut self) -> Selection {
         let selection = self.emitter.query(&self.buffer);
-        self.take(&selection)
+        self.take(selection)
     }
 
     pub(super) fn drain(&mut self, reason: Reason) -> Option<Selection> {
         let selection = self.emitter.drain(&self.buffer, reason)?;
-        Some(self.take(&selection))
+        Some(self.take(selection))
     }
 
     /// Takes out what leaves with a window; the same window of the buffer of all keys.
-    fn take(&mut self, selection: &Selection) -> Selection {
-        let shared = selection.of_part(&self.buffer);
-        self.buffer.remove_with(selection);
+    fn take(&mut self, selection: Selection) -> Selection {
         self.folded = self.folded.saturating_sub(selection.folded_leaving());
+        let shared = selection.taken_from(&mut self.buffer);
         self.keyed(shared)
     }
 
@@ -112,7 +111,7 @@ impl Group {
     /// Its open windows that have a message from `since` on.
     pub(super) fn open(&self, since: Offset, panes: Panes) -> impl Iterator<Item = Selection> {
         let open = self.emitter.open(&self.buffer, since, panes).into_iter();
-        open.map(|selection| self.keyed(selection.of_part(&self.buffer)))
+        open.map(|selection| self.keyed(selection.shown_of(&self.buffer)))
     }
 
     /// Whether one that comes anew would go on in the same way.
