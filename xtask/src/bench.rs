@@ -15,7 +15,7 @@ pub(crate) const COMMAND: Command = Command {
     help: "\
 Measures messages a second from append to commit, and memory with a backlog, in release mode: on a fresh SQLite file, and
 on a fresh MongoDB where a mongod is to be had (see `cargo xtask setup`). The figures of pure parts come from criterion:
-cargo bench -p minibatch-emitters.
+cargo bench -p minibatch-emitters --bench emitters.
 
 Usage: cargo xtask bench [--quick] [--json] [--sqlite | --mongo] [NAME]
 

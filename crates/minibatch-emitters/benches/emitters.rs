@@ -3,73 +3,29 @@
 //! Chunks are prepared before, as the runtime's prefetch does; nothing is decoded but by `sorted`, `unique`, `pattern` and `aggregate`.
 //! `messages/…/n` has windows of n; `buffered/newest/n` has windows of 100 while n older messages stay in the buffer; the
 //! other `buffered/…/n` have windows of n, so that n messages are buffered before one closes; `by_key/…/n` has windows of
-//! 10 of n keys, which come in random order.
+//! 10 of n keys, which come in random order. `chunks_timeout/n` is, to compare, tokio-stream's way to batch, by count and time as
+//! `batch_size_wait`, over plain integers in memory.
 
 #![expect(clippy::unwrap_used, reason = "what is prepared here is valid")]
 
-use std::{hint::black_box, sync::Arc, time::Duration};
+mod logs;
+
+use std::{hint::black_box, pin::pin, sync::Arc, time::Duration};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use logs::{chunks, feed, keyed_chunks, sum, three_steps};
 use minibatch_core::{
-    Aggregation, Buffer, Message, Observed, Offset, ProducerId, Readiness, Slot, Strategy, Timestamp, WindowEmitter,
-    chunk::{CHUNK_MAX_MESSAGES, Chunk, ChunkBuilder, Encoded, Extras, Payload, ProducerStamp, Record, RecordKind},
+    Aggregation, Buffer, Message, Observed, Offset, Readiness, Strategy, Timestamp, WindowEmitter,
+    chunk::CHUNK_MAX_MESSAGES,
     driver::{Driver, WindowDriver},
     storage::Position,
     window::{Reason, Selection},
 };
 use minibatch_emitters::{
-    Aggregate, BatchWindow, CalendarUnit, Condition, CountWindow, EventTime, Every, FixedTimeWindow, Keep, Panes,
-    Pattern, PatternWindow, RelaxedTimeWindow, Sample, SessionWindow, StrategyExt, TimeWindow, Tz,
+    BatchWindow, CalendarUnit, Condition, CountWindow, EventTime, Every, FixedTimeWindow, Keep, Panes, PatternWindow,
+    RelaxedTimeWindow, Sample, SessionWindow, StrategyExt, TimeWindow, Tz,
 };
-
-/// Chunks of so many small messages, ten milliseconds apart.
-fn chunks(count: usize, messages: usize) -> Vec<Arc<Chunk>> {
-    let values: Vec<i64> = (0..).take(messages).collect();
-    let payload = payload(&Encoded::values(&values).unwrap());
-    (1..).take(count).map(|number| chunk(number, payload.clone())).collect()
-}
-
-/// The same, each message appended with one of so many keys.
-fn keyed_chunks(count: usize, messages: usize, keys: u64) -> Vec<Arc<Chunk>> {
-    let mut random = 1_u64;
-    let mut key = || {
-        // Knuth's multiplier; the upper bits are the random ones
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        Extras { key: Some(format!("key {}", (random >> 33) % keys)), headers: Vec::new() }
-    };
-    let keyed = |number| {
-        let extras: Vec<Extras> = std::iter::repeat_with(&mut key).take(messages).collect();
-        let encoded = Encoded::values_with_extras(extras.iter().map(|extras| (&1_i64, extras))).unwrap();
-        chunk(number, payload(&encoded))
-    };
-    (1..).take(count).map(keyed).collect()
-}
-
-fn payload(encoded: &Encoded) -> Payload {
-    let mut builder = ChunkBuilder::new();
-    builder.fill(encoded, 0);
-    builder.finish()
-}
-
-fn chunk(number: u32, payload: Payload) -> Arc<Chunk> {
-    let producer = ProducerStamp { id: ProducerId::new("bench").unwrap(), epoch: 1, sequence: 1 };
-    let slot = Slot::new(number.into()).unwrap();
-    let time = Timestamp::from_millis(i64::from(number) * 10);
-    let record = Record { slot, kind: RecordKind::Data, producer, time, payload };
-    Chunk::open(&record, time).unwrap()
-}
-
-/// Feeds chunks and says how many windows came.
-fn feed(driver: &mut dyn WindowDriver, chunks: &[Arc<Chunk>]) -> usize {
-    let mut windows = Vec::new();
-    let mut count = 0;
-    for chunk in chunks {
-        driver.feed(chunk, 0, chunk.len(), &mut windows).unwrap();
-        count += windows.len();
-        windows.clear();
-    }
-    count
-}
+use tokio_stream::StreamExt as _;
 
 fn messages(c: &mut Criterion) {
     let chunks = chunks(256, CHUNK_MAX_MESSAGES);
@@ -120,16 +76,6 @@ fn messages(c: &mut Criterion) {
         bench("pattern_within", size, &PatternWindow::new(three_steps(index).within(second)));
     }
     group.finish();
-}
-
-/// Three messages, others between them.
-fn three_steps<N: From<u8>>(condition: impl Fn(N) -> Condition<i64>) -> Pattern<i64> {
-    let condition = |rest: u8| condition(rest.into());
-    Pattern::begin("first", condition(0)).then("second", condition(1)).then("third", condition(2))
-}
-
-fn sum() -> Aggregate<i64, i64> {
-    Aggregate::new(|| 0, |sum, number: &i64| *sum += number, |sum, other| *sum += other)
 }
 
 /// Windows of 100 of the newest messages; the oldest, which came first, stay for ever.
@@ -215,5 +161,25 @@ fn by_key(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, messages, buffered, by_key);
+/// What others do with numbers that come from nowhere and go nowhere.
+fn chunks_timeout(c: &mut Criterion) {
+    let mut group = c.benchmark_group("chunks_timeout");
+    let numbers = 256 * CHUNK_MAX_MESSAGES as u64;
+    group.throughput(Throughput::Elements(numbers));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    for size in [2, 100] {
+        let count = || async move {
+            let mut batches = pin!(tokio_stream::iter(0..numbers).chunks_timeout(size, Duration::from_secs(2)));
+            let mut count = 0;
+            while let Some(batch) = batches.next().await {
+                count += black_box(batch).len();
+            }
+            count
+        };
+        group.bench_function(BenchmarkId::from_parameter(size), |b| b.iter(|| runtime.block_on(count())));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, messages, buffered, by_key, chunks_timeout);
 criterion_main!(benches);
