@@ -6,8 +6,9 @@ use proptest::{collection::vec, prelude::*, sample::Index};
 
 use super::*;
 use crate::{
-    ProducerId,
+    Members, ProducerId,
     chunk::{ChunkBuilder, Encoded, ProducerStamp, Record, RecordKind},
+    window::{Leaves, Picks},
 };
 
 /// A chunk of texts at `millis`.
@@ -81,7 +82,7 @@ impl Model {
                     expected.extend(self.list.iter().find(|entry| entry.offset == offset).cloned());
                 }
                 self.taken.push((self.buffer.pick(&picks), expected));
-                self.buffer.remove(consecutive(&picks));
+                self.buffer.take(Picks::First(0), &Leaves::Offsets(picks.clone()));
                 self.list.retain(|entry| !picks.contains(&entry.offset));
             }
             Op::RemoveBefore(place) => {
@@ -242,7 +243,7 @@ proptest! {
                     let expected: Vec<Offset> = picks.iter().filter(|pick| list.contains(pick)).copied().collect();
                     let picked = part.peek(&Picks::Offsets(picks.clone()));
                     prop_assert_eq!(picked.iter().map(|message| message.offset()).collect::<Vec<_>>(), expected);
-                    part.remove(consecutive(&picks));
+                    part.take(Picks::First(0), &Leaves::Offsets(picks.clone()));
                     list.retain(|offset| !picks.contains(offset));
                 }
                 PartOp::RemoveBefore(pick) => {
@@ -287,7 +288,7 @@ fn what_is_taken_out_keeps_no_chunk_in_memory() {
         buffer.push(chunk, 0, chunk.len());
         let leaving: Vec<Offset> =
             (0..chunk.len()).filter(|index| index % 100 != 50).map(|index| chunk.offset(index)).collect();
-        buffer.remove(consecutive(&leaving));
+        buffer.take(Picks::First(0), &Leaves::Offsets(leaving));
     });
 }
 
@@ -313,7 +314,7 @@ fn a_part_is_renewed() {
     }
     assert_eq!((buffer.let_go_bytes(), part.pinned_bytes()), (0, buffer.pinned_bytes()));
     let leaving: Vec<Offset> = (0..1_000).filter(|index| *index != 7).map(|index| chunks[1].offset(index)).collect();
-    buffer.remove(consecutive(&leaving));
+    buffer.take(Picks::First(0), &Leaves::Offsets(leaving));
     let let_go = usize::try_from(buffer.let_go_bytes()).unwrap();
     assert!(let_go > 100_000, "{let_go}");
     part.renew(&buffer);

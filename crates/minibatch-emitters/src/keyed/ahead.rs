@@ -9,7 +9,8 @@ use super::{
     key::Key,
 };
 
-/// So many messages are looked at together: about as many as a processor can wait for at once, twice.
+/// So many messages are looked at together: more than a processor can wait for at once, and few enough that what was fetched
+/// for the last of them is still in its nearest cache.
 const AHEAD: u32 = 64;
 
 /// The keys of the messages that come next.

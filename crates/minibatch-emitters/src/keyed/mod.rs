@@ -82,7 +82,8 @@ impl ByKey {
     /// The key by the value, as text. A message that is not a `T` has none.
     ///
     /// `key` must say the same of the same message each time, in every process. It is no part of the fingerprint: a group
-    /// notices another one when after a restart it forms other windows than those already done.
+    /// notices another one when after a restart it forms other windows than those already done. It is asked of some messages
+    /// together, before the first of them is taken.
     pub fn key<T: DeserializeOwned, K: fmt::Display>(self, key: impl Fn(&T) -> K + Send + Sync + 'static) -> Self {
         self.key_of(move |message| message.decode().ok().map(|value| key(&value).to_string()))
     }
