@@ -31,7 +31,7 @@ pub struct TimeEmitter<A = ()> {
     pane: Bounds,
     /// Its first window that ends after an instant, and after all up to that end: the instant, and the end.
     open_end: (Timestamp, Timestamp),
-    closed: Closed,
+    closed: Closed<A>,
     /// How far time has got, where that is beyond the lateness of something.
     expired: Option<Timestamp>,
     /// The end of the window that closes next.
@@ -46,11 +46,14 @@ struct State<A> {
     /// By append time: the start of each pane and its first message's offset. By event time the messages say where they
     /// belong.
     panes: Vec<(i64, u64)>,
-    #[serde(default, skip_serializing_if = "Updates::is_empty")]
-    updates: Updates,
+    #[serde(default = "Updates::default", skip_serializing_if = "Updates::is_empty")]
+    updates: Updates<A>,
     /// The start of each pane, and what its messages were folded into.
     #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
     folded: Vec<(i64, Accumulated<A>)>,
+    /// The same of panes of which all windows are over.
+    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    kept: Vec<(i64, Accumulated<A>)>,
 }
 
 impl<A: Accumulator> TimeEmitter<A> {
@@ -127,7 +130,7 @@ impl<A: Accumulator> TimeEmitter<A> {
             leaving.extend_from_slice(&pane.kept);
             folded_leaving += pane.folded.messages();
             if self.lateness.is_some() {
-                self.closed.keep(start, &self.intervals, pane.kept);
+                self.closed.keep(start, &self.intervals, &self.folding, &pane);
             }
         }
         if !is_sorted {
@@ -148,7 +151,7 @@ impl<A: Accumulator> TimeEmitter<A> {
 
     /// The next window that was over and comes again.
     fn update(&mut self) -> Option<Selection> {
-        self.closed.update(self.lateness?, &self.intervals, &self.panes)
+        self.closed.update(self.lateness?, &self.intervals, &self.folding, &self.panes)
     }
 
     /// When what is kept is beyond its lateness, in the time by which windows close.
@@ -200,12 +203,15 @@ impl<A: Accumulator> WindowEmitter for TimeEmitter<A> {
             self.course.push_late(message);
             return Observed::Keep;
         };
-        let is_update = first_end <= over;
-        if is_update {
-            self.closed.updates.push(message, pane, over);
+        if first_end > over {
+            return self.enter(pane, message);
         }
-        if is_update && self.is_closed(pane) {
-            self.closed.keep(pane, &self.intervals, [message.offset()]);
+        if self.folding.as_deref().is_some_and(|fold| self.closed.updates.fold(fold, message, pane)) {
+            return Observed::Fold;
+        }
+        self.closed.updates.push(message, pane, over);
+        if self.is_closed(pane) {
+            self.closed.keep(pane, &self.intervals, &self.folding, &Pane::of(message.offset()));
             Observed::Keep
         } else {
             self.enter(pane, message)
@@ -262,18 +268,22 @@ impl<A: Accumulator> WindowEmitter for TimeEmitter<A> {
         let panes = by_append_time.filter_map(first).collect();
         let folded = self.panes.iter().filter(|(_, pane)| pane.folded.messages() > 0);
         let folded = folded.map(|(start, pane)| (start.as_millis(), pane.folded.clone())).collect();
-        let updates = self.closed.updates.clone();
-        EmitterState::encode(&State { course: self.course.state().clone(), panes, updates, folded })
+        let (updates, kept) = (self.closed.updates.clone(), self.closed.folded().collect());
+        EmitterState::encode(&State { course: self.course.state().clone(), panes, updates, folded, kept })
     }
 
     fn restore(&mut self, state: &EmitterState, buffer: &Buffer) -> Result<(), Error> {
         let (event_time, folding) = (self.course.event_time.clone(), self.folding.clone());
         *self = Self::new(self.intervals, event_time, self.lateness, folding);
-        let Some(State { course, panes, updates, folded }) = state.decode()? else { return Ok(()) };
+        let Some(State { course, panes, updates, folded, kept }) = state.decode()? else { return Ok(()) };
         self.course.restore(course);
         self.closed.updates = updates;
         for (start, folded) in folded {
             self.panes.entry(Timestamp::from_millis(start)).or_default().folded = folded;
+        }
+        for (start, folded) in kept {
+            let pane = Pane { kept: Vec::new(), folded };
+            self.closed.keep(Timestamp::from_millis(start), &self.intervals, &self.folding, &pane);
         }
         let mut panes = panes.into_iter().peekable();
         let mut by_append_time = None;
@@ -287,7 +297,7 @@ impl<A: Accumulator> WindowEmitter for TimeEmitter<A> {
             let asked = || Some(self.intervals.pane(self.course.moment_again(&message)?)?.start);
             match by_append_time.or_else(asked) {
                 Some(pane) if self.lateness.is_some() && self.is_closed(pane) => {
-                    self.closed.keep(pane, &self.intervals, [message.offset()]);
+                    self.closed.keep(pane, &self.intervals, &self.folding, &Pane::of(message.offset()));
                 }
                 Some(pane) => self.panes.entry(pane).or_default().kept.push(message.offset()),
                 // another closure than before: that will show

@@ -128,8 +128,8 @@ impl TimeWindow {
         self
     }
 
-    /// Folds the messages of each window into one value instead of keeping them: see [`Aggregate`]. Not with an
-    /// [allowed lateness](Self::allowed_lateness).
+    /// Folds the messages of each window into one value instead of keeping them: see [`Aggregate`]. With an
+    /// [allowed lateness](Self::allowed_lateness) where windows do not slide.
     pub fn aggregate<T, A>(self, aggregate: Aggregate<T, A>) -> Aggregated<T, A>
     where
         T: DeserializeOwned + 'static,
@@ -167,6 +167,8 @@ impl TimeWindow {
     /// - a window that was over without a message comes for the first time as an update
     /// - what is kept stays in the buffer, and its part of the log is needed, until it is beyond the lateness of its last
     ///   window. It counts as done when that window is: it does not wait
+    /// - of windows that are [aggregated](Self::aggregate) the values are kept, and not the messages: a window comes again with
+    ///   the value of all its messages or of the new ones
     /// - a drain or a shutdown shows the updates that wait, and keeps no window any longer
     ///
     /// Without an event time no message is late, and there is nothing to allow.
@@ -198,9 +200,14 @@ impl TimeWindow {
     /// # Errors
     /// [`Cause::InvalidWindow`] for a duration of nothing, one that is not in whole milliseconds, one of more than 63 bits, a
     /// `step` that is greater than `size`, an origin or a zone for a calendar, and a zone with an origin, with windows that
-    /// slide, or with a `size` that does not divide 24 hours; for an allowed lateness without an event time.
+    /// slide, or with a `size` that does not divide 24 hours; for an allowed lateness without an event time, or of values of
+    /// windows that slide.
     pub fn build(&self) -> Result<TimeEmitter, Error> {
         self.build_with(None)
+    }
+
+    fn slides(&self) -> bool {
+        matches!(self.stretch, Stretch::Fixed { size, step } if step < size)
     }
 
     fn build_with<A: Accumulator>(&self, folding: Folding<A>) -> Result<TimeEmitter<A>, Error> {
@@ -224,8 +231,8 @@ impl TimeWindow {
         self.event_time.iter().try_for_each(EventTime::check)?;
         let lateness = match self.allowed_lateness {
             Some(_) if self.event_time.is_none() => return invalid("by append time no message is late"),
-            Some(_) if folding.is_some() => {
-                return invalid("a value is not kept for messages that come after its window");
+            Some(_) if folding.is_some() && self.slides() => {
+                return invalid("a value of windows that slide is not kept for messages that come after them");
             }
             Some((allowed, panes)) if !allowed.is_zero() => Some(Lateness { allowed: Millis::new(allowed)?, panes }),
             _ => None,

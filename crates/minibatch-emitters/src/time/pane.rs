@@ -30,6 +30,11 @@ impl<A> Default for Pane<A> {
 }
 
 impl<A: Accumulator> Pane<A> {
+    /// One message that is kept.
+    pub(super) fn of(offset: Offset) -> Self {
+        Self { kept: vec![offset], folded: Accumulated::default() }
+    }
+
     /// A message comes in.
     pub(super) fn add(&mut self, folding: &Folding<A>, message: &Message<'_>) -> Observed {
         if folding.as_deref().is_some_and(|fold| self.folded.add(fold, message)) {

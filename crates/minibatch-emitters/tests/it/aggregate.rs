@@ -9,8 +9,8 @@ use minibatch_core::{
     window::{Bounds, Reason},
 };
 use minibatch_emitters::{
-    Aggregate, Aggregated, CalendarUnit, Distinct, EventTime, Every, Quantiles, SessionWindow, StrategyExt, TimeWindow,
-    Top, Tz,
+    Aggregate, Aggregated, CalendarUnit, Distinct, EventTime, Every, Panes, Quantiles, SessionWindow, StrategyExt,
+    TimeWindow, Top, Tz,
 };
 use minibatch_testkit::{
     emitter::{Suite, check},
@@ -70,6 +70,34 @@ fn late_messages_are_messages() {
     let five =
         TimeWindow::tumbling(5 * SEC).event_time(told().out_of_order(SEC)).aggregate(Aggregate::<i64, _>::count());
     check(five.into_strategy(), "1@100 2 7 3 !drain", &["2 watermark [0,5)", "3 late", "1 drain [5,10)"]);
+}
+
+/// A value is kept as long as its window, and what comes late is folded in.
+#[test]
+fn a_value_comes_again_with_what_came_late() {
+    let sum = || Aggregate::new(|| 0, |sum: &mut i64, number: &i64| *sum += number, |sum, more| *sum += more);
+    let five = |panes| {
+        let five = TimeWindow::tumbling(5 * SEC).event_time(told().out_of_order(SEC));
+        five.allowed_lateness(10 * SEC, panes).aggregate(sum()).into_strategy()
+    };
+    let line = "1@100 3 6 2 4 11 7 16 1 !drain";
+    let all = [
+        "4 watermark [0,5)",
+        "10 update [0,5)",
+        "6 watermark",
+        "13 update [5,10)",
+        "11 watermark",
+        "1 late",
+        "16 drain",
+    ];
+    check(five(Panes::Accumulating), line, &all);
+    let new =
+        ["4 watermark [0,5)", "6 update [0,5)", "6 watermark", "7 update [5,10)", "11 watermark", "1 late", "16 drain"];
+    check(five(Panes::Discarding), line, &new);
+    // a window that was over without a message
+    check(five(Panes::Accumulating), "16@100 7 8 @102 !drain", &["15 update@101 [5,10)", "16 drain"]);
+    let sliding = TimeWindow::sliding(5 * SEC, SEC).event_time(told()).allowed_lateness(SEC, Panes::Discarding);
+    check_refused(&sliding.aggregate(sum()).into_strategy());
 }
 
 #[test]
@@ -147,6 +175,17 @@ fn values_by_key_keep_the_laws() {
     Suite::new(move || emitter(&by_key)).values(i64::from).may_discard().check();
 }
 
+#[test]
+fn values_that_come_again_keep_the_laws() {
+    for panes in [Panes::Accumulating, Panes::Discarding] {
+        let window = TimeWindow::tumbling(SEC).event_time(told()).allowed_lateness(2 * SEC, panes);
+        let aggregated = window.clone().aggregate(numbers());
+        Suite::new(move || emitter(&aggregated)).values(i64::from).may_repeat().may_discard().check();
+        let by_key = window.aggregate(numbers()).by_key_with(|by_key| by_key.key(|number: &i64| number % 3));
+        Suite::new(move || emitter(&by_key)).values(i64::from).may_repeat().may_discard().check();
+    }
+}
+
 /// Half the messages are texts, which are kept.
 #[test]
 fn what_is_kept_beside_values_keeps_the_laws() {
@@ -220,14 +259,14 @@ proptest! {
         });
         let event_time = event_time.out_of_order(SEC);
         let (size, step) = (millis(size * 500), millis(step.min(size) * 500));
-        for window in [TimeWindow::tumbling(size), TimeWindow::sliding(size, step)] {
-            let by_event_time = window.clone().event_time(event_time.clone());
-            for window in [window, by_event_time] {
-                let aggregated = window.clone().aggregate(digits());
-                prop_assert_eq!(windows(&aggregated.clone().into_strategy(), &line), windows(&window, &line));
-                let by_key = windows(&aggregated.by_key_with(|by_key| by_key.key(String::len)).into_strategy(), &line);
-                prop_assert_eq!(by_key, windows(&window.by_key().key(String::len), &line));
-            }
+        let by_append_time = [TimeWindow::tumbling(size), TimeWindow::sliding(size, step)];
+        let [tumbling, sliding] = by_append_time.clone().map(|window| window.event_time(event_time.clone()));
+        let again = [Panes::Accumulating, Panes::Discarding].map(|panes| tumbling.clone().allowed_lateness(size, panes));
+        for window in by_append_time.into_iter().chain([tumbling, sliding]).chain(again) {
+            let aggregated = window.clone().aggregate(digits());
+            prop_assert_eq!(windows(&aggregated.clone().into_strategy(), &line), windows(&window, &line));
+            let by_key = windows(&aggregated.by_key_with(|by_key| by_key.key(String::len)).into_strategy(), &line);
+            prop_assert_eq!(by_key, windows(&window.by_key().key(String::len), &line));
         }
         let session = SessionWindow::new(size);
         let by_event_time = session.clone().event_time(event_time);

@@ -143,7 +143,7 @@ async fn check_all(store: &Store) {
         .filter(|(_, reason, _)| *reason == Reason::Update)
         .count();
     assert!(updates > 2, "{updates}");
-    check(&stream, "late", again).await;
+    check(&stream, "late", again.clone()).await;
     let even = |hours: &i64| hours % 2 == 0;
     let pattern = Pattern::begin("even", even)
         .without("third", |hours: &i64| hours % 3 == 0)
@@ -152,6 +152,7 @@ async fn check_all(store: &Store) {
     let sum = || Aggregate::new(|| 0, |sum: &mut i64, hours: &i64| *sum += hours, |sum, more| *sum += more);
     let slides = TimeWindow::sliding(8 * HOUR, 3 * HOUR).event_time(happened());
     check_sums(&stream, "sums", slides.aggregate(sum())).await;
+    check_sums(&stream, "sums-again", again.aggregate(sum())).await;
     let by_fives = |by_key: ByKey| by_key.key(|hours: &i64| hours % 5);
     let sessions = SessionWindow::new(6 * HOUR).event_time(happened()).aggregate(sum());
     check_sums(&stream, "sums-by-key", sessions.by_key_with(by_fives)).await;
