@@ -4,7 +4,10 @@ use std::{fs::File, path::Path, process::Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::{
+        signal::{Signal, kill},
+        wait::{Id, WaitPidFlag, waitid},
+    },
     unistd::Pid,
 };
 use serde::Serialize;
@@ -109,6 +112,13 @@ impl Child {
 
     pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
         kill(self.process()?, signal)?;
+        Ok(())
+    }
+
+    /// SIGSTOP, until the last thread stands still: one may come back from the kernel with a lock before it does.
+    pub(crate) fn stop(&self) -> Result<()> {
+        self.signal(Signal::SIGSTOP)?;
+        waitid(Id::Pid(self.process()?), WaitPidFlag::WSTOPPED)?;
         Ok(())
     }
 

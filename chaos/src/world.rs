@@ -9,16 +9,18 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use minibatch::{GroupName, Minibatch, StreamName, storage::Start};
 use minibatch_testkit::history::{LogRecord, Outcome, Seen, SinkEntry, Verdict};
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::{
     child::Child,
-    clock::{millis, now},
+    clock::{millis, now, pause},
     figures::Figures,
     proxy::Proxy,
     remains,
     role::{Appending, Consumer, Delivery, Opener, Producer, STREAM, Said, TAKEN, Work},
     server::{ROLES, ReplicaSet},
+    sqlite,
     watcher::Watcher,
 };
 
@@ -129,6 +131,27 @@ impl World {
     /// The SQLite file.
     pub(crate) fn file(&self) -> PathBuf {
         self.path("notes.db")
+    }
+
+    /// Stops a client where it does not hold the lock of a file: nobody could go on beside it.
+    pub(crate) async fn stop(&self, client: &Child) -> Result<()> {
+        client.stop()?;
+        while self.is_file_locked()? {
+            client.signal(Signal::SIGCONT)?;
+            pause(millis(1)).await;
+            client.stop()?;
+        }
+        Ok(())
+    }
+
+    /// Whether whoever was stopped holds the lock of a file in use. Others may for a moment.
+    fn is_file_locked(&self) -> Result<bool> {
+        let file = self.file();
+        if !file.exists() {
+            return Ok(false);
+        }
+        let database = sqlite::open(&file, millis(500))?;
+        Ok(database.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_err())
     }
 
     pub(crate) async fn connect(&self) -> Result<Minibatch> {

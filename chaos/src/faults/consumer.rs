@@ -12,7 +12,6 @@ use crate::{
     clock::{millis, now, pause},
     remains,
     role::{Consumer, Delivery, Producer, STREAM, Said, Work, is_poison},
-    sqlite,
     world::World,
 };
 
@@ -165,13 +164,7 @@ async fn stopped(world: &mut World) -> Result<Verdict> {
         let heir = world.start_consumer(&settings)?;
         owner.more(Said::Window, world.random.u64(1..10)).await?;
         pause(millis(world.random.u64(0..4))).await;
-        owner.signal(Signal::SIGSTOP)?;
-        while holds_the_file(world)? {
-            // nobody can go on beside it, until it does
-            owner.signal(Signal::SIGCONT)?;
-            pause(millis(1)).await;
-            owner.signal(Signal::SIGSTOP)?;
-        }
+        world.stop(&owner).await?;
         let stopped = now();
         world.recovered(stopped, &heir, Said::Window).await?;
         owner.signal(Signal::SIGCONT)?;
@@ -185,16 +178,6 @@ async fn stopped(world: &mut World) -> Result<Verdict> {
     let verdict = world.drain_and_judge().await?;
     ensure!(verdict.fenced > 0, "no stopped consumer was told that it lost its partition");
     Ok(verdict)
-}
-
-/// Whether whoever was stopped holds the lock of a file in use. Others may for a moment.
-fn holds_the_file(world: &World) -> Result<bool> {
-    let file = world.file();
-    if !file.exists() {
-        return Ok(false);
-    }
-    let database = sqlite::open(&file, millis(500))?;
-    Ok(database.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_err())
 }
 
 /// Starts and ends consumers, some orderly and some not, as long as there are two to six.

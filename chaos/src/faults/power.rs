@@ -57,7 +57,7 @@ async fn power_cut(world: &mut World, durability: &str) -> Result<Verdict> {
     let settings = world.producer(Appending::Facade);
     let producer = world.start_producer(&settings)?;
     producer.more(Said::Acked, 1).await?;
-    producer.signal(Signal::SIGSTOP)?;
+    producer.stop()?;
     let trace = world.path("calls");
     let strace = Strace::record(producer.process()?, CALLS, trace.clone()).await?;
     // until now there was power

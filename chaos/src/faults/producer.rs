@@ -224,7 +224,7 @@ async fn zombie(world: &mut World) -> Result<Verdict> {
     let mut producer = world.start_producer(&settings)?;
     for _ in 0..world.loops {
         producer.until(Said::Acked, world.random.u64(3..20)).await?;
-        producer.signal(Signal::SIGSTOP)?;
+        world.stop(&producer).await?;
         let settings = world.producer(same.clone());
         let heir = world.start_producer(&settings)?;
         heir.until(Said::Acked, 2).await?;
