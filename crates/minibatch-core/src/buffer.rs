@@ -4,7 +4,7 @@ mod gone;
 mod leaving;
 mod segment;
 
-use std::{collections::VecDeque, fmt, sync::Arc};
+use std::{collections::VecDeque, fmt, ops::Range, sync::Arc};
 
 use crate::{Message, Offset, Slot, Timestamp, chunk::Chunk, gallop::first_not};
 use segment::Segment;
@@ -171,10 +171,16 @@ impl Buffer {
         Some(self.after(slot, index)).filter(|&at| self.is_of(at, slot))
     }
 
-    /// The same where it is at `near` most often.
-    fn find_near(&self, slot: Slot, index: u32, near: usize) -> Option<usize> {
-        let is_near = |segment: &Segment| segment.slot() == slot && segment.spans(index);
-        if self.segments.get(near).is_some_and(is_near) { Some(near) } else { self.find(slot, index) }
+    /// The segments that may have some of these messages of that chunk: most often one, and that at `near`.
+    fn around(&self, slot: Slot, indices: &Range<u32>, near: usize) -> Range<usize> {
+        let is_near = |segment: &Segment| segment.slot() == slot && segment.spans(indices.start);
+        let from = Some(near).filter(|&near| self.segments.get(near).is_some_and(is_near));
+        let Some(from) = from.or_else(|| self.find(slot, indices.start)) else { return 0..0 };
+        let mut to = from + 1;
+        while self.segments.get(to - 1).is_some_and(|last| last.end() < indices.end) && self.is_of(to, slot) {
+            to += 1;
+        }
+        from..to
     }
 
     fn is_of(&self, at: usize, slot: Slot) -> bool {

@@ -130,7 +130,7 @@ impl WindowEmitter for AdaptiveEmitter {
         let waits = Explanation::at(now).messages(self.size.saturating_sub(buffer.len()));
         match buffer.first() {
             Some(first) => waits.until(self.half.after(first.time())),
-            None => waits,
+            None => waits.other(format!("a first message and {}", self.half)),
         }
     }
 

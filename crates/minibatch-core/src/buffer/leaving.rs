@@ -80,14 +80,10 @@ impl Buffer {
         let mut members = Members::new();
         let mut near = 0;
         for (slot, indices) in consecutive(offsets) {
-            let Some(mut at) = self.find_near(slot, indices.start, near) else { continue };
-            while let Some(segment) = self.segments.get(at).filter(|segment| segment.slot() == slot) {
+            let around = self.around(slot, &indices, near);
+            near = around.start;
+            for segment in self.segments.range(around) {
                 segment.give(indices.clone(), &mut members);
-                near = at;
-                if indices.end <= segment.end() {
-                    break;
-                }
-                at += 1;
             }
         }
         members
@@ -100,8 +96,9 @@ impl Buffer {
         // of the newest chunk more may come
         let newest = self.segments.len().saturating_sub(1);
         for (slot, indices) in places {
-            let Some(mut at) = self.find_near(slot, indices.start, near) else { continue };
-            while let Some(segment) = self.segments.get_mut(at).filter(|segment| segment.slot() == slot) {
+            let around = self.around(slot, &indices, near);
+            near = around.start;
+            for (at, segment) in around.clone().zip(self.segments.range_mut(around)) {
                 let taken = segment.remove(indices.clone());
                 self.len -= taken.count;
                 self.bytes -= taken.bytes;
@@ -109,11 +106,6 @@ impl Buffer {
                 if taken.count > 0 && is_nearly_empty && emptied.last() != Some(&at) {
                     emptied.push(at);
                 }
-                near = at;
-                if indices.end <= segment.end() {
-                    break;
-                }
-                at += 1;
             }
         }
         emptied.sort_unstable();

@@ -21,7 +21,7 @@ pub enum ErrorKind {
     Bug,
 }
 
-/// The particulars of an [`Error`].
+/// The particulars of an [`Error`](crate::Error).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Cause {
