@@ -84,8 +84,8 @@ impl<'a> Message<'a> {
     /// The key it was appended with.
     #[must_use]
     pub fn key(&self) -> Option<&'a str> {
-        match self.after_value()? {
-            [STRING, b'k', 0, rest @ ..] => {
+        match self.after_value() {
+            Some([STRING, b'k', 0, rest @ ..]) => {
                 let text = rest.get(4..value_len(STRING, rest)?.checked_sub(1)?)?;
                 str::from_utf8(text).ok()
             }
@@ -177,5 +177,37 @@ impl fmt::Debug for Message<'_> {
     /// Never the value: it is the user's.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Message").field("offset", &self.offset()).field("time", &self.time()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bson::doc;
+
+    use super::*;
+    use crate::{
+        ProducerId, Slot,
+        chunk::{Payload, ProducerStamp, Record, RecordKind},
+    };
+
+    #[test]
+    fn a_key_is_told_wherever_it_stands() {
+        let envelopes = [
+            (doc! { "v": "value", "k": "key" }, Some("key")),
+            (doc! { "v": { "k": "other" }, "h": [], "k": "key" }, Some("key")),
+            (doc! { "k": "key", "v": 1 }, Some("key")),
+            (doc! { "v": 1 }, None),
+            (doc! { "v": 1, "k": 1 }, None),
+        ];
+        for (envelope, key) in envelopes {
+            let bytes = bson::serialize_to_vec(&doc! { "0": &envelope }).unwrap();
+            let crc = crc32fast::hash(&bytes).into();
+            let payload = Payload::stored(Slot::FIRST, Codec::Envelopes.name(), 1, crc, bytes.into()).unwrap();
+            let producer = ProducerStamp { id: ProducerId::new("p").unwrap(), epoch: 1, sequence: 1 };
+            let record =
+                Record { slot: Slot::FIRST, kind: RecordKind::Data, producer, time: Timestamp::EPOCH, payload };
+            let chunk = Chunk::open(&record, Timestamp::EPOCH).unwrap();
+            assert_eq!(chunk.message(0).unwrap().key(), key, "{envelope}");
+        }
     }
 }
