@@ -12,6 +12,9 @@ const PAGE: usize = 4_096;
 /// The system calls that are to be traced.
 pub(crate) const CALLS: &str = "pwrite64,write,ftruncate,fdatasync,fsync,unlink";
 
+/// What strace says of a call that was about to begin when its process was killed: it never took place.
+const UNREAD: &str = "???(";
+
 /// One system call on a file, in the order in which they took place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
@@ -55,6 +58,8 @@ pub(crate) fn calls(traced: &str) -> Result<Vec<Call>> {
                 continue;
             }
             Some(call(said)?)
+        } else if said.starts_with(UNREAD) {
+            None
         } else if said.contains('(') && !said.contains(" = -1 ") {
             Some(call(said)?)
         } else {
@@ -176,7 +181,10 @@ mod tests {
 7 ftruncate(3<\x2f\x61>, 1) = 0
 7 pwrite64(3<\x2f\x61>, "\x64", 1, 4) = -1 ENOSPC (No space left on device)
 7 unlink("\x2f\x61") = 0
-7 +++ exited with 0 +++"#;
+7 ???( <unfinished ...>
+8 +++ killed by SIGKILL +++
+7 <... ??? resumed>)                = ?
+7 +++ killed by SIGKILL +++"#;
 
     #[test]
     fn what_strace_says_is_understood() {
