@@ -14,7 +14,7 @@ use super::{
     event_time::EventTime,
     intervals::Intervals,
     lateness::{Closed, Lateness, Updates},
-    pane::{Folding, Pane},
+    pane::{self, Folding, Pane},
 };
 use crate::{Accumulator, aggregate::Accumulated};
 
@@ -266,9 +266,8 @@ impl<A: Accumulator> WindowEmitter for TimeEmitter<A> {
         let by_append_time = self.panes.iter().filter(|_| self.course.event_time.is_none());
         let first = |(start, pane): (&Timestamp, &Pane<A>)| Some((start.as_millis(), pane.kept.first()?.to_u64()));
         let panes = by_append_time.filter_map(first).collect();
-        let folded = self.panes.iter().filter(|(_, pane)| pane.folded.messages() > 0);
-        let folded = folded.map(|(start, pane)| (start.as_millis(), pane.folded.clone())).collect();
-        let (updates, kept) = (self.closed.updates.clone(), self.closed.folded().collect());
+        let (folded, kept) = (pane::folded(self.panes.iter()), self.closed.folded());
+        let updates = self.closed.updates.clone();
         EmitterState::encode(&State { course: self.course.state().clone(), panes, updates, folded, kept })
     }
 
@@ -282,8 +281,7 @@ impl<A: Accumulator> WindowEmitter for TimeEmitter<A> {
             self.panes.entry(Timestamp::from_millis(start)).or_default().folded = folded;
         }
         for (start, folded) in kept {
-            let pane = Pane { kept: Vec::new(), folded };
-            self.closed.keep(Timestamp::from_millis(start), &self.intervals, &self.folding, &pane);
+            self.closed.keep(Timestamp::from_millis(start), &self.intervals, &self.folding, &folded.into());
         }
         let mut panes = panes.into_iter().peekable();
         let mut by_append_time = None;

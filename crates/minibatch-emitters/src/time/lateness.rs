@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     intervals::Intervals,
     late::{LONGEST, MOST},
-    pane::{Folding, Pane},
+    pane::{self, Folding, Pane},
 };
 use crate::{
     Accumulator,
@@ -167,9 +167,8 @@ impl<A: Accumulator> Closed<A> {
     }
 
     /// The starts of panes, and what their messages were folded into.
-    pub(super) fn folded(&self) -> impl Iterator<Item = (i64, Accumulated<A>)> {
-        let folded = self.panes.iter().filter(|(_, kept)| kept.pane.folded.messages() > 0);
-        folded.map(|(start, kept)| (start.as_millis(), kept.pane.folded.clone()))
+    pub(super) fn folded(&self) -> Vec<(i64, Accumulated<A>)> {
+        pane::folded(self.panes.iter().map(|(start, kept)| (start, &kept.pane)))
     }
 
     /// Whether a window is to come again at `now`, or is about to.
@@ -193,10 +192,10 @@ impl<A: Accumulator> Closed<A> {
         let (end, Coming { messages, folded }) = self.coming.pop_first()?;
         let bounds = Bounds::new(intervals.start(end), end);
         let leaving = folded.messages();
-        let mut window = Pane { kept: Vec::new(), folded };
+        let mut window = Pane::from(folded);
         if leaving > 0 {
             let all = self.kept(bounds.start, intervals);
-            all.merge(folding, &Pane { kept: Vec::new(), folded: window.folded.clone() });
+            all.merge(folding, &window.folded.clone().into());
         }
         if lateness.panes == Panes::Accumulating {
             // what came since may have been too late for this window, though not for another

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use minibatch_core::{
-    Message, Observed, Offset,
+    Message, Observed, Offset, Timestamp,
     window::{Reason, Selection},
 };
 
@@ -27,6 +27,21 @@ impl<A> Default for Pane<A> {
     fn default() -> Self {
         Self { kept: Vec::new(), folded: Accumulated::default() }
     }
+}
+
+impl<A> From<Accumulated<A>> for Pane<A> {
+    /// Of messages that were all folded.
+    fn from(folded: Accumulated<A>) -> Self {
+        Self { kept: Vec::new(), folded }
+    }
+}
+
+/// The starts of panes, and what their messages were folded into, as a checkpoint keeps it.
+pub(super) fn folded<'a, A: Accumulator>(
+    panes: impl Iterator<Item = (&'a Timestamp, &'a Pane<A>)>,
+) -> Vec<(i64, Accumulated<A>)> {
+    let folded = panes.filter(|(_, pane)| pane.folded.messages() > 0);
+    folded.map(|(start, pane)| (start.as_millis(), pane.folded.clone())).collect()
 }
 
 impl<A: Accumulator> Pane<A> {
